@@ -1,0 +1,66 @@
+"""tnlearn: topological invariants as trainable tensor networks.
+
+Importing this package loads neither torch nor quimb: every public name is
+fetched from its module when it is first used (PEP 562).
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Chains": "tnlearn.physics.chains",
+    "chain": "tnlearn.physics.chains",
+    "ssh": "tnlearn.physics.chains",
+    "States": "tnlearn.physics.states",
+    "states": "tnlearn.physics.states",
+    "winding": "tnlearn.physics.invariants",
+    "Network": "tnlearn.networks.network",
+    "init": "tnlearn.networks",
+    "formula": "tnlearn.networks",
+    "rswn": "tnlearn.models.rswn",
+    "baseline": "tnlearn.models.baselines",
+    "dataset": "tnlearn.data.datasets",
+    "Dataset": "tnlearn.data.datasets",
+    "shift": "tnlearn.data.shifts",
+    "fit": "tnlearn.training.fit",
+    "Fitted": "tnlearn.training.fitted",
+    "load": "tnlearn.training.fitted",
+}
+
+# Sub-modules that are themselves public names (tnl.init.normal(0.1)).
+_MODULES = {"init", "formula"}
+
+__all__ = [*sorted(_HOMES), "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tnlearn' has no attribute {name!r}")
+    if name in _MODULES:
+        value: Any = importlib.import_module(f"{_HOMES[name]}.{name}")
+    else:
+        value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})
+
+
+if TYPE_CHECKING:
+    from tnlearn.data.datasets import Dataset, dataset
+    from tnlearn.data.shifts import shift
+    from tnlearn.models.baselines import baseline
+    from tnlearn.models.rswn import rswn
+    from tnlearn.networks import formula, init
+    from tnlearn.networks.network import Network
+    from tnlearn.physics.chains import Chains, chain, ssh
+    from tnlearn.physics.invariants import winding
+    from tnlearn.physics.states import States, states
+    from tnlearn.training.fit import fit
+    from tnlearn.training.fitted import Fitted, load

@@ -1,0 +1,100 @@
+"""The errors of tnlearn: each says what was given, what is expected and how to mend it.
+
+All derive from `TnlearnError`, so that the command line can turn any of them
+into one line on stderr.  Each also derives from the built-in exception a
+Python user would expect (`ValueError`, `OSError`).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+__all__ = [
+    "CheckpointError",
+    "ConfigError",
+    "FileError",
+    "MemoryLimitError",
+    "NotChiralError",
+    "NotFiniteError",
+    "ShapeError",
+    "TnlearnError",
+    "UnknownNameError",
+    "check_choice",
+    "check_finite",
+    "nearest",
+]
+
+
+class TnlearnError(Exception):
+    """Base of every error raised on purpose by tnlearn."""
+
+
+class ShapeError(TnlearnError, ValueError):
+    """An array has a shape or dtype that the operation cannot take."""
+
+
+class NotFiniteError(TnlearnError, ValueError):
+    """An array holds NaN or infinity."""
+
+
+class NotChiralError(TnlearnError, ValueError):
+    """A Hamiltonian does not anticommute with the chiral operator."""
+
+
+class UnknownNameError(TnlearnError, ValueError):
+    """A name or option is not one of those known; the nearest right one is in the message."""
+
+
+class ConfigError(TnlearnError, ValueError):
+    """A setting is out of range or contradicts another."""
+
+
+class FileError(TnlearnError, OSError):
+    """A file or folder cannot be read or written, or is not what it should be."""
+
+
+class CheckpointError(FileError):
+    """A checkpoint is damaged, or belongs to another configuration."""
+
+
+class MemoryLimitError(TnlearnError, MemoryError):
+    """The request would need more memory than the machine has."""
+
+
+def nearest(given: str, options: Iterable[str]) -> str | None:
+    """The option closest to `given` in spelling, or None if nothing comes near."""
+    found = difflib.get_close_matches(str(given), list(options), n=1, cutoff=0.5)
+    return found[0] if found else None
+
+
+def check_choice(what: str, given: str, options: Iterable[str]) -> str:
+    """Return `given` if it is among `options`, else raise naming the nearest right one.
+
+    >>> check_choice("method", "rwsn", ["rswn", "twist"])
+    Traceback (most recent call last):
+    tnlearn.errors.UnknownNameError: unknown method 'rwsn': did you mean 'rswn'? \
+Known: rswn, twist
+    """
+    known = list(options)
+    if isinstance(given, str) and given in known:
+        return given
+    close = nearest(given, known)
+    hint = f": did you mean {close!r}?" if close else ":"
+    raise UnknownNameError(f"unknown {what} {given!r}{hint} Known: {', '.join(known)}")
+
+
+def check_finite(what: str, array: Any) -> None:
+    """Raise `NotFiniteError` if a numpy array holds NaN or infinity, saying where the first is."""
+    values = np.asarray(array)
+    finite = np.isfinite(values)
+    if not finite.all():
+        bad = int(values.size - np.count_nonzero(finite))
+        first = tuple(int(i) for i in np.argwhere(~finite)[0])
+        raise NotFiniteError(
+            f"{what} holds {bad} value(s) that are NaN or infinite, the first at index {first}; "
+            "remove or replace them before calling"
+        )

@@ -1,0 +1,11 @@
+"""The networks the laboratory compares: the exact winding number and its neural rivals.
+
+    rswn        the real-space winding number in four forms
+    baselines   linear, MLP, convolutional, residual, attention and symmetric networks
+
+Imports `tnlearn.networks` and `tnlearn.physics.geometry` only.
+"""
+
+from tnlearn.models import baselines, rswn
+
+__all__ = ["baselines", "rswn"]

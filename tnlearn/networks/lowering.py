@@ -1,0 +1,152 @@
+"""A plan recorded as a readable `torch.fx.GraphModule` of pairwise steps.
+
+The emitter is run once on proxies, so the graph holds `bmm`, `mm`, `mv`,
+products and functions under the names of the physics (``q``, ``q2``, ``D``),
+and neither quimb nor this package is touched when it runs.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from autoray import register_function
+from torch import fx
+
+from tnlearn.errors import check_choice
+from tnlearn.networks.emit import emit, ordered
+from tnlearn.networks.functions import Label, Labelled
+from tnlearn.networks.plan import Plan
+from tnlearn.networks.terms import Term
+
+__all__ = ["Slot", "as_tensor", "lower", "torch_dtype"]
+
+
+def _abs2(x: Any) -> Any:
+    return x.real.square() + x.imag.square()
+
+
+def _softmax_last(x: Any) -> Any:
+    return torch.softmax(x, -1)
+
+
+def _conv2d(image: Any, kernel: Any, stride: int, padding: int, groups: int) -> Any:
+    return F.conv2d(image, kernel, None, stride, padding, 1, groups)
+
+
+def _max_over(x: Any, axis: tuple[int, ...]) -> Any:
+    return torch.amax(x, axis)
+
+
+for _name, _function in {
+    "abs2": _abs2,
+    "gelu": F.gelu,
+    "softmax_last": _softmax_last,
+    "layer_norm_last": F.layer_norm,
+    "conv2d": _conv2d,
+    "max_over": _max_over,
+}.items():
+    register_function("torch", _name, _function)
+
+_DTYPES = {"float32": torch.float32, "float64": torch.float64}
+_COMPLEX = {torch.float32: torch.complex64, torch.float64: torch.complex128}
+
+
+def torch_dtype(name: str, *, complex: bool = False) -> torch.dtype:
+    """The torch dtype of a name, ``"float32"`` or ``"float64"``, or its complex partner."""
+    dtype = _DTYPES[check_choice("dtype", name, _DTYPES)]
+    return _COMPLEX[dtype] if complex else dtype
+
+
+def as_tensor(array: Any, *, like: torch.Tensor) -> torch.Tensor:
+    """A numpy array on the device and in the precision of a tensor, real unless it is complex."""
+    tensor = torch.as_tensor(array, device=like.device)
+    real = like.real.dtype if like.is_complex() else like.dtype
+    return tensor.to(_COMPLEX[real] if tensor.is_complex() else real)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """An argument of a lowered graph: its name, the term it stands for, its axes."""
+
+    name: str
+    term: int
+    labels: tuple[Label, ...]
+
+
+def lower(
+    plan: Plan,
+    slots: Sequence[Slot],
+    outputs: Sequence[tuple[int, Sequence[int]]],
+    *,
+    members: int | None = None,
+    name: str = "Lowered",
+) -> tuple[fx.GraphModule, list[bool]]:
+    """Record the steps from `slots` to `outputs` as a graph.
+
+    Parameters
+    ----------
+    plan
+        The plan to lower.
+    slots
+        The graph's arguments, in order.
+    outputs
+        The terms to return and the order of their axes (a member axis comes first).
+    members
+        Size of the ensemble axis.
+    name
+        Class name of the result.
+
+    Returns
+    -------
+    The graph module, and for each output whether it has a member axis.
+    """
+    graph = fx.Graph()
+    tracer = fx.proxy.GraphAppendingTracer(graph)
+    names: dict[fx.Node, str] = {}
+    given = {}
+    for slot in slots:
+        node = graph.placeholder(identifier(slot.name))
+        given[slot.term] = Labelled(fx.Proxy(node, tracer), slot.labels)
+
+    def note(term: Term, proxy: Any) -> None:
+        names[proxy.node] = identifier(term.name)
+
+    made = emit(plan, given, [i for i, _ in outputs], members=members, note=note)
+    results = [ordered(made[i], order) for i, order in outputs]
+    nodes = tuple(result.node for result in results)
+    graph.output(nodes[0] if len(nodes) == 1 else nodes)
+    graph.eliminate_dead_code()
+    module = fx.GraphModule(torch.nn.Module(), _renamed(graph, names), class_name=name)
+    return module, [len(made[i].labels) > len(order) for i, order in outputs]
+
+
+def identifier(name: str) -> str:
+    """A node's name as a Python identifier."""
+    text = re.sub(r"\W", "_", name)
+    if not text or text[0].isdigit():
+        text = f"n{text}"
+    return f"{text}_" if keyword.iskeyword(text) else text
+
+
+def _renamed(graph: fx.Graph, names: dict[fx.Node, str]) -> fx.Graph:
+    """The same graph with nodes called by the names of the formula."""
+    fresh = fx.Graph()
+    twin: dict[fx.Node, fx.Node] = {}
+    for node in graph.nodes:
+        args = fx.node.map_arg(node.args, lambda n: twin[n])
+        kwargs = fx.node.map_arg(node.kwargs, lambda n: twin[n])
+        if node.op == "output":
+            fresh.output(args[0])
+        elif node.op == "placeholder":
+            twin[node] = fresh.placeholder(node.target)
+        else:
+            name = names.get(node, node.name)
+            twin[node] = fresh.create_node(node.op, node.target, args, kwargs, name=name)
+    fresh.lint()
+    return fresh

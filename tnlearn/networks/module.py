@@ -1,0 +1,95 @@
+"""The compiled network as a `torch.nn.Module`."""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from tnlearn.errors import ShapeError
+from tnlearn.networks.evaluate import constant_arrays
+from tnlearn.networks.init import draw
+from tnlearn.networks.lowering import Slot, lower, torch_dtype
+
+if TYPE_CHECKING:
+    from tnlearn.networks.network import Network
+
+__all__ = ["NetworkModule"]
+
+
+class NetworkModule(nn.Module):
+    """``module(u, v) -> (batch,)`` or ``(batch, classes)``, with parameters under node names.
+
+    ``module.graph`` is the `torch.fx.GraphModule` that does the work; print
+    ``module.graph.code`` to read it.  Safe under deepcopy, pickle,
+    `torch.func.functional_call`, `torch.export` and `torch.compile`.
+    """
+
+    def __init__(
+        self, network: Network, *, seed: int = 0, dtype: str = "float32", complex: bool = False
+    ) -> None:
+        super().__init__()
+        plan = network.plan(complex=complex)
+        real = torch_dtype(dtype)
+        self._input_dtype = torch_dtype(dtype, complex=complex)
+        self._shape = tuple(next(iter(network.inputs.values())).shape[1:])
+        leaves = {term.name: term for term in plan.terms if term.kind == "leaf"}
+
+        def slot(name: str) -> Slot:
+            term = leaves[name]
+            return Slot(name, term.id, tuple(range(len(term.shape))))
+
+        self._inputs = [name for name in ("u", "v") if name in leaves]
+        slots = [slot(name) for name in self._inputs]
+        self._getters: list[attrgetter[Any]] = []
+        for name, node in network.parameters.items():
+            shape = tuple(int(size or 0) for size in node.shape)
+            start = draw(node.init, shape, name, node.exact, seed=seed, member=0)
+            register_dotted(self, name, nn.Parameter(torch.as_tensor(start, dtype=real)))
+            self._getters.append(attrgetter(name))
+            slots.append(slot(name))
+        self._constants: list[str] = []
+        for i, array in constant_arrays(plan, network).items():
+            name = f"constant_{len(self._constants)}"
+            tensor = torch.as_tensor(array)
+            kind = torch_dtype(dtype, complex=tensor.is_complex())
+            self.register_buffer(name, tensor.to(kind), persistent=False)
+            self._constants.append(name)
+            slots.append(Slot(plan.term(i).name, i, tuple(range(array.ndim))))
+        out = plan.output
+        order = [out.names.index(ind) for ind in network.nodes[network.output].inds]
+        self.graph, _ = lower(plan, slots, [(out.term.id, order)], name="NetworkGraph")
+
+    def forward(self, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        """The output for states u, v of shape (batch, states, cells)."""
+        if tuple(u.shape[1:]) != self._shape or tuple(v.shape[1:]) != self._shape:
+            raise ShapeError(
+                f"u and v have shapes {tuple(u.shape)} and {tuple(v.shape)}; "
+                f"this module takes (batch, {self._shape[0]}, {self._shape[1]})"
+            )
+        if u.dtype != self._input_dtype or v.dtype != self._input_dtype:
+            if (u.is_complex() or v.is_complex()) and not self._input_dtype.is_complex:
+                raise ShapeError(
+                    "u and v are complex but the module was made for real states; "
+                    "make it with net.module(complex=True)"
+                )
+            u, v = u.to(self._input_dtype), v.to(self._input_dtype)
+        states = (u, v) if len(self._inputs) == 2 else ((u,) if "u" in self._inputs else (v,))
+        parameters = [get(self) for get in self._getters]
+        constants = [getattr(self, name) for name in self._constants]
+        result: torch.Tensor = self.graph(*states, *parameters, *constants)
+        return result
+
+
+def register_dotted(root: nn.Module, name: str, parameter: nn.Parameter) -> None:
+    """Register a parameter under a dotted name, so that `state_dict` reads as the network does."""
+    *path, last = name.split(".")
+    for part in path:
+        child = root._modules.get(part)
+        if child is None:
+            child = nn.Module()
+            root.add_module(part, child)
+        root = child
+    root.register_parameter(last, parameter)

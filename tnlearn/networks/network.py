@@ -1,0 +1,475 @@
+"""The network: an immutable, named graph of tensors whose every node may be trained."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tnlearn.errors import ConfigError, ShapeError, check_choice
+from tnlearn.networks.heads import head_nodes
+from tnlearn.networks.init import Init, as_init
+from tnlearn.networks.nodes import CHANNEL, Constant, Input, Node, Parameter, Shape, sizes_of
+from tnlearn.networks.plan import Cost, Plan, count_cost, find_trees, make_plan
+from tnlearn.networks.rewrite import in_order, replace_node
+from tnlearn.networks.search import Tree
+from tnlearn.networks.serial import decode_nodes, decode_tree, encode_nodes
+from tnlearn.networks.structures import free
+from tnlearn.networks.terms import count
+
+if TYPE_CHECKING:
+    import torch
+    from matplotlib.figure import Figure
+
+    from tnlearn.networks.compiled import Compiled
+    from tnlearn.networks.export import Exported
+    from tnlearn.networks.formula import Scalar
+    from tnlearn.networks.module import NetworkModule
+
+__all__ = ["Network", "from_description", "register_factory"]
+
+_FACTORIES: dict[str, Callable[..., Network]] = {}
+
+
+def register_factory(name: str, factory: Callable[..., Network]) -> None:
+    """Make a function that builds networks known, so that what it built can be loaded again."""
+    _FACTORIES[name] = factory
+
+
+class Network:
+    """An immutable graph of named nodes: inputs, constants, parameters, contractions, functions.
+
+    Made by `tnl.rswn`, `tnl.baseline` or from a formula; every method that
+    changes something returns a new network.
+
+    >>> import tnlearn as tnl
+    >>> net = tnl.rswn(20, form="quartic")
+    >>> net = net.trainable("D", channels=4, init=tnl.init.normal(0.1)).head(classes=4)
+    >>> module = net.module(seed=0)          # a torch.nn.Module: module(u, v) -> (batch, 4)
+    """
+
+    def __init__(
+        self,
+        nodes: Mapping[str, Node],
+        output: str,
+        *,
+        recipe: Sequence[Mapping[str, Any]] | None = None,
+        written: Mapping[str, Tree] | None = None,
+        formula: tuple[Scalar, str, str] | None = None,
+        trees: Mapping[str, Tree] | None = None,
+    ) -> None:
+        self._nodes = in_order(nodes, output)
+        for node in self._nodes.values():
+            sizes_of(node, self._nodes)
+        self.output = output
+        self._written = dict(written or {})
+        self._formula = formula
+        self._trees = None if trees is None else dict(trees)
+        self._plans: dict[bool, Plan] = {}
+        if recipe is None:
+            entry: dict[str, Any] = {"call": "graph", "output": output}
+            recipe = [entry | {"nodes": encode_nodes(self._nodes)}]
+        self._recipe = tuple(recipe)
+
+    # ------------------------------------------------------------------ the graph
+
+    @classmethod
+    def from_formula(
+        cls,
+        formula: Scalar,
+        *,
+        name: str = "W",
+        part: str = "real",
+        recipe: Sequence[Mapping[str, Any]] | None = None,
+        dense: frozenset[str] = frozenset(),
+    ) -> Network:
+        """The network of a formula; diagonal operators named in `dense` become matrices."""
+        nodes, written = formula.build(name, part, dense)
+        return cls(nodes, name, recipe=recipe, written=written, formula=(formula, name, part))
+
+    @property
+    def nodes(self) -> Mapping[str, Node]:
+        """All nodes by name, in order of computation."""
+        return MappingProxyType(self._nodes)
+
+    @property
+    def inputs(self) -> dict[str, Input]:
+        """The nodes that states are fed into."""
+        return {n.name: n for n in self._nodes.values() if isinstance(n, Input)}
+
+    @property
+    def parameters(self) -> dict[str, Parameter]:
+        """The trainable nodes."""
+        return {n.name: n for n in self._nodes.values() if isinstance(n, Parameter)}
+
+    @property
+    def cells(self) -> int:
+        """Number of unit cells of the chains it takes."""
+        return int(next(iter(self.inputs.values())).shape[-1] or 0)
+
+    @property
+    def output_shape(self) -> Shape:
+        """Shape of the result: (None,) or (None, classes), None being the batch."""
+        return self._nodes[self.output].shape
+
+    def parameter_count(self) -> int:
+        """Number of trainable numbers."""
+        return sum(count(node.shape, 1) for node in self.parameters.values())
+
+    def __repr__(self) -> str:
+        kinds = [node.kind for node in self._nodes.values()]
+        counts = ", ".join(f"{kinds.count(k)} {k}s" for k in dict.fromkeys(kinds))
+        shape = ("batch", *self.output_shape[1:])
+        return (
+            f"Network({self.cells} cells -> {self.output} {shape}: {counts}; "
+            f"{self.parameter_count():,} parameters)"
+        )
+
+    # ------------------------------------------------------------------ changing it
+
+    def trainable(
+        self,
+        *names: str,
+        structure: str | None = None,
+        channels: int | None = None,
+        init: Init | str = "exact",
+        bond: int | None = None,
+    ) -> Network:
+        """Set constants free.
+
+        Parameters
+        ----------
+        names
+            The nodes to free, such as ``"D"`` or ``"X", "window"``.
+        structure
+            ``"dense"``: every entry free (a diagonal operator becomes a full matrix);
+            ``"diagonal"``: only the diagonal; ``"lowrank"``: two factors of bond
+            dimension `bond`; ``"position"``: a function of position, the same weights
+            for every length.  By default each entry the node has now.
+        channels
+            Number of independent copies; the output gets a channel index.
+        init
+            An initialisation from `tnl.init`; ``"exact"`` reproduces the formula.
+        bond
+            Bond dimension of ``"lowrank"``.
+
+        Raises
+        ------
+        UnknownNameError
+            For a node or structure that does not exist.
+        ConfigError
+            For inputs, computed nodes, or a structure the node cannot have.
+        """
+        if not names:
+            raise ConfigError(f"name at least one node to train: {', '.join(self._constants())}")
+        if channels is not None and (not isinstance(channels, int) or channels < 1):
+            raise ConfigError(f"channels must be a whole number >= 1, not {channels!r}")
+        how = as_init(init)
+        for name in names:
+            check_choice("trainable node", name, self._constants())
+        network = self._promoted(names) if structure in ("dense", "lowrank") else self
+        for name in names:
+            network = network._free_one(name, structure, channels, how, bond)
+        step = {
+            "call": "trainable",
+            "names": list(names),
+            "structure": structure,
+            "channels": channels,
+            "init": {"kind": how.kind, "scale": how.scale},
+            "bond": bond,
+        }
+        return network._with_recipe([*self._recipe, step])
+
+    def _constants(self) -> list[str]:
+        return [
+            node.name
+            for node in self._nodes.values()
+            if isinstance(node, Constant) or (isinstance(node, Parameter) and node.exact is not None)
+        ]
+
+    def _free_one(
+        self, name: str, structure: str | None, channels: int | None, init: Init, bond: int | None
+    ) -> Network:
+        node = self._nodes[name]
+        inds = tuple(ind for ind in node.inds if ind != CHANNEL)
+        exact = node.array if isinstance(node, Constant) else getattr(node, "exact", None)
+        if np.iscomplexobj(exact):
+            raise ConfigError(f"{name!r} is complex; only real nodes can be trained")
+        replacement = free(
+            name,
+            inds,
+            np.asarray(exact),
+            structure=structure or "dense",
+            channels=channels,
+            init=init,
+            bond=bond,
+            cells=self.cells,
+        )
+        nodes = replace_node(self._nodes, name, replacement)
+        return Network(
+            nodes,
+            self.output,
+            recipe=self._recipe,
+            written=self._written,
+            formula=self._formula,
+        )
+
+    def _promoted(self, names: Sequence[str]) -> Network:
+        """The same network with its diagonal operators of these names as full matrices."""
+        vectors = frozenset(name for name in names if len(self._nodes[name].inds) == 1)
+        if not vectors or self._formula is None:
+            return self
+        if len(self._recipe) > 1 or self.parameters:
+            raise ConfigError(
+                f"to make {', '.join(sorted(vectors))} full matrices, call "
+                "trainable(…, structure='dense') before any other change of the network"
+            )
+        formula, output, part = self._formula
+        # A user's own formula is described by its nodes, which are other nodes now.
+        recipe = None if self._recipe[0]["call"] == "graph" else self._recipe
+        return Network.from_formula(
+            formula, name=output, part=part, recipe=recipe, dense=vectors
+        )
+
+    def head(
+        self,
+        classes: int | Sequence[int] = 2,
+        hidden: Sequence[int] = (),
+        *,
+        kind: str = "mlp",
+        activation: str = "relu",
+        sharpness: float = 10.0,
+    ) -> Network:
+        """Attach a neural head that turns the output into class logits.
+
+        Parameters
+        ----------
+        classes
+            Number of classes; for the rounding head the windings they stand for.
+        hidden
+            Widths of hidden layers; none makes the head affine.
+        kind
+            ``"mlp"`` (affine if there is no hidden layer) or ``"rounding"``: the exact
+            rounding of W to the nearest winding c, logits ``sharpness (2 c W - c²)``.
+        activation
+            ``"relu"``, ``"gelu"`` or ``"tanh"``.
+        sharpness
+            Scale of the rounding head's logits.
+        """
+        nodes, output = head_nodes(
+            self._nodes, self.output, classes, tuple(hidden), kind, activation, sharpness
+        )
+        step = {
+            "call": "head",
+            "classes": classes if isinstance(classes, int) else [int(c) for c in classes],
+            "hidden": list(hidden),
+            "kind": kind,
+            "activation": activation,
+            "sharpness": sharpness,
+        }
+        return Network(
+            nodes,
+            output,
+            recipe=[*self._recipe, step],
+            written=self._written,
+            formula=self._formula,
+        )
+
+    def resize(self, cells: int) -> Network:
+        """The same construction for chains of another length.
+
+        Parameters that are functions of position, and heads, keep their shapes,
+        so weights trained at one length can be used at another.
+        """
+        base = dict(self._recipe[0])
+        if "cells" not in base:
+            raise ConfigError(
+                "only networks made by tnl.rswn or tnl.baseline can be resized; "
+                "build your formula for the other length"
+            )
+        base["cells"] = int(cells)
+        return from_description({"recipe": [base, *self._recipe[1:]]})
+
+    def _with_recipe(self, recipe: Sequence[Mapping[str, Any]]) -> Network:
+        return Network(
+            self._nodes,
+            self.output,
+            recipe=recipe,
+            written=self._written,
+            formula=self._formula,
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """The network as a JSON-able dictionary: how it was made, and its contraction trees."""
+        return {"recipe": [dict(step) for step in self._recipe], "trees": dict(self.trees)}
+
+    # ------------------------------------------------------------------ computing it
+
+    @property
+    def trees(self) -> Mapping[str, Tree]:
+        """The contraction tree of every contraction; searched once, on first use."""
+        if self._trees is None:
+            self._trees = find_trees(self._nodes, self._written)
+        return MappingProxyType(self._trees)
+
+    def plan(self, *, complex: bool = False) -> Plan:
+        """How it is carried out, for real or complex states."""
+        if complex not in self._plans:
+            self._plans[complex] = make_plan(self._nodes, self.output, self.trees, complex=complex)
+        return self._plans[complex]
+
+    def cost(self, batch: int = 1) -> Cost:
+        """Flops (naive, of the path, with repeated steps shared), peak memory, parameters."""
+        return count_cost(self._nodes, self.plan(), self.trees, batch)
+
+    def __call__(self, states: Any, v: Any = None, *, seed: int = 0) -> Any:
+        """The output for states: numpy in, numpy out; torch in, torch out, differentiable.
+
+        Takes states (with ``.u`` and ``.v``), chains, or two arrays u and v of shape
+        (samples, states, cells).  Trainable nodes stand at their initial values of `seed`.
+
+        Raises
+        ------
+        ShapeError
+            If the states are not of the network's length.
+        NotFiniteError
+            If they hold NaN or infinity.
+        """
+        from tnlearn.networks.evaluate import evaluate
+
+        return evaluate(self, states, v, seed=seed)
+
+    def module(
+        self, seed: int = 0, *, dtype: str = "float32", complex: bool = False
+    ) -> NetworkModule:
+        """The compiled torch module: ``module(u, v) -> (batch, classes)``.
+
+        Parameters
+        ----------
+        seed
+            Of the initial values; member `k` of an ensemble of this seed starts alike for k = 0.
+        dtype
+            ``"float32"`` or ``"float64"``: of the parameters and of the arithmetic.
+        complex
+            Whether u and v are complex.
+        """
+        from tnlearn.networks.module import NetworkModule
+
+        return NetworkModule(self, seed=seed, dtype=dtype, complex=complex)
+
+    def compile(
+        self,
+        *,
+        members: int,
+        own_batches: bool = True,
+        dtype: str = "float32",
+        complex: bool = False,
+        fold: bool = True,
+    ) -> Compiled:
+        """An ensemble of `members` copies as one function; see `Compiled`."""
+        from tnlearn.networks.compiled import Compiled
+
+        return Compiled(
+            self,
+            members=members,
+            own_batches=own_batches,
+            dtype=dtype,
+            complex=complex,
+            fold=fold,
+        )
+
+    # ------------------------------------------------------------------ showing it
+
+    def tensor_network(self, batch: int = 4, *, contraction: str | None = None, seed: int = 0) -> Any:
+        """One contraction as a plain `quimb.tensor.TensorNetwork` with native hyperindices.
+
+        The data are those of `batch` random chains of `seed`; tags are node names.
+        ``tn.contract(output_inds=…)`` gives what the network computes.
+        """
+        from tnlearn.networks.export import tensor_network
+
+        return tensor_network(self, batch, contraction=contraction, seed=seed)
+
+    def to_tensornetwork(
+        self, batch: int = 4, *, contraction: str | None = None, seed: int = 0
+    ) -> Exported:
+        """The same contraction as nodes of the tensornetwork library, hyperindices as copy tensors.
+
+        ``tensornetwork.contractors.greedy(*net.to_tensornetwork(batch=4))`` contracts it.
+        """
+        from tnlearn.networks.export import to_tensornetwork
+
+        return to_tensornetwork(self, batch, contraction=contraction, seed=seed)
+
+    def draw(self, path: str | Path | None = None) -> Figure:
+        """A picture of the graph; written to `path` (.png, .svg, .pdf) if one is given."""
+        from tnlearn.networks.draw import draw
+
+        return draw(self, path)
+
+    def draw_tree(self, path: str | Path | None = None, *, contraction: str | None = None) -> Figure:
+        """A picture of a contraction tree, with the cost of each step and what is shared."""
+        from tnlearn.networks.draw import draw_tree
+
+        return draw_tree(self, path, contraction=contraction)
+
+    def to_html(self, path: str | Path) -> Path:
+        """One self-contained HTML page to explore the graph, its tree and its costs in."""
+        from tnlearn.networks.explorer import to_html
+
+        return to_html(self, path)
+
+
+def from_description(described: Mapping[str, Any]) -> Network:
+    """The network of `Network.describe`.
+
+    Raises
+    ------
+    ConfigError
+        If the description is not one of a network.
+    """
+    try:
+        recipe = [dict(step) for step in described["recipe"]]
+        base = recipe[0]
+    except (KeyError, IndexError, TypeError, ValueError):
+        raise ConfigError("this does not describe a network: it has no recipe") from None
+    if base["call"] == "graph":
+        network = Network(decode_nodes(base["nodes"]), base["output"], recipe=[base])
+    else:
+        importlib.import_module("tnlearn.models")  # its factories register themselves
+        check_choice("network factory", base["call"], _FACTORIES)
+        options = {key: value for key, value in base.items() if key != "call"}
+        network = _FACTORIES[base["call"]](**options)
+    for step in recipe[1:]:
+        options = {key: value for key, value in step.items() if key != "call"}
+        if step["call"] == "trainable":
+            options["init"] = Init(**options["init"])
+            network = network.trainable(*options.pop("names"), **options)
+        elif step["call"] == "head":
+            network = network.head(**options)
+        else:
+            raise ConfigError(f"unknown step {step['call']!r} in the description of a network")
+    trees = described.get("trees")
+    if trees is not None:
+        decoded = {name: decode_tree(tree) for name, tree in trees.items()}
+        if decoded.keys() == network.trees.keys():
+            network._trees = decoded
+    return network
+
+
+def check_states(network: Network, u: Any, v: Any) -> None:
+    """Raise `ShapeError` unless u and v fit the inputs of the network."""
+    for name, array in (("u", u), ("v", v)):
+        node = network.inputs.get(name)
+        if node is None:
+            continue
+        if array.ndim != 3 or tuple(array.shape[1:]) != tuple(node.shape[1:]):
+            raise ShapeError(
+                f"{name} has shape {tuple(array.shape)}; this network takes "
+                f"(samples, {node.shape[1]} states, {node.shape[2]} cells). "
+                f"Build it for your chains, or use resize({array.shape[-1]})"
+            )

@@ -1,0 +1,241 @@
+"""How a network is carried out: every step once, what can be folded, and what it costs.
+
+A plan is found once for a network and depends on its shapes only.  It holds a
+table of terms in the order of computation, and splits them in three:
+
+- *constant* terms depend on neither inputs nor parameters and are computed once;
+- *frozen* terms depend on the inputs only, and are folded once for a data set;
+- *live* terms depend on a parameter and are carried out at every step of training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from tnlearn.networks.nodes import Constant, Contraction, Function, Node, sizes_of
+from tnlearn.networks.search import Tree, enter_tree, find_tree, leaves_of
+from tnlearn.networks.terms import Term, TermTable, Value, count
+
+__all__ = ["Cost", "Plan", "find_trees", "make_plan"]
+
+# An intermediate of more entries than this at a batch of 64 (1 GiB in float64) is never made
+# if any other tree exists.
+MAX_INTERMEDIATE = 2**27
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one forward pass costs.
+
+    Attributes
+    ----------
+    naive
+        Flops of every contraction written as one nested loop over all its indices.
+    path
+        Flops of the chosen trees, each occurrence of a repeated step counted.
+    shared
+        Flops of the plan, in which a repeated step is carried out once.
+    peak
+        Entries of the largest intermediate array.
+    parameters
+        Trainable numbers.
+    batch
+        The number of samples this is for.
+    """
+
+    naive: int
+    path: int
+    shared: int
+    peak: int
+    parameters: int
+    batch: int
+
+    def __str__(self) -> str:
+        saved = self.path / self.shared if self.shared else 1.0
+        return (
+            f"batch {self.batch}: naive {self.naive:.3g} flops, path {self.path:.3g}, "
+            f"shared {self.shared:.3g} ({saved:.2f}x less than the path), "
+            f"peak intermediate {self.peak:,} entries, {self.parameters:,} parameters"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """The terms of a network in order, and where each node's value is among them."""
+
+    table: TermTable
+    values: Mapping[str, Value]
+    output: Value
+    needed: tuple[int, ...]
+    frontier: tuple[int, ...]
+    constants: tuple[int, ...]
+
+    def term(self, i: int) -> Term:
+        """Term number `i`."""
+        return self.table.terms[i]
+
+    @property
+    def terms(self) -> list[Term]:
+        """All terms the output needs, in order of computation."""
+        return [self.table.terms[i] for i in self.needed]
+
+
+def find_trees(nodes: Mapping[str, Node], written: Mapping[str, Tree]) -> dict[str, Tree]:
+    """Search the contraction tree of every contraction of a network."""
+    table = TermTable(complex=False)
+    values: dict[str, Value] = {}
+    trees: dict[str, Tree] = {}
+    for node in nodes.values():
+        if isinstance(node, Contraction) and node.lowering is None:
+            trees[node.name] = find_tree(
+                table,
+                _operands(node, nodes, values),
+                node.inds,
+                written=written.get(node.name),
+                max_intermediate=MAX_INTERMEDIATE,
+            )
+        values[node.name] = _enter(table, node, nodes, values, trees)
+    return trees
+
+
+def make_plan(
+    nodes: Mapping[str, Node], output: str, trees: Mapping[str, Tree], *, complex: bool
+) -> Plan:
+    """The plan of a network for real or complex states, given the tree of each contraction."""
+    table = TermTable(complex=complex)
+    values: dict[str, Value] = {}
+    for node in nodes.values():
+        values[node.name] = _enter(table, node, nodes, values, trees)
+        if node.kind != "parameter":
+            table.rename(values[node.name].term, node.name)
+    out = values[output]
+    out = Value(table.terms[out.term.id], out.conj, out.names)
+    needed = _reachable(table, [out.term.id])
+    terms = table.terms
+    wanted = {out.term.id} | {
+        use.term for i in needed if terms[i].live for use in terms[i].uses
+    }
+    frontier = tuple(sorted(i for i in wanted if terms[i].data and not terms[i].live))
+    # Constants that a data-dependent or live step reads; their own making is done beforehand.
+    readers = {use.term for i in needed if terms[i].data or terms[i].live for use in terms[i].uses}
+    constants = tuple(
+        sorted(i for i in readers | wanted if not terms[i].data and not terms[i].live)
+    )
+    return Plan(table, values, out, needed, frontier, constants)
+
+
+def _reachable(table: TermTable, roots: Iterable[int]) -> tuple[int, ...]:
+    seen: set[int] = set()
+    stack = list(roots)
+    while stack:
+        i = stack.pop()
+        if i not in seen:
+            seen.add(i)
+            stack.extend(use.term for use in table.terms[i].uses)
+    return tuple(sorted(seen))
+
+
+def _operands(
+    node: Node, nodes: Mapping[str, Node], values: Mapping[str, Value]
+) -> list[Value]:
+    return [
+        values[part.node].renamed(
+            dict(zip(nodes[part.node].inds, part.inds, strict=True)), part.conj
+        )
+        for part in node.operands
+    ]
+
+
+def _enter(
+    table: TermTable,
+    node: Node,
+    nodes: Mapping[str, Node],
+    values: Mapping[str, Value],
+    trees: Mapping[str, Tree],
+) -> Value:
+    if isinstance(node, Contraction):
+        args = _operands(node, nodes, values)
+        if node.lowering == "conv2d":
+            image, _, _, kernel = args
+            real = image.term.real and kernel.term.real
+            return table.step(
+                "conv2d", node.name, [image, kernel], node.inds, node.shape, node.options, real=real
+            )
+        value = enter_tree(table, args, node.inds, trees[node.name])
+        return table.scale(value, node.scale)
+    if isinstance(node, Function):
+        args = _operands(node, nodes, values)
+        real = all(arg.term.real for arg in args)
+        if node.op in ("real", "imag"):
+            if real and node.op == "real":
+                return args[0]
+            real = True
+        detail = {"op": node.op, **node.options}
+        return table.step("function", node.name, args, node.inds, node.shape, detail, real=real)
+    real = not table.complex
+    if isinstance(node, Constant):
+        real = node.array.dtype.kind != "c"
+    elif node.kind == "parameter":
+        real = True
+    return table.leaf(node, real=real)
+
+
+def count_cost(nodes: Mapping[str, Node], plan: Plan, trees: Mapping[str, Tree], batch: int) -> Cost:
+    """The cost of one forward pass; see `Cost`."""
+    terms = plan.table.terms
+    naive = path = 0
+    for node in nodes.values():
+        value = plan.values[node.name]
+        if isinstance(node, Contraction):
+            everything = count(tuple(sizes_of(node, nodes).values()), batch)
+            naive += len(node.parts) * everything
+            if node.lowering is None:
+                path += _tree_flops(plan, node, nodes, trees[node.name], batch)
+            else:
+                path += value.term.flops(terms, batch)
+        elif isinstance(node, Function):
+            flops = value.term.flops(terms, batch)
+            naive += flops
+            path += flops
+    made = [term for term in plan.terms if term.kind != "leaf"]
+    return Cost(
+        naive=naive,
+        path=path,
+        shared=sum(term.flops(terms, batch) for term in made),
+        peak=max((term.elements(batch) for term in made), default=0),
+        parameters=sum(count(n.shape, 1) for n in nodes.values() if n.kind == "parameter"),
+        batch=batch,
+    )
+
+
+def _tree_flops(
+    plan: Plan, node: Contraction, nodes: Mapping[str, Node], tree: Tree, batch: int
+) -> int:
+    """Flops of a tree with nothing shared: every branch in a table of its own."""
+    args = _operands(node, nodes, plan.values)
+    total = 0
+
+    def visit(branch: Tree) -> None:
+        nonlocal total
+        if isinstance(branch, int):
+            return
+        inside = set(leaves_of(branch))
+        keep = set(node.inds).union(*(set(args[i].names) for i in range(len(args)) if i not in inside))
+        names: dict[str, int | None] = {}
+        for side in branch:
+            within = set(leaves_of(side))
+            outside = set(node.inds).union(
+                *(set(args[i].names) for i in range(len(args)) if i not in within)
+            )
+            for i in within:
+                for name, size in zip(args[i].names, args[i].term.shape, strict=True):
+                    if name in outside:
+                        names[name] = size
+        summed = any(name not in keep for name in names)
+        total += (2 if summed else 1) * count(tuple(names.values()), batch)
+        visit(branch[0])
+        visit(branch[1])
+
+    visit(tree)
+    return total

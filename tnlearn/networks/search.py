@@ -1,0 +1,232 @@
+"""The contraction tree with the least cost when repeated steps are shared.
+
+cotengra proposes trees, but scores each occurrence of a repeated step anew:
+it cannot see that ``Σ_n u_n(x) v_n(y)*`` occurs twice in the winding number.
+Here a tree is scored by the set of *different* terms it needs.  Small
+contractions are searched exhaustively; larger ones start from the tree the
+formula was written as and from cotengra's, and are improved by exchanging
+neighbouring branches until no exchange helps.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from tnlearn.networks.terms import TermTable, Value, count
+
+__all__ = ["Tree", "enter_tree", "find_tree", "leaves_of"]
+
+Tree = Any  # an operand's number, or a pair of trees
+
+EXHAUSTIVE = 5  # there are (2n - 3)!! trees: 105 for five tensors, 10,395 for seven
+NOMINAL_BATCH = 64
+# A step costs its flops plus this many per entry read or written: a core does some
+# tens of flops in the time it takes to move one number.
+MOVE = 16
+# A step that depends on a trained node is repeated every epoch; a frozen one is folded.
+LIVE = 8
+MAX_SWEEPS = 20
+
+
+def leaves_of(tree: Tree) -> tuple[int, ...]:
+    """The operands of a tree, left to right."""
+    return (tree,) if isinstance(tree, int) else leaves_of(tree[0]) + leaves_of(tree[1])
+
+
+class _Masks:
+    """Which operands (bits) hold each index; bit n stands for the result."""
+
+    def __init__(self, leaves: Sequence[Value], out: Sequence[str]) -> None:
+        self.holders: dict[str, int] = {name: 1 << len(leaves) for name in out}
+        for bit, leaf in enumerate(leaves):
+            for name in leaf.names:
+                self.holders[name] = self.holders.get(name, 0) | (1 << bit)
+
+    def keep(self, inside: int) -> set[str]:
+        return {name for name, mask in self.holders.items() if mask & ~inside}
+
+
+def enter_tree(
+    table: TermTable,
+    leaves: Sequence[Value],
+    out: Sequence[str],
+    tree: Tree,
+    used: list[int] | None = None,
+) -> Value:
+    """Enter the steps of a tree into the table; `used` collects the term of every step."""
+    masks = _Masks(leaves, out)
+
+    def visit(branch: Tree) -> tuple[Value, int]:
+        if isinstance(branch, int):
+            return leaves[branch], 1 << branch
+        (a, mask_a), (b, mask_b) = visit(branch[0]), visit(branch[1])
+        inside = mask_a | mask_b
+        before = len(table.terms)
+        value = table.pair(a, b, masks.keep(inside))
+        if used is not None:
+            used.extend(range(before, len(table.terms)))
+            used.extend(use.term for use in value.term.uses)
+            used.append(value.term.id)
+        return value, inside
+
+    value, _ = visit(tree)
+    return table.reduce(value, set(out))
+
+
+def find_tree(
+    table: TermTable,
+    leaves: Sequence[Value],
+    out: Sequence[str],
+    *,
+    written: Tree | None = None,
+    max_intermediate: int | None = None,
+) -> Tree:
+    """The best tree found for a contraction, the same on every run.
+
+    Parameters
+    ----------
+    table
+        Terms that exist already cost nothing; the table is not changed.
+    leaves, out
+        The operands with their index names, and the names of the result.
+    written
+        The tree in which the formula was written, if any.
+    max_intermediate
+        Most entries an intermediate may have at a batch of 64.
+    """
+    n = len(leaves)
+    if n <= 2:
+        return 0 if n == 1 else (0, 1)
+    scorer = _Scorer(table.copy(), leaves, out, max_intermediate)
+    if n <= EXHAUSTIVE:
+        return min(_all_trees(tuple(range(n))), key=scorer)
+    starts = [*([written] if written is not None else []), *_proposals(leaves, out)]
+    return min((_improve(tree, scorer) for tree in starts), key=scorer)
+
+
+class _Scorer:
+    """The shared cost of a tree; every step is entered once in a scratch table."""
+
+    def __init__(
+        self,
+        table: TermTable,
+        leaves: Sequence[Value],
+        out: Sequence[str],
+        max_intermediate: int | None,
+    ) -> None:
+        self.table, self.leaves, self.out = table, leaves, out
+        self.limit = math.inf if max_intermediate is None else max_intermediate
+        self.free = len(table.terms)
+        self._costs: dict[int, float] = {}
+        self._trees: dict[Tree, tuple[float, int, str]] = {}
+
+    def __call__(self, tree: Tree) -> tuple[float, int, str]:
+        if tree not in self._trees:
+            used: list[int] = []
+            enter_tree(self.table, self.leaves, self.out, tree, used)
+            needed = {i for i in used if i >= self.free}
+            cost = sum(self._cost(i) for i in needed)
+            # Ties: fewer conjugated or transposed uses, then the spelling, so that the
+            # answer does not depend on the order in which trees were tried.
+            turned = sum(self._turned(i) for i in needed)
+            self._trees[tree] = (cost, turned, repr(tree))
+        return self._trees[tree]
+
+    def _turned(self, i: int) -> int:
+        uses = self.table.terms[i].uses
+        return sum(use.conj or list(use.labels) != sorted(use.labels) for use in uses)
+
+    def _cost(self, i: int) -> float:
+        if i not in self._costs:
+            terms = self.table.terms
+            term = terms[i]
+            moved = term.elements(NOMINAL_BATCH)
+            if moved > self.limit:
+                return math.inf
+            moved += sum(count(terms[use.term].shape, NOMINAL_BATCH) for use in term.uses)
+            cost = term.flops(terms, NOMINAL_BATCH) + MOVE * moved
+            self._costs[i] = cost * (LIVE if term.live else 1)
+        return self._costs[i]
+
+
+def _all_trees(items: tuple[int, ...]) -> Iterator[Tree]:
+    if len(items) == 1:
+        yield items[0]
+        return
+    first, rest = items[0], items[1:]
+    # The first item is always on the left, so no tree comes twice mirrored.
+    for mask in range(2 ** len(rest) - 1):
+        left = (first, *(x for i, x in enumerate(rest) if mask >> i & 1))
+        right = tuple(x for i, x in enumerate(rest) if not mask >> i & 1)
+        for a in _all_trees(left):
+            for b in _all_trees(right):
+                yield (a, b)
+
+
+def _neighbours(tree: Tree) -> Iterator[Tree]:
+    """All trees that differ by one exchange of neighbouring branches."""
+    if isinstance(tree, int):
+        return
+    a, b = tree
+    if not isinstance(a, int):
+        c, d = a
+        yield ((c, b), d)
+        yield ((d, b), c)
+    if not isinstance(b, int):
+        c, d = b
+        yield ((a, c), d)
+        yield ((a, d), c)
+    for other in _neighbours(a):
+        yield (other, b)
+    for other in _neighbours(b):
+        yield (a, other)
+
+
+def _improve(tree: Tree, scorer: _Scorer) -> Tree:
+    best = scorer(tree)
+    for _ in range(MAX_SWEEPS):
+        candidate = min(_neighbours(tree), key=scorer)
+        if scorer(candidate) >= best:
+            # One exchange does not help; two may, since sharing needs both copies changed.
+            candidate = min(
+                (second for first in _neighbours(tree) for second in _neighbours(first)),
+                key=scorer,
+            )
+        if scorer(candidate) >= best:
+            return tree
+        tree, best = candidate, scorer(candidate)
+    return tree
+
+
+def _proposals(leaves: Sequence[Value], out: Sequence[str]) -> list[Tree]:
+    import cotengra  # slow to import, and small contractions never need it
+
+    sizes: dict[str, int] = {}
+    for leaf in leaves:
+        for name, size in zip(leaf.names, leaf.term.shape, strict=True):
+            sizes[name] = NOMINAL_BATCH if size is None else size
+    trees: list[Tree] = []
+    for method in ("greedy", "optimal" if len(leaves) <= 14 else "auto"):
+        path = cotengra.array_contract_path(
+            [leaf.names for leaf in leaves], tuple(out), size_dict=sizes, optimize=method
+        )
+        trees.append(_tree_of_path(len(leaves), path))
+    return trees
+
+
+def _tree_of_path(n: int, path: Sequence[Sequence[int]]) -> Tree:
+    branches: list[Tree] = list(range(n))
+    for step in path:
+        taken = [branches[i] for i in step]
+        for i in sorted(step, reverse=True):
+            del branches[i]
+        branch = taken[0]
+        for other in taken[1:]:
+            branch = (branch, other)
+        branches.append(branch)
+    tree = branches[0]
+    for other in branches[1:]:
+        tree = (tree, other)
+    return tree

@@ -1,0 +1,291 @@
+"""One step of a contraction, stored once however often it occurs.
+
+A *term* is a leaf, a pairwise contraction, a sum over axes, a function, or a
+convolution.  Terms are hash-consed: two steps that do the same to the same
+operands, up to the names of their indices and an overall complex conjugation,
+are one term.  That is how ``q = Σ_n u_n v_n†``, which stands twice in the
+winding number, is computed once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tnlearn.networks.nodes import Inds, Node, Shape
+
+__all__ = ["Term", "TermTable", "Use", "Value"]
+
+
+@dataclass(frozen=True)
+class Use:
+    """A term used by another: which, conjugated or not, and a label for each of its axes."""
+
+    term: int
+    conj: bool
+    labels: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """A computed array; its axes are numbered, their sizes are in `shape`.
+
+    ``live`` says that it depends on a parameter, ``data`` that it depends on
+    the inputs, ``real`` that it is real although the states may be complex.
+    """
+
+    id: int
+    kind: str
+    name: str
+    uses: tuple[Use, ...]
+    out: tuple[int, ...]
+    shape: Shape
+    live: bool
+    data: bool
+    real: bool
+    detail: Any = None
+
+    def label_sizes(self, terms: list[Term]) -> dict[int, int | None]:
+        """Size of each label that occurs in this step."""
+        sizes = dict(zip(self.out, self.shape, strict=True))
+        for use in self.uses:
+            sizes.update(zip(use.labels, terms[use.term].shape, strict=True))
+        return sizes
+
+    def elements(self, batch: int) -> int:
+        """Number of entries of the result, for a given batch."""
+        return count(self.shape, batch)
+
+    def flops(self, terms: list[Term], batch: int) -> int:
+        """Floating point operations of this step: 2 for each multiply-add, 1 for each product."""
+        if self.kind == "leaf":
+            return 0
+        if self.kind == "conv2d":
+            kernel = terms[self.uses[1].term].shape
+            return 2 * self.elements(batch) * count(kernel[1:], batch)
+        if self.kind == "pair":
+            sizes = tuple(self.label_sizes(terms).values())
+            return (2 if len(sizes) > len(self.shape) else 1) * count(sizes, batch)
+        biggest = max(count(terms[use.term].shape, batch) for use in self.uses)
+        return max(biggest, self.elements(batch))
+
+
+def count(shape: Shape, batch: int) -> int:
+    """Entries of an array of this shape, the unknown axis counted as `batch`."""
+    total = 1
+    for size in shape:
+        total *= batch if size is None else size
+    return total
+
+
+@dataclass(frozen=True)
+class Value:
+    """A term seen from outside: with an index name for each axis, and perhaps conjugated."""
+
+    term: Term
+    conj: bool
+    names: Inds
+
+    def renamed(self, mapping: Mapping[str, str], conj: bool) -> Value:
+        """The same array under other index names, conjugated if asked."""
+        flipped = (self.conj ^ conj) and not self.term.real
+        return Value(self.term, flipped, tuple(mapping[name] for name in self.names))
+
+
+class TermTable:
+    """All terms of a plan, each stored once.  `complex` says what the inputs are."""
+
+    def __init__(self, *, complex: bool) -> None:
+        self.complex = complex
+        self.terms: list[Term] = []
+        self._index: dict[Any, int] = {}
+
+    def copy(self) -> TermTable:
+        """A table to try things in without touching this one."""
+        other = TermTable(complex=self.complex)
+        other.terms = list(self.terms)
+        other._index = dict(self._index)
+        return other
+
+    def _add(
+        self,
+        kind: str,
+        name: str,
+        uses: tuple[Use, ...],
+        out: tuple[int, ...],
+        shape: Shape,
+        *,
+        real: bool,
+        live: bool | None = None,
+        data: bool | None = None,
+        detail: Any = None,
+    ) -> Term:
+        key = (kind, uses, out, repr(detail)) if uses else (kind, name)
+        if key in self._index:
+            return self.terms[self._index[key]]
+        operands = [self.terms[use.term] for use in uses]
+        term = Term(
+            id=len(self.terms),
+            kind=kind,
+            name=name,
+            uses=uses,
+            out=out,
+            shape=shape,
+            live=any(t.live for t in operands) if live is None else live,
+            data=any(t.data for t in operands) if data is None else data,
+            real=real,
+            detail=detail,
+        )
+        self._index[key] = term.id
+        self.terms.append(term)
+        return term
+
+    def rename(self, term: Term, name: str) -> None:
+        """Give a term the name of the node it computes (it is only read by people)."""
+        self.terms[term.id] = replace(term, name=name)
+
+    def leaf(self, node: Node, *, real: bool) -> Value:
+        """An input, a constant or a parameter."""
+        out = tuple(range(len(node.inds)))
+        term = self._add(
+            "leaf",
+            node.name,
+            (),
+            out,
+            node.shape,
+            real=real,
+            live=node.kind == "parameter",
+            data=node.kind == "input",
+        )
+        return Value(term, False, node.inds)
+
+    def reduce(self, a: Value, keep: set[str]) -> Value:
+        """Sum over the axes whose name is not kept."""
+        kept = tuple(i for i, name in enumerate(a.names) if name in keep)
+        if len(kept) == len(a.names):
+            return a
+        use = Use(a.term.id, False, tuple(range(len(a.names))))
+        shape = tuple(a.term.shape[i] for i in kept)
+        term = self._add("sum", f"{a.term.name}_sum", (use,), kept, shape, real=a.term.real)
+        return Value(term, a.conj, tuple(a.names[i] for i in kept))
+
+    def pair(self, a: Value, b: Value, keep: set[str]) -> Value:
+        """Contract two values; names that are not kept are summed."""
+        a = self.reduce(a, keep | set(b.names))
+        b = self.reduce(b, keep | set(a.names))
+        real = a.term.real and b.term.real
+        if a.term.id == b.term.id and a.names == b.names and set(a.names) <= keep:
+            return self._square(a, b)
+        if a.term.id > b.term.id:
+            a, b = b, a
+        choices = [(a, b)] if a.term.id < b.term.id else [(a, b), (b, a)]
+        patterns = [self._pattern(x, y, keep) for x, y in choices]
+        uses, out, names, flip = min(patterns, key=lambda p: repr(p[:2]))
+        sizes: dict[int, int | None] = {}
+        for use in uses:
+            sizes.update(zip(use.labels, self.terms[use.term].shape, strict=True))
+        shape = tuple(sizes[label] for label in out)
+        name = _product_name(a.term.name, b.term.name)
+        term = self._add("pair", name, uses, out, shape, real=real)
+        return Value(term, flip and not real, names)
+
+    def _square(self, a: Value, b: Value) -> Value:
+        use = Use(a.term.id, False, tuple(range(len(a.names))))
+        conjugated = a.conj != b.conj
+        kind = "abs2" if conjugated else "square"
+        term = self._add(
+            kind,
+            f"{a.term.name}2",
+            (use,),
+            use.labels,
+            a.term.shape,
+            real=a.term.real or conjugated,
+        )
+        return Value(term, a.conj and not conjugated, a.names)
+
+    def _pattern(
+        self, a: Value, b: Value, keep: set[str]
+    ) -> tuple[tuple[Use, Use], tuple[int, ...], Inds, bool]:
+        # (a* b) = (a b*)*: at most the second operand carries a conjugation.
+        conj_a, conj_b, flip = a.conj, b.conj, False
+        if conj_a or (a.term.real and conj_b):
+            flip = True
+            conj_a = False
+            conj_b = not conj_b and not b.term.real
+        number: dict[str, int] = {}
+        for name in (*a.names, *b.names):
+            number.setdefault(name, len(number))
+        kept = [name for name in number if name in keep]
+        uses = (
+            Use(a.term.id, conj_a, tuple(number[name] for name in a.names)),
+            Use(b.term.id, conj_b, tuple(number[name] for name in b.names)),
+        )
+        return uses, tuple(number[name] for name in kept), tuple(kept), flip
+
+    def scale(self, a: Value, factor: float) -> Value:
+        """Multiply by a number."""
+        if factor == 1.0:
+            return a
+        use = Use(a.term.id, False, tuple(range(len(a.names))))
+        term = self._add(
+            "scale",
+            f"{a.term.name}_scaled",
+            (use,),
+            use.labels,
+            a.term.shape,
+            real=a.term.real,
+            detail=float(factor),
+        )
+        return Value(term, a.conj, a.names)
+
+    def step(
+        self,
+        kind: str,
+        name: str,
+        args: list[Value],
+        out: Inds,
+        shape: Shape,
+        detail: Any,
+        *,
+        real: bool,
+    ) -> Value:
+        """A function or a convolution of several values."""
+        number: dict[str, int] = {}
+        for value in args:
+            for ind in value.names:
+                number.setdefault(ind, len(number))
+        for ind in out:
+            number.setdefault(ind, len(number))
+        uses = tuple(
+            Use(v.term.id, v.conj, tuple(number[ind] for ind in v.names)) for v in args
+        )
+        # The options name indices; in the key they are numbered like everything else.
+        numbered = {
+            key: _numbered(value, number) for key, value in sorted(dict(detail or {}).items())
+        }
+        term = self._add(
+            kind,
+            name,
+            uses,
+            tuple(number[ind] for ind in out),
+            shape,
+            real=real,
+            detail=numbered,
+        )
+        return Value(term, False, out)
+
+
+def _product_name(a: str, b: str) -> str:
+    if {a, b} == {"u", "v"}:
+        return "q"  # the flattened block Σ_n u_n v_n†, by its name in the field
+    name = f"{a}_{b}"
+    return name if len(name) <= 24 else "product"
+
+
+def _numbered(value: Any, number: Mapping[str, int]) -> Any:
+    if isinstance(value, str):
+        return number.get(value, value)
+    if isinstance(value, (tuple, list)):
+        return tuple(_numbered(item, number) for item in value)
+    return value

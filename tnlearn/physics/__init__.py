@@ -1,0 +1,74 @@
+"""Chiral chains, their states and their topological invariants.
+
+What lives here knows numpy and nothing above it: no torch, no quimb, no
+networks.  Conventions are those of `docs/physics.md`; every public docstring
+repeats the one it uses.  Names are fetched when first used, so that importing
+the package stays cheap.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+_HOMES = {
+    "BOUNDARIES": "geometry",
+    "Chains": "chains",
+    "METHODS": "invariants",
+    "States": "states",
+    "Winding": "invariants",
+    "block_from_hamiltonian": "blocks",
+    "chain": "chains",
+    "displacement": "geometry",
+    "hoppings_from_block": "blocks",
+    "kept_cells": "geometry",
+    "positions": "geometry",
+    "ssh": "chains",
+    "winding": "invariants",
+    "window_cells": "geometry",
+}
+
+__all__ = [
+    "BOUNDARIES",
+    "METHODS",
+    "Chains",
+    "States",
+    "Winding",
+    "block_from_hamiltonian",
+    "chain",
+    "displacement",
+    "hoppings_from_block",
+    "kept_cells",
+    "positions",
+    "ssh",
+    "winding",
+    "window_cells",
+]
+
+
+# `states` is left to `tnlearn.states`: here it is the module of that name.
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f"{__name__}.{_HOMES[name]}")
+    value = getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})
+
+
+if TYPE_CHECKING:
+    from tnlearn.physics.blocks import block_from_hamiltonian, hoppings_from_block
+    from tnlearn.physics.chains import Chains, chain, ssh
+    from tnlearn.physics.geometry import (
+        BOUNDARIES,
+        displacement,
+        kept_cells,
+        positions,
+        window_cells,
+    )
+    from tnlearn.physics.invariants import METHODS, Winding, winding
+    from tnlearn.physics.states import States

@@ -1,0 +1,53 @@
+"""The real-space winding number from the states."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tnlearn.physics.geometry import displacement, window_cells
+
+__all__ = ["rswn_values"]
+
+Array = NDArray[Any]
+
+
+def rswn_values(block: Array, boundary: str = "open", window: float = 0.5) -> tuple[Array, Array]:
+    """Real-space winding number (RSWN) of blocks by their polar factor.
+
+    With h = U S V† and q = U V†,
+
+        W = (1/L') Tr{P_B Q P_A [X, P_A Q P_B]} = (1/L') Σ_{y in window} Σ_x d(x, y) |q_xy|².
+
+    On an open chain the trace runs over the window of L' cells (over the whole
+    chain it is identically zero); on a ring there is no window, L' = L, and d is
+    the minimal image of x − y.
+
+    Parameters
+    ----------
+    block : (samples, cells, cells) array
+        h[x, y] = <A,x|H|B,y>.
+    boundary, window
+        As in `tnlearn.physics.displacement` and `window_cells`.
+
+    Returns
+    -------
+    value : (samples,) float array
+    gap : (samples,) float array
+        Smallest singular value of the block.
+
+    Source: arXiv:2509.26261, with its two sublattice names exchanged, so that the
+    SSH chain with |t_1| > |t_0| has W = +1.
+    """
+    u, s, vh = np.linalg.svd(block)
+    size = block.shape[-1]
+    d = displacement(size, boundary)
+    if boundary == "open":
+        kept = window_cells(size, window)
+        d = d * (kept / kept.sum())
+    else:
+        d = d / size
+    weight = np.abs(u @ vh) ** 2
+    return np.einsum("sxy,xy->s", weight, d), s[:, -1]

@@ -1,0 +1,153 @@
+"""States of chiral chains from the singular value decomposition of the block."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tnlearn.errors import ShapeError, UnknownNameError
+from tnlearn.physics.blocks import check_block
+from tnlearn.physics.chains import Chains
+from tnlearn.physics.memory import check_memory
+
+__all__ = ["States", "states"]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class States:
+    """Eigenstates of chiral chains by sublattice.
+
+    h = Σ_n E_n u_n v_n†, E_n ≥ 0; the eigenstates of H at ±E_n are
+    (u_n, ±v_n)/√2, and the flattened block is q_xy = Σ_n u_n(x) v_n(y)*.
+    Each pair (u_n, v_n) is defined up to one common sign (phase).
+
+    Attributes
+    ----------
+    u, v : (samples, states, cells) arrays
+        u[s, n, x] on sublattice A, v[s, n, y] on B, each normalised to 1.
+    energies : (samples, states) float array
+        E_n, ascending, in units of the hopping.
+    """
+
+    u: Array
+    v: Array
+    energies: Array
+
+    def __post_init__(self) -> None:
+        fits = self.u.ndim == 3 and self.u.shape == self.v.shape
+        if not fits or self.energies.shape != self.u.shape[:2]:
+            raise ShapeError(
+                "states need u and v of shape (samples, states, cells) and energies of "
+                f"(samples, states), got {self.u.shape}, {self.v.shape}, {self.energies.shape}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.u)
+
+    def __getitem__(self, index: Any) -> States:
+        """The samples chosen by a slice, a mask, an index array or one index (a batch of one)."""
+        if isinstance(index, (int, np.integer)):
+            index = [range(len(self))[index]]
+        return States(self.u[index], self.v[index], self.energies[index])
+
+    @property
+    def samples(self) -> int:
+        """Number of samples."""
+        return len(self.u)
+
+    @property
+    def cells(self) -> int:
+        """Number of unit cells."""
+        return int(self.u.shape[2])
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Dtype of u and v."""
+        return self.u.dtype
+
+    def q(self) -> Array:
+        """The flattened block q_xy = Σ_n u_n(x) v_n(y)*, shape (samples, cells, cells)."""
+        return self.u.swapaxes(1, 2) @ self.v.conj()
+
+    def astype(self, dtype: Any) -> States:
+        """The states in another precision: "float32"/"complex64" or "float64"/"complex128".
+
+        The names give the precision; complex states stay complex.
+        """
+        kind = check_precision(dtype)
+        wide = np.result_type(kind, np.complex64) if np.iscomplexobj(self.u) else kind
+        return States(self.u.astype(wide), self.v.astype(wide), self.energies.astype(kind))
+
+    def random_gauge(self, rng: np.random.Generator) -> States:
+        """Every pair (u_n, v_n) times a random sign (a random phase if complex).
+
+        q and every invariant stay as they are.
+        """
+        shape = self.u.shape[:2]
+        if np.iscomplexobj(self.u):
+            factor: Array = np.exp(2j * np.pi * rng.random(shape))
+        else:
+            factor = 1.0 - 2.0 * (rng.random(shape) < 0.5)
+        return self.with_gauge(factor)
+
+    def with_gauge(self, factor: Array) -> States:
+        """Every pair (u_n, v_n) times `factor` (samples, states), numbers of modulus 1."""
+        f = factor[:, :, None].astype(self.u.dtype)
+        return States(self.u * f, self.v * f, self.energies)
+
+
+def check_precision(dtype: Any) -> np.dtype[Any]:
+    """The real dtype of the precision named by `dtype`, or `UnknownNameError`."""
+    real = {"float32": "f4", "complex64": "f4", "float64": "f8", "complex128": "f8"}
+    try:
+        name = np.dtype(dtype).name
+    except TypeError:
+        name = str(dtype)
+    if name not in real:
+        raise UnknownNameError(f"unknown dtype {dtype!r}: float32 or float64 are possible")
+    return np.dtype(real[name])
+
+
+def states(h: Chains | Any) -> States:
+    """Eigenstates of chiral chains, from the SVD of the block h.
+
+    h = U S V†, u_n = U[:, n], v_n = V[:, n], energies ascending.  Never from
+    `eigh(H)`: it mixes the two edge modes once their splitting is below rounding,
+    and then q is not unitary.
+
+    Parameters
+    ----------
+    h : Chains, or a block of shape (cells, cells) or (samples, cells, cells)
+        h[x, y] = <A,x|H|B,y>, in units of the hopping.
+
+    Returns
+    -------
+    States
+        A single block gives a batch of one.  For an exact zero singular value the
+        pairing of u_0 and v_0 is arbitrary: `tnlearn.winding` flags it.
+
+    Raises
+    ------
+    ShapeError, NotFiniteError, MemoryLimitError
+        For a block that is not square or is a whole Hamiltonian, for NaN or
+        infinity, for a size past memory.
+    """
+    if isinstance(h, Chains):
+        check_memory(
+            f"the states of {h.samples} chains of {h.cells} cells",
+            3 * h.samples * h.cells**2 * h.dtype.itemsize,
+        )
+        block = h.block()
+    else:
+        block = check_block(h)
+    u, s, vh = np.linalg.svd(block)
+    return States(
+        np.ascontiguousarray(u.swapaxes(1, 2)[:, ::-1]),
+        np.ascontiguousarray(vh.conj()[:, ::-1]),
+        np.ascontiguousarray(s[:, ::-1]),
+    )

@@ -1,0 +1,114 @@
+"""A data set folded once through the frozen part of a network, within the memory there is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from tnlearn.errors import ConfigError, MemoryLimitError, NotFiniteError, ShapeError, check_finite
+
+__all__ = ["available_memory", "fold_states", "state_tensors"]
+
+Tensor = torch.Tensor
+_STRETCH = 256  # samples folded at a time: bounds the intermediates, and is the same in every run
+_COMPLEX = {torch.float32: torch.complex64, torch.float64: torch.complex128}
+
+
+def available_memory() -> int:
+    """Bytes this process may still allocate, as far as the system tells (a control group counts)."""
+    found = [1 << 62]
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                found.append(int(line.split()[1]) * 1024)
+    except (OSError, ValueError):
+        pages = getattr(os, "sysconf", None)
+        if pages is not None and "SC_PHYS_PAGES" in os.sysconf_names:
+            found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    try:
+        group = Path("/sys/fs/cgroup")
+        limit = (group / "memory.max").read_text().strip()
+        if limit != "max":
+            found.append(int(limit) - int((group / "memory.current").read_text()))
+    except (OSError, ValueError):
+        pass
+    return max(0, min(found))
+
+
+def state_tensors(states: Any, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """The two amplitude arrays of some states as tensors of the precision asked for.
+
+    Raises
+    ------
+    ShapeError
+        If they are not two arrays (samples, states, cells) of one shape, or hold no sample.
+    NotFiniteError
+        If they hold NaN or infinity, before or after the cast.
+    """
+    states = getattr(states, "states", states)  # a data set holds its states
+    if not (hasattr(states, "u") and hasattr(states, "v")):
+        raise ShapeError(
+            f"expected states (with arrays u and v) or a data set, not {type(states).__name__}"
+        )
+    found = []
+    for name in ("u", "v"):
+        array = getattr(states, name)
+        array = array.numpy() if isinstance(array, torch.Tensor) else np.asarray(array)
+        if array.ndim != 3 or array.dtype.kind not in "fc":
+            raise ShapeError(
+                f"states.{name} must be a real or complex array (samples, states, cells), "
+                f"not {array.dtype} of shape {array.shape}"
+            )
+        check_finite(f"states.{name}", array)
+        kind = _COMPLEX[dtype] if array.dtype.kind == "c" else dtype
+        found.append(torch.tensor(np.ascontiguousarray(array)).to(kind))
+    u, v = found
+    if u.shape != v.shape:
+        raise ShapeError(f"states.u {tuple(u.shape)} and states.v {tuple(v.shape)} must agree")
+    if not len(u):
+        raise ShapeError("there are no samples: the states have shape " + str(tuple(u.shape)))
+    for name, tensor in (("u", u), ("v", v)):
+        if not bool(torch.isfinite(tensor).all()):
+            raise NotFiniteError(f"states.{name} overflows in {dtype}; use dtype='float64'")
+    return u, v
+
+
+def fold_states(
+    fold: Callable[[Tensor, Tensor], tuple[Tensor, ...]], u: Tensor, v: Tensor
+) -> tuple[Tensor, ...]:
+    """Features of all samples, folded a stretch at a time, each (samples, ...) and contiguous.
+
+    Raises
+    ------
+    MemoryLimitError
+        If the features of all samples would not fit into the memory that is free.
+    """
+    samples = len(u)
+    with torch.no_grad():
+        first = fold(u[:_STRETCH], v[:_STRETCH])
+        done = min(_STRETCH, samples)
+        if not first or any(len(x) != done for x in first):
+            raise ConfigError(
+                "the network gives no features of the samples to train on: it must depend on u or v"
+            )
+        size = sum(x.element_size() * x[0].numel() for x in first) * samples
+        room = available_memory()
+        if size > 0.8 * room:
+            raise MemoryLimitError(
+                f"the folded features of {samples} samples take {size / 2**30:.1f} GiB, but "
+                f"{room / 2**30:.1f} GiB of memory are free; train on fewer samples or cells"
+            )
+        whole = tuple(torch.empty((samples, *x.shape[1:]), dtype=x.dtype) for x in first)
+        start = 0
+        while True:
+            for target, part in zip(whole, first, strict=True):
+                target[start : start + len(part)] = part
+            start += _STRETCH
+            if start >= samples:
+                return whole
+            first = fold(u[start : start + _STRETCH], v[start : start + _STRETCH])
