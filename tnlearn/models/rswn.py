@@ -26,9 +26,7 @@ BOUNDARIES = ("open", "periodic")
 Floats = npt.NDArray[np.float64]
 
 
-def rswn(
-    cells: int, form: str = "quartic", boundary: str = "open", window: float = 0.5
-) -> Network:
+def rswn(cells: int, form: str = "quartic", boundary: str = "open", window: float = 0.5) -> Network:
     """The real-space winding number of a chiral chain as a network ``net(states) -> (samples,)``.
 
     ``W = (1/L') Tr{P_B Q P_A [X, P_A Q P_B]} = (1/L') Σ_{y in window} Σ_x d(x, y) |q_xy|²``
@@ -110,7 +108,7 @@ def _operator(cells: int, boundary: str, kept: Floats, distance: Floats) -> f.Sc
     window = f.diagonal("window", np.tile(kept, 2))
     X = _position(cells, boundary, distance, 2)
     Q = psi @ sigma @ psi.H
-    return f.Tr(window @ P_B @ Q @ P_A @ f.commutator(X, P_A @ Q @ P_B)) / kept.sum()
+    return f.Tr(window @ P_B @ Q @ P_A @ f.commutator(X, P_A @ Q @ P_B)) / float(kept.sum())
 
 
 def _sublattice(cells: int, boundary: str, kept: Floats, distance: Floats) -> f.Scalar:
@@ -118,7 +116,7 @@ def _sublattice(cells: int, boundary: str, kept: Floats, distance: Floats) -> f.
     window = f.diagonal("window", kept)
     X = _position(cells, boundary, distance, 1)
     q = u @ v.H
-    return f.Tr(window @ q.H @ f.commutator(X, q)) / kept.sum()
+    return f.Tr(window @ q.H @ f.commutator(X, q)) / float(kept.sum())
 
 
 def _polynomial(
@@ -142,9 +140,7 @@ def _polynomial(
         Operand("u", (BATCH, "m", "x"), conj=True),
         Operand("v", (BATCH, "m", "y")),
     )
-    nodes["polynomial"] = Contraction(
-        "polynomial", (BATCH,), (None,), (*amplitudes, *weight_parts)
-    )
+    nodes["polynomial"] = Contraction("polynomial", (BATCH,), (None,), (*amplitudes, *weight_parts))
     nodes["W"] = Function("W", (BATCH,), (None,), "real", (Operand("polynomial", (BATCH,)),))
     return Network(nodes, "W", recipe=recipe)
 

@@ -13,13 +13,20 @@ from typing import Any
 
 from autoray import do
 
-from tnlearn.networks.functions import Label, Labelled, align, apply_function, merged_order, permute
+from tnlearn.networks.functions import (
+    MEMBER,
+    Label,
+    Labelled,
+    align,
+    apply_function,
+    merged_order,
+    permute,
+)
 from tnlearn.networks.plan import Plan
 from tnlearn.networks.terms import Term
 
 __all__ = ["MEMBER", "emit", "ordered"]
 
-MEMBER = "member"
 Sizes = Mapping[Label, int | None]
 
 
@@ -66,7 +73,8 @@ def emit(
             x = use(u.term, u.conj)
             labels = tuple(label if label == MEMBER else u.labels[int(label)] for label in x.labels)
             args.append(Labelled(x.array, labels))
-        sizes: dict[Label, int | None] = {**term.label_sizes(plan.table.terms), MEMBER: members}
+        sizes: dict[Label, int | None] = {MEMBER: members}
+        sizes.update(term.label_sizes(plan.table.terms))
         result = _carry_out(term, args, sizes)
         axis = {label: n for n, label in enumerate(term.out)}
         labels = tuple(MEMBER if label == MEMBER else axis[int(label)] for label in result.labels)
@@ -104,8 +112,9 @@ def _carry_out(term: Term, args: list[Labelled], sizes: Sizes) -> Labelled:
         return apply_function(term.detail["op"], args, out, term.detail)
     (x,) = args
     if term.kind == "sum":
-        gone = tuple(n for n, label in enumerate(x.labels) if label != MEMBER and label not in out)
-        kept = tuple(label for label in x.labels if label == MEMBER or label in out)
+        stays = (*out, MEMBER)
+        gone = tuple(n for n, label in enumerate(x.labels) if label not in stays)
+        kept = tuple(label for label in x.labels if label in stays)
         return Labelled(do("sum", x.array, axis=gone), kept)
     if term.kind == "scale":
         return Labelled(x.array * term.detail, x.labels)
@@ -194,6 +203,8 @@ def _convolve(image: Labelled, kernel: Labelled, term: Term, sizes: Sizes) -> La
     detail = term.detail
     grouped = MEMBER in image.labels
     own = MEMBER in kernel.labels
+    if grouped and not own:
+        raise AssertionError("a frozen kernel on features that differ by member")
     member: list[Label] = [MEMBER]
     picture = permute(image, [batch, *(member if grouped else []), feature, row, column])
     weights = permute(kernel, [*(member if own else []), out_feature, feature, tap_row, tap_column])

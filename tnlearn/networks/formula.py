@@ -173,9 +173,7 @@ def eigenstates(cells: int, count: int | None = None) -> tuple[Expression, Expre
     ``Q = psi @ sigma @ psi.H`` is the flattened Hamiltonian, sites in (A; B) order.
     """
     number = cells if count is None else count
-    u, v = (
-        Input(name, (BATCH, "state", "cell"), (None, number, cells)) for name in ("u", "v")
-    )
+    u, v = (Input(name, (BATCH, "state", "cell"), (None, number, cells)) for name in ("u", "v"))
     psi = Function(
         "psi",
         (BATCH, "level", "site"),
@@ -281,7 +279,9 @@ class _Builder:
                 tuple(Operand(c.name, c.inds) for c in contractions),
             )
             self.nodes["sum"] = last
-        self.nodes[name] = Function(name, last.inds, last.shape, part, (Operand(last.name, last.inds),))
+        self.nodes[name] = Function(
+            name, last.inds, last.shape, part, (Operand(last.name, last.inds),)
+        )
         return self.nodes, written
 
     def _densify(self, expression: Expression) -> Expression:
@@ -420,4 +420,3 @@ def _expand(expression: Expression) -> list[tuple[float, Expression]]:
         case _Commutator():
             return [(f, _Commutator(expression.position, e)) for f, e in _expand(expression.inner)]
     return [(1.0, expression)]
-

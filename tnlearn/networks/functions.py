@@ -18,9 +18,10 @@ from scipy.special import erf
 
 from tnlearn.errors import check_choice
 
-__all__ = ["FUNCTIONS", "Label", "Labelled", "align", "apply_function", "permute"]
+__all__ = ["FUNCTIONS", "MEMBER", "Label", "Labelled", "align", "apply_function", "permute"]
 
 Label = str | int
+MEMBER = "member"  # the ensemble axis, which every function leaves alone
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,9 @@ def _broadcast(name: str) -> Implementation:
 def _pool(name: str) -> Implementation:
     def function(args: Sequence[Labelled], out: tuple[Label, ...], options: Options) -> Labelled:
         (x,) = args
-        gone = tuple(i for i, label in enumerate(x.labels) if label not in out)
-        kept = tuple(label for label in x.labels if label in out)
+        stays = (*out, MEMBER)
+        gone = tuple(i for i, label in enumerate(x.labels) if label not in stays)
+        kept = tuple(label for label in x.labels if label in stays)
         return Labelled(do(name, x.array, axis=gone), kept)
 
     return function

@@ -83,7 +83,7 @@ def head_nodes(
     if BATCH not in source.inds:
         raise ConfigError("a head needs an output with a batch index")
     if kind == "rounding":
-        return _rounding(changed, source, classes, sharpness), "head"
+        return changed, _rounding(changed, source, classes, sharpness)
     count = classes if isinstance(classes, int) else len(classes)
     if count < 2 or any(width < 1 for width in hidden):
         raise ConfigError(

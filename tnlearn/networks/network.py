@@ -22,7 +22,6 @@ from tnlearn.networks.structures import free
 from tnlearn.networks.terms import count
 
 if TYPE_CHECKING:
-    import torch
     from matplotlib.figure import Figure
 
     from tnlearn.networks.compiled import Compiled
@@ -188,7 +187,8 @@ class Network:
         return [
             node.name
             for node in self._nodes.values()
-            if isinstance(node, Constant) or (isinstance(node, Parameter) and node.exact is not None)
+            if isinstance(node, Constant)
+            or (isinstance(node, Parameter) and node.exact is not None)
         ]
 
     def _free_one(
@@ -196,7 +196,7 @@ class Network:
     ) -> Network:
         node = self._nodes[name]
         inds = tuple(ind for ind in node.inds if ind != CHANNEL)
-        exact = node.array if isinstance(node, Constant) else getattr(node, "exact", None)
+        exact: Any = node.array if isinstance(node, Constant) else getattr(node, "exact", None)
         if np.iscomplexobj(exact):
             raise ConfigError(f"{name!r} is complex; only real nodes can be trained")
         replacement = free(
@@ -231,9 +231,7 @@ class Network:
         formula, output, part = self._formula
         # A user's own formula is described by its nodes, which are other nodes now.
         recipe = None if self._recipe[0]["call"] == "graph" else self._recipe
-        return Network.from_formula(
-            formula, name=output, part=part, recipe=recipe, dense=vectors
-        )
+        return Network.from_formula(formula, name=output, part=part, recipe=recipe, dense=vectors)
 
     def head(
         self,
@@ -384,7 +382,9 @@ class Network:
 
     # ------------------------------------------------------------------ showing it
 
-    def tensor_network(self, batch: int = 4, *, contraction: str | None = None, seed: int = 0) -> Any:
+    def tensor_network(
+        self, batch: int = 4, *, contraction: str | None = None, seed: int = 0
+    ) -> Any:
         """One contraction as a plain `quimb.tensor.TensorNetwork` with native hyperindices.
 
         The data are those of `batch` random chains of `seed`; tags are node names.
@@ -411,7 +411,9 @@ class Network:
 
         return draw(self, path)
 
-    def draw_tree(self, path: str | Path | None = None, *, contraction: str | None = None) -> Figure:
+    def draw_tree(
+        self, path: str | Path | None = None, *, contraction: str | None = None
+    ) -> Figure:
         """A picture of a contraction tree, with the cost of each step and what is shared."""
         from tnlearn.networks.draw import draw_tree
 

@@ -113,9 +113,7 @@ def make_plan(
     out = Value(table.terms[out.term.id], out.conj, out.names)
     needed = _reachable(table, [out.term.id])
     terms = table.terms
-    wanted = {out.term.id} | {
-        use.term for i in needed if terms[i].live for use in terms[i].uses
-    }
+    wanted = {out.term.id} | {use.term for i in needed if terms[i].live for use in terms[i].uses}
     frontier = tuple(sorted(i for i in wanted if terms[i].data and not terms[i].live))
     # Constants that a data-dependent or live step reads; their own making is done beforehand.
     readers = {use.term for i in needed if terms[i].data or terms[i].live for use in terms[i].uses}
@@ -136,9 +134,7 @@ def _reachable(table: TermTable, roots: Iterable[int]) -> tuple[int, ...]:
     return tuple(sorted(seen))
 
 
-def _operands(
-    node: Node, nodes: Mapping[str, Node], values: Mapping[str, Value]
-) -> list[Value]:
+def _operands(node: Node, nodes: Mapping[str, Node], values: Mapping[str, Value]) -> list[Value]:
     return [
         values[part.node].renamed(
             dict(zip(nodes[part.node].inds, part.inds, strict=True)), part.conj
@@ -181,7 +177,9 @@ def _enter(
     return table.leaf(node, real=real)
 
 
-def count_cost(nodes: Mapping[str, Node], plan: Plan, trees: Mapping[str, Tree], batch: int) -> Cost:
+def count_cost(
+    nodes: Mapping[str, Node], plan: Plan, trees: Mapping[str, Tree], batch: int
+) -> Cost:
     """The cost of one forward pass; see `Cost`."""
     terms = plan.table.terms
     naive = path = 0
@@ -221,7 +219,9 @@ def _tree_flops(
         if isinstance(branch, int):
             return
         inside = set(leaves_of(branch))
-        keep = set(node.inds).union(*(set(args[i].names) for i in range(len(args)) if i not in inside))
+        keep = set(node.inds).union(
+            *(set(args[i].names) for i in range(len(args)) if i not in inside)
+        )
         names: dict[str, int | None] = {}
         for side in branch:
             within = set(leaves_of(side))

@@ -77,7 +77,7 @@ def free(
             f"structure {structure!r} needs a node with two indices; {name!r} has {len(inds)}. "
             "Use structure='dense' or 'position'"
         )
-    row, column = inds
+    row = inds[0]
     if structure == "diagonal":
         size = min(exact.shape)
         entries = Parameter(

@@ -257,9 +257,7 @@ class TermTable:
                 number.setdefault(ind, len(number))
         for ind in out:
             number.setdefault(ind, len(number))
-        uses = tuple(
-            Use(v.term.id, v.conj, tuple(number[ind] for ind in v.names)) for v in args
-        )
+        uses = tuple(Use(v.term.id, v.conj, tuple(number[ind] for ind in v.names)) for v in args)
         # The options name indices; in the key they are numbered like everything else.
         numbered = {
             key: _numbered(value, number) for key, value in sorted(dict(detail or {}).items())
