@@ -74,7 +74,7 @@ def emit(
             labels = tuple(label if label == MEMBER else u.labels[int(label)] for label in x.labels)
             args.append(Labelled(x.array, labels))
         sizes: dict[Label, int | None] = {MEMBER: members}
-        sizes.update(term.label_sizes(plan.table.terms))
+        sizes |= dict(term.label_sizes(plan.table.terms).items())
         result = _carry_out(term, args, sizes)
         axis = {label: n for n, label in enumerate(term.out)}
         labels = tuple(MEMBER if label == MEMBER else axis[int(label)] for label in result.labels)

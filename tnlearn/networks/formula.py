@@ -231,7 +231,7 @@ class Scalar:
         return _Builder(dense).build(self, name, part)
 
 
-def Tr(expression: Expression) -> Scalar:  # noqa: N802 (the field's own sign)
+def Tr(expression: Expression) -> Scalar:
     """The trace of an operator expression."""
     return Scalar(((1.0, expression),))
 

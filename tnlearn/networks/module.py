@@ -6,7 +6,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
+from torch import fx, nn
 
 from tnlearn.errors import ShapeError
 from tnlearn.networks.evaluate import constant_arrays
@@ -27,6 +27,8 @@ class NetworkModule(nn.Module):
     `torch.func.functional_call`, `torch.export` and `torch.compile`.
     """
 
+    graph: fx.GraphModule
+
     def __init__(
         self, network: Network, *, seed: int = 0, dtype: str = "float32", complex: bool = False
     ) -> None:
@@ -42,6 +44,7 @@ class NetworkModule(nn.Module):
             return Slot(name, term.id, tuple(range(len(term.shape))))
 
         self._inputs = [name for name in ("u", "v") if name in leaves]
+        self._single = len(self._inputs) == 1
         slots = [slot(name) for name in self._inputs]
         self._getters: list[attrgetter[Any]] = []
         for name, node in network.parameters.items():
@@ -50,21 +53,22 @@ class NetworkModule(nn.Module):
             register_dotted(self, name, nn.Parameter(torch.as_tensor(start, dtype=real)))
             self._getters.append(attrgetter(name))
             slots.append(slot(name))
-        self._constants: list[str] = []
-        for i, array in constant_arrays(plan, network).items():
-            name = f"constant_{len(self._constants)}"
+        for number, (i, array) in enumerate(constant_arrays(plan, network).items()):
+            name = f"constant_{number}"
             tensor = torch.as_tensor(array)
             kind = torch_dtype(dtype, complex=tensor.is_complex())
             self.register_buffer(name, tensor.to(kind), persistent=False)
-            self._constants.append(name)
+            self._getters.append(attrgetter(name))
             slots.append(Slot(plan.term(i).name, i, tuple(range(array.ndim))))
         out = plan.output
         order = [out.names.index(ind) for ind in network.nodes[network.output].inds]
-        self.graph, _ = lower(plan, slots, [(out.term.id, order)], name="NetworkGraph")
+        graph, _ = lower(plan, slots, [(out.term.id, order)], name="NetworkGraph")
+        # Not a submodule: it holds no parameters, and a plain attribute is read faster.
+        object.__setattr__(self, "graph", graph)
 
     def forward(self, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         """The output for states u, v of shape (batch, states, cells)."""
-        if tuple(u.shape[1:]) != self._shape or tuple(v.shape[1:]) != self._shape:
+        if u.shape[1:] != self._shape or v.shape[1:] != self._shape:
             raise ShapeError(
                 f"u and v have shapes {tuple(u.shape)} and {tuple(v.shape)}; "
                 f"this module takes (batch, {self._shape[0]}, {self._shape[1]})"
@@ -76,10 +80,13 @@ class NetworkModule(nn.Module):
                     "make it with net.module(complex=True)"
                 )
             u, v = u.to(self._input_dtype), v.to(self._input_dtype)
-        states = (u, v) if len(self._inputs) == 2 else ((u,) if "u" in self._inputs else (v,))
-        parameters = [get(self) for get in self._getters]
-        constants = [getattr(self, name) for name in self._constants]
-        result: torch.Tensor = self.graph(*states, *parameters, *constants)
+        weights = [get(self) for get in self._getters]
+        # `forward` itself: a graph has no hooks to run, and at 64 samples each call counts.
+        result: torch.Tensor
+        if self._single:
+            result = self.graph.forward(u if self._inputs == ["u"] else v, *weights)
+        else:
+            result = self.graph.forward(u, v, *weights)
         return result
 
 
