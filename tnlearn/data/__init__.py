@@ -1,1 +1,40 @@
-"""data"""
+"""Data sets of labelled chains, and the shifts networks are tested on.
+
+What lives here knows `tnlearn.physics` and numpy only: no torch, no networks.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+_HOMES = {
+    "DATASETS": "recipes",
+    "Dataset": "datasets",
+    "Recipe": "recipes",
+    "SHIFTS": "shifts",
+    "Shift": "shifts",
+    "dataset": "datasets",
+    "shift": "shifts",
+}
+
+__all__ = ["DATASETS", "SHIFTS", "Dataset", "Recipe", "Shift", "dataset", "shift"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f"{__name__}.{_HOMES[name]}")
+    value = getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})
+
+
+if TYPE_CHECKING:
+    from tnlearn.data.datasets import Dataset, dataset
+    from tnlearn.data.recipes import DATASETS, Recipe
+    from tnlearn.data.shifts import SHIFTS, Shift, shift

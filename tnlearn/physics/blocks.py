@@ -93,12 +93,15 @@ def hoppings_from_block(h: Any, boundary: str = "open") -> Chains:
     """Hopping arrays t_m(y) = h[y+m, y] read off a raw block.
 
     On a ring the offset is the minimal image of x − y (the tie |x − y| = L/2 is
-    read as +L/2).  An open block does not hold the bonds that would close it into
-    a ring: each missing t_m(y) is filled with the geometric mean of the moduli of
-    the bonds of its offset that are there, and the sign (phase) of the bond in
-    cell y mod (L − |m|).  A clean chain is thereby closed exactly, and for
-    neighbouring offsets the ring has the means of ln|t_m| of the open chain.
-    Offsets whose bonds all vanish are left out (one stays: offset 0).
+    read as +L/2), so its range must be below L/2.
+
+    An open block does not hold the bonds that would close it into a ring: each
+    missing t_m(y) is filled with the geometric mean of the moduli of the bonds of
+    its offset that are there, and the sign (phase) of one of them.  A clean chain
+    is thereby closed exactly, and with two neighbouring offsets the ring has the
+    means of ln|t_m| of the open chain.
+    Offsets whose bonds are all below the rounding of the largest element are left
+    out: they could move a winding only where the gap is below rounding, too.
 
     Returns
     -------
@@ -114,17 +117,18 @@ def hoppings_from_block(h: Any, boundary: str = "open") -> Chains:
     block = check_block(h)
     size = block.shape[-1]
     y = np.arange(size)
+    tiny = np.finfo(float).eps * np.abs(block).max(axis=(1, 2))[:, None]
     low, high = (1 - size, size - 1) if boundary == "open" else (-((size - 1) // 2), size // 2)
     hoppings: dict[int, Array] = {}
     for m in range(low, high + 1):
         if boundary == "open":
             there = slice(max(0, -m), size - max(0, m))
             bonds = block[:, y[there] + m, y[there]]
-            if np.any(bonds):
+            if np.any(np.abs(bonds) > tiny):
                 hoppings[m] = _filled(bonds, m, size)
         else:
             bonds = block[:, (y + m) % size, y]
-            if np.any(bonds):
+            if np.any(np.abs(bonds) > tiny):
                 hoppings[m] = bonds
     if not hoppings:
         hoppings[0] = np.zeros((len(block), size), dtype=block.dtype)
@@ -141,7 +145,7 @@ def _filled(bonds: Array, m: int, size: int) -> Array:
     wrapped = bonds[:, source]
     size_of = np.abs(wrapped)
     phase = np.divide(wrapped, size_of, out=np.zeros_like(wrapped), where=size_of > 0)
-    full = mean * phase
+    full: Array = mean * phase
     full[:, first : first + there] = bonds
     return full
 

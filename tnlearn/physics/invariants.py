@@ -134,12 +134,15 @@ def winding(
             return _rswn(parts, size, where, window)
         given = hoppings_from_block(block, where)
     flux = given.flux if given.boundary == "periodic" else 0.0
-    return _assemble(method, [_RING[method](c) for c in _chunks(given.with_boundary("periodic", flux))])
+    return _assemble(
+        method, [_RING[method](c) for c in _chunks(given.with_boundary("periodic", flux))]
+    )
 
 
-def is_gapless(gap: Array, norm: Array, cells: int) -> Array:
-    """Whether a smallest singular value is zero to the rounding of the SVD."""
-    return np.asarray(gap <= 4 * cells * np.finfo(float).eps * norm)
+def is_gapless(energies: Array) -> Array:
+    """Whether the smallest of the singular values (descending) is zero to the SVD's rounding."""
+    rounding = 4 * energies.shape[1] * np.finfo(float).eps
+    return np.asarray(energies[:, -1] <= rounding * energies[:, 0])
 
 
 Part = tuple[Array, Array, Array]
@@ -150,9 +153,9 @@ def _rswn(blocks: Iterator[Array], cells: int, boundary: str, window: float) -> 
     # Over a whole open chain the trace vanishes identically: it says nothing of W.
     whole = kept_cells(cells, window)[1] == cells and boundary == "open"
     for block in blocks:
-        value, gap = rswn_values(block, boundary, window)
-        sound = ~is_gapless(gap, np.linalg.norm(block, axis=(1, 2)), cells)
-        parts.append((value, gap, sound & (not whole)))
+        value, energies = rswn_values(block, boundary, window)
+        sound = ~is_gapless(energies)
+        parts.append((value, energies[:, -1], sound & (not whole)))
     return _assemble("rswn", parts)
 
 
@@ -172,10 +175,8 @@ def _momentum(chains: Chains) -> Part:
 
 
 def _log(chains: Chains) -> Part:
-    block = chains.block()
-    value, gap, clear = log_values(block)
-    sound = ~is_gapless(gap, np.linalg.norm(block, axis=(1, 2)), chains.cells)
-    return value, gap, clear & sound
+    value, energies, clear = log_values(chains.block())
+    return value, energies[:, -1], clear & ~is_gapless(energies)
 
 
 _RING: dict[str, Callable[[Chains], Part]] = {
@@ -187,10 +188,8 @@ _RING: dict[str, Callable[[Chains], Part]] = {
 
 
 def _with_gap(chains: Chains, value: Array, settled: Array) -> Part:
-    block = chains.block()
-    gap = np.linalg.svd(block, compute_uv=False)[:, -1]
-    sound = ~is_gapless(gap, np.linalg.norm(block, axis=(1, 2)), chains.cells)
-    return value, gap, settled & sound
+    energies = np.linalg.svd(chains.block(), compute_uv=False)
+    return value, energies[:, -1], settled & ~is_gapless(energies)
 
 
 def _assemble(method: str, parts: list[Part]) -> Winding:

@@ -29,8 +29,10 @@ def log_values(block: Array) -> tuple[Array, Array, Array]:
 
     Returns
     -------
-    value, gap : (samples,) float arrays
-        W, an integer to rounding, and the smallest singular value.
+    value : (samples,) float array
+        W, an integer to rounding.
+    energies : (samples, cells) float array
+        Singular values of the block, descending.
     clear : (samples,) bool array
         False where an eigenvalue lies on the branch cut at −1.
 
@@ -44,4 +46,4 @@ def log_values(block: Array) -> tuple[Array, Array, Array]:
     eigenvalues = np.linalg.eigvals(turned)
     angles = np.angle(eigenvalues)
     clear = (np.pi - np.abs(angles)).min(axis=1) > _CUT
-    return angles.sum(axis=1) / (2 * np.pi), s[:, -1], clear
+    return angles.sum(axis=1) / (2 * np.pi), s, clear

@@ -35,8 +35,8 @@ def rswn_values(block: Array, boundary: str = "open", window: float = 0.5) -> tu
     Returns
     -------
     value : (samples,) float array
-    gap : (samples,) float array
-        Smallest singular value of the block.
+    energies : (samples, cells) float array
+        Singular values of the block, descending.
 
     Source: arXiv:2509.26261, with its two sublattice names exchanged, so that the
     SSH chain with |t_1| > |t_0| has W = +1.
@@ -50,4 +50,4 @@ def rswn_values(block: Array, boundary: str = "open", window: float = 0.5) -> tu
     else:
         d = d / size
     weight = np.abs(u @ vh) ** 2
-    return np.einsum("sxy,xy->s", weight, d), s[:, -1]
+    return np.einsum("sxy,xy->s", weight, d), s

@@ -32,7 +32,8 @@ Array = NDArray[Any]
 # 45 of them resolve |λ| = 1 ± 1e-12, about where rounding has moved λ anyway.
 _SQUARINGS = 45
 _SETTLED = 1e-7
-_CHUNK = 2048
+# Numbers in the working array of one chunk of samples: about what a cache holds.
+_CHUNK = 2**17
 
 
 def lyapunov_winding(hoppings: Mapping[int, Array]) -> tuple[Array, Array]:
@@ -48,8 +49,8 @@ def lyapunov_winding(hoppings: Mapping[int, Array]) -> tuple[Array, Array]:
     Returns
     -------
     count : (samples,) float array
-        m_min plus the trace of the spectral projector: an integer to rounding
-        where the answer is settled; NaN where det h vanishes at every flux.
+        A whole number where settled; else m_min plus the unfinished trace of the
+        spectral projector; NaN where det h vanishes at every flux.
     settled : (samples,) bool array
         False where an exponent is zero to rounding (gap closed on the ring).
 
@@ -59,8 +60,9 @@ def lyapunov_winding(hoppings: Mapping[int, Array]) -> tuple[Array, Array]:
     samples = len(hoppings[low])
     count = np.empty(samples)
     settled = np.empty(samples, dtype=bool)
-    for start in range(0, samples, _CHUNK):
-        part = slice(start, start + _CHUNK)
+    chunk = max(1, _CHUNK // (1 + 6 * (high - low) ** 2))
+    for start in range(0, samples, chunk):
+        part = slice(start, start + chunk)
         count[part], settled[part] = _count({m: t[part] for m, t in hoppings.items()}, low, high)
     return count, settled
 
@@ -69,7 +71,7 @@ def _count(hoppings: Mapping[int, Array], low: int, high: int) -> tuple[Array, A
     r = high - low
     rows = _rows(hoppings, low, high)
     cells, _, samples = rows.shape
-    scale = np.sqrt((np.abs(rows) ** 2).sum(axis=1))
+    scale = np.abs(rows).max(axis=1)
     alive = (scale > 0).all(axis=0)
     if r == 0:
         # One offset: det h = ± e^{i m φ} Π t_m, no exponent to count.
@@ -85,7 +87,13 @@ def _count(hoppings: Mapping[int, Array], low: int, high: int) -> tuple[Array, A
         stack[:r, r + 1 :] = pencil[:, r:]
         stack[r, : r + 1] = row
         pencil = _eliminate(stack)
-    outside, settled = _divide(pencil[:, :r], -pencil[:, r:])
+    a, b = pencil[:, :r], -pencil[:, r:]
+    # Exponents add up over cells: on a short ring nothing is settled in fewer turns.
+    turns = 1
+    while turns * cells < 16:
+        a, b = _square(a, b)
+        turns *= 2
+    outside, settled = _divide(a, b)
     return np.where(alive, low + outside, np.nan), settled & alive
 
 
@@ -128,7 +136,7 @@ def _divide(a: Array, b: Array) -> tuple[Array, Array]:
         defect = np.abs(projector @ projector - projector).max(axis=(1, 2))
         size = 1.0 + np.abs(projector).max(axis=(1, 2)) ** 2
         done = (defect < _SETTLED * size) & (np.abs(trace - np.round(trace)) < _SETTLED * size)
-        outside[todo] = r - trace
+        outside[todo] = r - np.where(done, np.round(trace), trace)
         settled[todo[done]] = True
         if done.all():
             break

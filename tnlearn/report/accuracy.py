@@ -49,14 +49,15 @@ def against_disorder(results: Results, data: str) -> Figure | None:
 
 
 def _curve(ax: Any, run: Run, shifts: list[Shift], index: int) -> None:
-    points = [(s.strength, summary(values)) for s in shifts if _has(values := run.accuracy(s.name))]
-    if not points:
+    # A strength without a value breaks the line: nothing is drawn across what was not measured.
+    strengths = [shift.strength for shift in shifts]
+    found = [summary(run.accuracy(shift.name)) for shift in shifts]
+    if not any(s.count for s in found):
         return
-    strengths, found = zip(*points, strict=True)
     ax.errorbar(
         strengths,
         [s.mean for s in found],
-        yerr=_arms(list(found)),
+        yerr=_arms(found),
         color=COLOURS[index % len(COLOURS)],
         marker=MARKERS[index % len(MARKERS)],
         markersize=5,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +63,9 @@ def write(results: Mapping[str, Any], out: Path) -> Path:
             sections=every_section(read, figures, out),
         )
         report = out / "report.html"
-        partial = out / ".report.html.partial"
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, report)
+        unfinished = out / ".report.html.partial"
+        unfinished.write_text(text, encoding="utf-8")
+        os.replace(unfinished, report)
     except OSError as error:
         raise FileError(f"cannot write the report to {out}: {error.strerror or error}") from error
     return report
@@ -73,21 +74,16 @@ def write(results: Mapping[str, Any], out: Path) -> Path:
 def _drawings(results: Results) -> Iterator[tuple[str, Callable[[], Figure | None]]]:
     """The name of each figure and what draws it; one at a time, as a figure takes memory."""
     for data in results.datasets:
-        yield f"overview-{data}", lambda data=data: accuracy.overview(results, data)
-        yield f"disorder-{data}", lambda data=data: accuracy.against_disorder(results, data)
+        yield f"overview-{data}", partial(accuracy.overview, results, data)
+        yield f"disorder-{data}", partial(accuracy.against_disorder, results, data)
         for kind in ("accuracy", "loss"):
-            yield (
-                f"learning-{kind}-{data}",
-                lambda data=data, kind=kind: learning.learning_curves(results, data, kind),
-            )
-        yield (
-            f"calibration-{data}",
-            lambda data=data: calibration.calibration_and_success(results, data),
-        )
-    yield "learned-d", lambda: weights.learned_matrices(results)
-    yield "singular-values", lambda: weights.singular_values(results)
-    yield "pruning", lambda: weights.pruning(results)
-    yield "trainability", lambda: learning.trainability(results)
+            curves = partial(learning.learning_curves, results, data, kind)
+            yield f"learning-{kind}-{data}", curves
+        yield f"calibration-{data}", partial(calibration.calibration_and_success, results, data)
+    yield "learned-d", partial(weights.learned_matrices, results)
+    yield "singular-values", partial(weights.singular_values, results)
+    yield "pruning", partial(weights.pruning, results)
+    yield "trainability", partial(learning.trainability, results)
 
 
 def _file_name(name: str) -> str:

@@ -19,6 +19,8 @@ __all__ = ["Section", "figure", "folded", "page", "switch"]
 Section = tuple[str, str, str]
 
 _PNG = b"\x89PNG\r\n\x1a\n"
+# Of the 1500 dots of a figure to the 1128 that the page has.
+_SCALE = 0.752
 
 
 def figure(path: Path, caption: str, alternative: str) -> str:
@@ -32,11 +34,13 @@ def figure(path: Path, caption: str, alternative: str) -> str:
         content = b""
     if not content.startswith(_PNG):
         name = escape(f"{path.parent.name}/{path.name}")
-        return f"<figure><figcaption>{caption} (The drawing {name} was not made.)</figcaption></figure>"
-    code = base64.b64encode(content).decode("ascii")
-    # A figure is made at 150 dots per inch and shown at its own size or smaller.
+        remark = f"(The drawing {name} was not made.)"
+        return f"<figure><figcaption>{caption} {remark}</figcaption></figure>"
+    address = "data:image/png;base64," + base64.b64encode(content).decode("ascii")
+    # All at the same scale, so that letters have one size: a full-width figure fills the page.
+    width = round(int.from_bytes(content[16:20], "big") * _SCALE)
     return (
-        f'<figure><img alt="{escape(alternative)}" src="data:image/png;base64,{code}">'
+        f'<figure><img width="{width}" alt="{escape(alternative)}" src="{address}">'
         f"<figcaption>{caption}</figcaption></figure>"
     )
 
@@ -75,7 +79,8 @@ def page(
         The sections in order.
     """
     style = files("tnlearn.report").joinpath("style.css").read_text(encoding="utf-8")
-    links = "".join(f'<a href="#{name}">{escape(head)}</a>' for name, head, _ in sections)
+    # With spaces between them: else the row of links could not be broken.
+    links = " ".join(f'<a href="#{name}">{escape(head)}</a>' for name, head, _ in sections)
     said = "".join(f"<p>{escape(sentence)}</p>" for sentence in answer)
     body = "".join(
         f'<section id="{name}"><h2>{escape(head)}</h2>{content}</section>'

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from tnlearn.report.reading import FAMILIES, Results
 from tnlearn.report.statistics import Floats, numbers, summary, wilson
@@ -66,11 +66,23 @@ def learning_curves(results: Results, data: str, kind: str) -> Figure | None:
             ax.tick_params(labelbottom=True)
         if kind == "accuracy":
             ax.set_ylim(0.0, 1.02)
-        elif positive:
-            ax.set_yscale("log")
+    if kind == "loss" and positive:
+        _logarithmic(axes[0])
     label = "validation accuracy" if kind == "accuracy" else "training loss (nats)"
     made.supylabel(label, fontsize=9, color=BLACK)
     return made
+
+
+def _logarithmic(ax: Any) -> None:
+    """A logarithmic axis for losses; all panels share it, hence set once.
+
+    Ticks at 1, 2 and 5 of every decade and none between: a loss may fall by
+    less than a decade, and small ticks take half the time of drawing.
+    """
+    ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.yaxis.set_minor_locator(NullLocator())
 
 
 def _mean(curves: list[Floats]) -> Floats:

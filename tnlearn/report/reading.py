@@ -60,6 +60,12 @@ class DataSet:
         )
 
     @property
+    def training(self) -> str:
+        """On what the networks were trained: `clean`, or the disorder if one is stated."""
+        strength = self.facts.get("disorder")
+        return f"disorder-{strength}" if strength else "clean"
+
+    @property
     def chance(self) -> float | None:
         """The accuracy of guessing one of the balanced classes."""
         classes = self.facts.get("classes")

@@ -21,16 +21,23 @@ _INTERVAL = "95 % interval of Student's t over members"
 
 
 def opening(results: Results, figures: Figures) -> str:
-    """The overview of the main data set, right below the answer."""
-    path = figures.get(f"overview-{results.main}")
-    if path is None:
-        return ""
-    caption = (
-        f"Accuracy on the {escape(results.data_title(str(results.main)))} chains, clean and under "
-        f"the disorder named. {_FAMILIES} Dots: members; bar: mean and {_INTERVAL}. Dashed: the "
-        "exact RSWN, untrained and rounded. Dotted: guessing."
-    )
-    return figure(path, caption, "Accuracy of every network, clean and disordered")
+    """The overview of the main data set, right below the answer, and the others folded."""
+    parts: list[str] = []
+    for data in results.ordered_data():
+        path = figures.get(f"overview-{data}")
+        if path is None:
+            continue
+        name = escape(results.data_title(data))
+        caption = (
+            f"Accuracy on the {name} chains, clean and under the disorder named. {_FAMILIES} "
+            f"Dots: members; bar: mean and {_INTERVAL}. Dashed: the exact RSWN, untrained and "
+            "rounded. Dotted: guessing."
+        )
+        html = figure(path, caption, f"Accuracy of every network, clean and disordered, {data}")
+        parts.append(
+            html if not parts else folded(f"The same for {results.data_title(data)}", html)
+        )
+    return "".join(parts)
 
 
 def every_section(results: Results, figures: Figures, out: Path) -> list[Section]:
@@ -72,7 +79,7 @@ def _comparison(results: Results) -> str:
         return ""
     return (
         f"<p>Accuracy in per cent: mean over members ± half of the {_INTERVAL}; below it the "
-        "worst and the best member. All networks were trained on clean chains only. Bold: the best "
+        "worst and the best member. Bold: the best "
         "mean of a column. Shaded: the best, and every network whose difference from it has a 95 % "
         "interval (Welch) that includes 0.</p>" + "".join(parts)
     )
@@ -83,8 +90,9 @@ def _disorder(results: Results, figures: Figures) -> str:
         figure(
             figures[f"disorder-{data}"],
             f"{_named(results, data)}. Mean accuracy over members and {_INTERVAL}, against the "
-            "strength of the chiral disorder of the test chains; training was clean. The exact RSWN "
-            "and the level of guessing are the same in every panel.",
+            "strength of the chiral disorder of the test chains; training was "
+            f"{escape(results.datasets[data].training)}. The exact RSWN and the level of guessing "
+            "are the same in every panel.",
             f"Accuracy against disorder, {data}",
         )
         for data in results.ordered_data()
@@ -93,7 +101,8 @@ def _disorder(results: Results, figures: Figures) -> str:
 
 
 def _learning(results: Results, figures: Figures) -> str:
-    shown, hidden = [], []
+    shown: list[str] = []
+    hidden: list[str] = []
     for data in results.ordered_data():
         for kind, words in [("accuracy", "Validation accuracy"), ("loss", "Training loss")]:
             path = figures.get(f"learning-{kind}-{data}")
@@ -143,7 +152,7 @@ def _pruning(results: Results, figures: Figures) -> str:
         figures["pruning"],
         "Accuracy on clean test chains when only the largest singular values of a weight are kept "
         f"after training. Thin: members; thick, with its band: mean and {_INTERVAL}. Dashed: the "
-        "smallest sufficient rank of the results. Dotted: guessing.",
+        "smallest rank that the study found sufficient. Dotted: guessing.",
         "Accuracy against kept rank",
     )
 
@@ -156,8 +165,8 @@ def _trainability(results: Results, figures: Figures) -> str:
         "Left: share of the members that reach the threshold against the scale of the "
         "initialisation, with Wilson's 95 % interval. Right: all members and their mean; dotted: "
         "the threshold. Networks are set a little apart along the axis. Whether the accuracy "
-        "depends on the scale is decided by the rank test of Kruskal and Wallis (p &lt; 0.05), with "
-        "diverged members ranked last.",
+        "depends on the scale is decided by the rank test of Kruskal and Wallis (p &lt; 0.05), "
+        "with diverged members ranked last.",
         "Success rate and accuracy against the initialisation scale",
     )
 
@@ -182,7 +191,7 @@ def _graphs(results: Results, out: Path) -> str:
 
 
 def _calibration(results: Results, figures: Figures) -> str:
-    parts = []
+    parts: list[str] = []
     for data in results.ordered_data():
         path = figures.get(f"calibration-{data}")
         if path is None:
@@ -191,8 +200,8 @@ def _calibration(results: Results, figures: Figures) -> str:
         words = ", ".join(f"{100 * value:g} %" for value in thresholds)
         html = figure(
             path,
-            f"{_named(results, data)}. Left: expected calibration error on clean test chains (dots: "
-            f"members; bar: mean and {_INTERVAL}). Middle: share of the members that reach "
+            f"{_named(results, data)}. Left: expected calibration error on clean test chains "
+            f"(dots: members; bar: mean and {_INTERVAL}). Middle: share of the members that reach "
             f"{words or 'the threshold'}, with Wilson's 95 % interval. Right: the epochs that the "
             f"successful members took. {_FAMILIES}",
             f"Calibration, success rate and epochs to success, {data}",
@@ -220,7 +229,7 @@ def _made(results: Results) -> str:
     for data in results.ordered_data():
         facts = results.datasets[data].facts
         sizes = ", ".join(
-            f"{facts[key]} {words}"
+            f"{facts[key]:,} {words}"
             for key, words in [
                 ("train", "for training"),
                 ("validation", "for validation"),
@@ -250,7 +259,8 @@ def _members(results: Results) -> str:
     )
     if not lost:
         return "No member diverged."
+    who = "1 member" if lost == 1 else f"{lost} members"
     return (
-        f"{lost} members diverged: they are left out of means, marked where it happened, and "
-        "counted as failures in every success rate."
+        f"{who} diverged: left out of means, marked where it happened, and counted as a failure "
+        "in every success rate."
     )

@@ -112,7 +112,7 @@ def summary(values: Iterable[float | None] | None, *, share: bool = True) -> Sum
     finite = everything[np.isfinite(everything)]
     count, missing = finite.size, everything.size - finite.size
     if count == 0:
-        return Summary(*[math.nan] * 5, 0, missing)
+        return Summary(math.nan, math.nan, math.nan, math.nan, math.nan, 0, missing)
     mean = float(finite.mean())
     low = high = math.nan
     if count > 1:
@@ -137,7 +137,9 @@ def difference(a: Iterable[float | None] | None, b: Iterable[float | None] | Non
     variance = of_first + of_second
     if variance == 0.0:
         return Difference(value, value, value)
-    freedom = variance**2 / (of_first**2 / (first.size - 1) + of_second**2 / (second.size - 1))
+    # As shares of the variance: the squares of tiny variances would underflow.
+    of_first, of_second = of_first / variance, of_second / variance
+    freedom = 1.0 / (of_first**2 / (first.size - 1) + of_second**2 / (second.size - 1))
     arm = float(stdtrit(freedom, _QUANTILE)) * math.sqrt(variance)
     return Difference(value, value - arm, value + arm)
 

@@ -49,15 +49,17 @@ def comparison(results: Results, data: str, *, clear: bool = False) -> str:
     rows = []
     for family in results.families(data):
         title = escape(FAMILIES.get(family, family))
-        rows.append(f'<tr class="family"><th colspan="{len(shifts) + 2}">{title}</th></tr>')
+        rows.append(f'<tr class="family"><th colspan="{len(shifts) + 1}">{title}</th></tr>')
         for run in results.runs(data, family):
             cells = "".join(_cell(run, s, clear, best[s.name], notes) for s in shifts)
-            rows.append(f"<tr><th>{escape(run.title)}</th><td>{run.members}</td>{cells}</tr>")
+            members = "1 member" if run.members == 1 else f"{run.members} members"
+            name = f"<th>{escape(run.title)}<small>{members}</small></th>"
+            rows.append(f"<tr>{name}{cells}</tr>")
     if not clear:
         rows += _untrained(results, data, shifts)
     return (
         '<div class="wide"><table class="comparison"><thead><tr><th>network</th>'
-        f"<th>members</th>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+        f"{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
         f"{notes.html()}"
     )
 
@@ -119,13 +121,13 @@ def _untrained(results: Results, data: str, shifts: Sequence[Shift]) -> list[str
     named += [(f"label by {name}", row) for name, row in results.markers(data).items()]
     if not named:
         return []
-    rows = [f'<tr class="family"><th colspan="{len(shifts) + 2}">Without training</th></tr>']
+    rows = [f'<tr class="family"><th colspan="{len(shifts) + 1}">Without training</th></tr>']
     for title, row in named:
         cells = "".join(
             '<td class="none">n/a</td>' if level is None else f"<td><b>{100 * level:.1f}</b></td>"
             for level in (row.get(shift.name) for shift in shifts)
         )
-        rows.append(f"<tr><th>{escape(title)}</th><td></td>{cells}</tr>")
+        rows.append(f"<tr><th>{escape(title)}</th>{cells}</tr>")
     return rows
 
 
@@ -150,7 +152,7 @@ def networks(results: Results, data: str) -> str:
             + "".join(f"<td>{cell}</td>" for cell in cells)
             + "</tr>"
         )
-    return _table(columns, rows)
+    return _table(columns, rows, text=1)
 
 
 _FLOPS = ("naive", "path", "shared")
@@ -179,7 +181,7 @@ def definitions(dataset: DataSet) -> str:
             f'<td class="text">{escape("; ".join(word for word in words if word))}</td>'
             f"<td>{_count(shift.samples)}</td><td>{_count(shift.ambiguous)}</td></tr>"
         )
-    return _table(("test set", "definition", "samples", "of them ambiguous"), rows)
+    return _table(("test set", "definition", "samples", "of them ambiguous"), rows, text=1)
 
 
 def settings(values: Mapping[str, Any]) -> str:
@@ -188,7 +190,7 @@ def settings(values: Mapping[str, Any]) -> str:
         f'<tr><th>{escape(name)}</th><td class="text">{escape(str(value))}</td></tr>'
         for name, value in _flat(values)
     ]
-    return _table(("setting", "value"), rows)
+    return _table(("setting", "value"), rows, text=1)
 
 
 def _flat(values: Mapping[str, Any], before: str = "") -> list[tuple[str, Any]]:
@@ -201,8 +203,12 @@ def _flat(values: Mapping[str, Any], before: str = "") -> list[tuple[str, Any]]:
     return found
 
 
-def _table(columns: Sequence[str], rows: Sequence[str]) -> str:
-    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
+def _table(columns: Sequence[str], rows: Sequence[str], *, text: int) -> str:
+    """A plain table whose column number `text` holds words and not numbers."""
+    head = "".join(
+        f'<th class="text">{escape(column)}</th>' if k == text else f"<th>{escape(column)}</th>"
+        for k, column in enumerate(columns)
+    )
     return (
         f'<div class="wide"><table><thead><tr>{head}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
@@ -210,10 +216,10 @@ def _table(columns: Sequence[str], rows: Sequence[str]) -> str:
 
 
 def _count(value: float | None) -> str:
-    """A whole number with thin spaces between thousands."""
+    """A whole number with commas between thousands."""
     if value is None or not math.isfinite(value):
         return "–"
-    return f"{round(value):,}".replace(",", "\u2009")
+    return f"{round(value):,}"
 
 
 def _plain(value: Any, form: str = "") -> str:

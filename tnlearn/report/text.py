@@ -36,7 +36,9 @@ def answer(results: Results) -> list[str]:
             "So there is nothing to compare under disorder.",
             "Nor does it say anything about initialisations.",
         ]
-    return [_accuracy(results, data), _under_disorder(results, data), _trainability(results, data)]
+    said = [_accuracy(results, data), _under_disorder(results, data), _trainability(results, data)]
+    # A number and its sign of per cent stay on one line.
+    return [sentence.replace(" %", "\u00a0%") for sentence in said]
 
 
 def percent(found: Summary) -> str:
@@ -65,14 +67,10 @@ def _half(results: Results, data: str) -> Shift | None:
 
 def _accuracy(results: Results, data: str) -> str:
     facts = results.datasets[data].facts
-    size = ", ".join(
-        text
-        for key, text in [
-            ("cells", f"{facts.get('cells')} cells"),
-            ("train", f"{facts.get('train')} clean training chains"),
-        ]
-        if facts.get(key)
-    )
+    sizes = [f"{facts['cells']} cells"] if facts.get("cells") else []
+    if facts.get("train"):
+        sizes.append(f"{facts['train']:,} {results.datasets[data].training} training chains")
+    size = ", ".join(sizes)
     start = f"On the {results.data_title(data)} chains" + (f" ({size})" if size else "")
     half = _half(results, data)
     clean = results.best(data, ["rswn"], "clean")
@@ -120,12 +118,15 @@ def _under_disorder(results: Results, data: str) -> str:
     shifts = [shift for shift in results.datasets[data].disorders() if shift.strength]
     if run is None:
         return "So there is no RSWN network to follow under disorder."
-    shifts = [s for s in shifts if summary(run.accuracy(s.name)).count]
+    lost = [s for s in shifts if not summary(run.accuracy(s.name)).count]
+    shifts = [s for s in shifts if s not in lost]
     if not shifts:
-        return "This run tested it under no disorder."
+        return f"{run.title} has no accuracy under disorder in this run."
     strengths = _listed([f"{shift.strength:g}" for shift in shifts])
     falls = _listed([f"{100 * summary(run.accuracy(s.name)).mean:.1f}" for s in shifts])
     text = f"At disorder {strengths} {run.title} keeps {falls} %"
+    if lost:
+        text += f" (it has none at {_listed([f'{shift.strength:g}' for shift in lost])})"
     verdicts = [_against_best(results, data, run, shift) for shift in shifts]
     compared = [(s, v) for s, v in zip(shifts, verdicts, strict=True) if v is not None]
     if not compared:
@@ -156,7 +157,7 @@ def _verdict(word: str, at: str, rivals: list[str], points: list[float]) -> str:
         f"{points[0]:+.1f} points"
         if len(points) == 1
         else f"{min(points):+.1f} to {max(points):+.1f} points"
-    )
+    ).replace("-", "−")
     who = _listed(rivals)
     return {
         "ahead": f"ahead of {who} at {at} ({amount})",
@@ -179,11 +180,12 @@ def _trainability(results: Results, data: str) -> str:
         order = np.argsort([m if math.isfinite(m) else -1.0 for m in middle])
         low, high = int(order[0]), int(order[-1])
         threshold = float(entry.get("threshold", math.nan))
+        ends = "; ".join(
+            _at_scale(middle[k], entry["scales"][k], members[k], threshold) for k in (high, low)
+        )
         parts.append(
             f"The accuracy of {results.title(str(entry['network']))} {text} the scale of its "
-            f"initialisation ({100 * middle[high]:.1f} % at scale {entry['scales'][high]:g}, "
-            f"{_hits(members[high], threshold)}; {100 * middle[low]:.1f} % at scale "
-            f"{entry['scales'][low]:g}, {_hits(members[low], threshold)})"
+            f"initialisation ({ends})"
         )
     else:
         parts.append("No scale of initialisation was varied in this run")
@@ -197,12 +199,16 @@ def _trainability(results: Results, data: str) -> str:
         (worst, low_values), (best, high_values) = forms[0], forms[-1]
         text = _dependence([values for _, values in forms])
         parts.append(
-            f"between the {len(forms)} RSWN networks, the same formula written and freed in "
-            f"different ways, it {text} the form ({best.title} "
+            f"across the {len(forms)} trained RSWN networks it {text} the form ({best.title} "
             f"{100 * summary(high_values).mean:.1f} %{_rate(best)}, {worst.title} "
             f"{100 * summary(low_values).mean:.1f} %{_rate(worst)})"
         )
     return "; ".join(parts) + "."
+
+
+def _at_scale(mean: float, scale: float, values: Floats, threshold: float) -> str:
+    level = f"{100 * mean:.1f} %" if math.isfinite(mean) else "no finite accuracy"
+    return f"{level} at scale {scale:g}, {_hits(values, threshold)}"
 
 
 def _hits(values: Floats, threshold: float) -> str:

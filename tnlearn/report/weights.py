@@ -40,11 +40,10 @@ def learned_matrices(results: Results) -> Figure | None:
     columns = min(_COLUMNS, len(named))
     rows = -(-len(named) // columns)
     made, axes = figure(rows, columns, 0.3 + 2.5 * rows, sharex=True, sharey=True)
-    image = None
     for ax in axes[len(named) :]:
         ax.set_visible(False)
     for ax, (name, matrix, size, unit) in zip(axes, scaled, strict=False):
-        image = ax.imshow(
+        ax.imshow(
             unit, cmap=DIVERGING, vmin=-limit, vmax=limit, origin="lower", interpolation="nearest"
         )
         tidy(ax, grid="none")
@@ -58,7 +57,7 @@ def learned_matrices(results: Results) -> Figure | None:
         ax.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     for row in range(rows):
         axes[row * columns].set_ylabel("x, cell of A", fontsize=9, color=BLACK)
-    bar = made.colorbar(image, ax=axes, shrink=0.75, pad=0.015, extend="both")
+    bar = made.colorbar(axes[0].images[0], ax=axes, shrink=0.75, pad=0.015, extend="both")
     bar.set_label("D / rms of D", fontsize=9, color=BLACK)
     bar.ax.tick_params(labelsize=9)
     bar.outline.set_visible(False)

@@ -67,7 +67,7 @@ def write(path: str | os.PathLike[str], kind: str, record: Any, arrays: Mapping[
     content = {_META: np.frombuffer(meta.encode(), dtype=np.uint8), **arrays}
 
     def save(handle: Any) -> None:
-        np.savez(handle, allow_pickle=False, **content)
+        np.savez(handle, **content)
 
     replace_file(path, save)
 

@@ -12,7 +12,7 @@ import torch
 
 from tnlearn.errors import ConfigError, MemoryLimitError, NotFiniteError, ShapeError, check_finite
 
-__all__ = ["available_memory", "fold_states", "state_tensors"]
+__all__ = ["available_memory", "fold_states", "is_complex", "state_tensors"]
 
 Tensor = torch.Tensor
 _STRETCH = 256  # samples folded at a time: bounds the intermediates, and is the same in every run
@@ -76,6 +76,12 @@ def state_tensors(states: Any, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         if not bool(torch.isfinite(tensor).all()):
             raise NotFiniteError(f"states.{name} overflows in {dtype}; use dtype='float64'")
     return u, v
+
+
+def is_complex(states: Any) -> bool:
+    """Whether states (or those of a data set) have complex amplitudes."""
+    states = getattr(states, "states", states)
+    return any(np.asarray(getattr(states, name)).dtype.kind == "c" for name in ("u", "v"))
 
 
 def fold_states(

@@ -1,0 +1,253 @@
+"""Exact identities of the winding numbers, on random chains."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from strategies import chains
+
+import tnlearn as tnl
+from tnlearn.errors import ConfigError, UnknownNameError
+from tnlearn.physics import METHODS, displacement, hoppings_from_block, window_cells
+
+quick = settings(max_examples=40, deadline=None)
+INTEGERS = ("lyapunov", "twist")
+
+
+def ring(batch):
+    return batch.with_boundary("periodic")
+
+
+def agree(a, b):
+    both = a.reliable & b.reliable
+    return np.array_equal(a.integer[both], b.integer[both])
+
+
+@quick
+@given(chains(boundaries=("open",)))
+def test_rswn_is_its_formula_on_open_chains(batch):
+    q = batch.states().q()
+    window = window_cells(batch.cells, 0.5)
+    expected = np.einsum("xy,sxy,y->s", displacement(batch.cells), np.abs(q) ** 2, window)
+    assert np.allclose(tnl.winding(batch).value, expected / window.sum(), rtol=0, atol=1e-11)
+
+
+@quick
+@given(chains(boundaries=("open",)))
+def test_rswn_over_a_whole_open_chain_vanishes_and_is_flagged(batch):
+    found = tnl.winding(batch, window=1.0)
+    assert np.abs(found.value).max() < 1e-12
+    assert not found.reliable.any()
+
+
+@quick
+@given(chains())
+def test_rswn_knows_no_gauge(batch):
+    # A sign or phase of each site is a gauge transformation of the block.
+    rng = np.random.default_rng(0)
+    a, b = (np.exp(2j * np.pi * rng.random(batch.cells)) for _ in range(2))
+    h = batch.block()
+    there = {"boundary": batch.boundary}
+    turned = tnl.winding(a[:, None] * h * b, **there)
+    plain = tnl.winding(h, **there)
+    clear = plain.gap > 1e-8
+    assert np.allclose(turned.value[clear], plain.value[clear], rtol=0, atol=1e-6)
+
+
+@quick
+@given(chains())
+def test_exchange_of_the_sublattices_changes_the_sign(batch):
+    # h → h† is t_m(y) → t_{−m}(y)* = t_m(y − m)*.
+    swapped = {-m: np.roll(t, m, axis=1).conj() for m, t in batch.hoppings.items()}
+    other = tnl.chain(batch.cells, swapped, boundary=batch.boundary)
+    assert np.array_equal(other.block(), batch.block().conj().swapaxes(1, 2))
+    for method in INTEGERS:
+        a, b = tnl.winding(batch, method), tnl.winding(other, method)
+        assert np.array_equal(a.reliable, b.reliable)
+        assert np.array_equal(a.integer[a.reliable], -b.integer[a.reliable])
+    a, b = tnl.winding(ring(batch)), tnl.winding(ring(other))
+    clear = a.gap > 1e-8
+    assert np.allclose(a.value[clear], -b.value[clear], rtol=0, atol=1e-6)
+
+
+@quick
+@given(chains(boundaries=("open",)))
+def test_the_mirror_changes_the_sign(batch):
+    size = batch.cells
+    y = np.arange(size)
+    mirrored = {-m: t[:, size - 1 - y] for m, t in batch.hoppings.items()}
+    other = tnl.chain(size, mirrored)
+    assert np.array_equal(other.block(), batch.block()[:, ::-1, ::-1])
+    for method in INTEGERS:
+        a, b = tnl.winding(batch, method), tnl.winding(other, method)
+        assert np.array_equal(a.integer[a.reliable], -b.integer[a.reliable])
+
+
+@quick
+@given(chains(min_cells=1))
+def test_lyapunov_is_twist(batch):
+    assert agree(tnl.winding(batch, "lyapunov"), tnl.winding(batch, "twist"))
+
+
+@quick
+@given(chains(clean=True))
+def test_momentum_is_lyapunov_is_twist_on_clean_chains(batch):
+    momentum = tnl.winding(batch, "momentum")
+    for method in INTEGERS:
+        assert agree(momentum, tnl.winding(batch, method))
+
+
+@quick
+@given(chains(boundaries=("periodic",)))
+def test_the_log_form_is_an_integer_on_a_ring(batch):
+    found = tnl.winding(batch, "log")
+    clear = found.gap > 1e-6
+    assert np.allclose(found.value[clear], found.integer[clear], rtol=0, atol=1e-8)
+
+
+@quick
+@given(chains(min_cells=9))
+def test_shifting_a_sublattice_by_a_cell_adds_one(batch):
+    # A cell x → x + 1: every offset grows by one, and with it every integer.
+    moved = tnl.chain(batch.cells, {m + 1: t for m, t in batch.hoppings.items()})
+    for method in INTEGERS:
+        a, b = tnl.winding(batch, method), tnl.winding(moved, method)
+        assert np.array_equal(a.integer[a.reliable] + 1, b.integer[a.reliable])
+
+
+@quick
+@given(chains(min_cells=11))
+def test_raw_ring_blocks_give_what_chains_give(batch):
+    for method in ("rswn", *INTEGERS, "log"):
+        a = tnl.winding(ring(batch), method)
+        b = tnl.winding(ring(batch).block(), method, boundary="periodic")
+        assert agree(a, b)
+        assert np.array_equal(a.gap > 1e-12, b.gap > 1e-12)
+
+
+@quick
+@given(chains(clean=True, min_cells=9, boundaries=("open",)))
+def test_raw_open_blocks_of_clean_chains_give_what_chains_give(batch):
+    for method in (*INTEGERS, "momentum"):
+        a, b = tnl.winding(batch, method), tnl.winding(batch.block(), method)
+        assert agree(a, b)
+
+
+@pytest.mark.parametrize("m", [-3, -1, 0, 1, 2])
+@pytest.mark.parametrize("method", METHODS)
+def test_one_offset_alone_winds_its_own_number(m, method):
+    batch = tnl.chain(12, {m: [0.7, -1.3]}, boundary="periodic")
+    found = tnl.winding(batch, method)
+    assert np.allclose(found.value, m, rtol=0, atol=1e-12)
+    assert found.integer.tolist() == [m, m]
+    assert np.allclose(found.gap, [0.7, 1.3], rtol=0, atol=1e-14)
+    assert found.reliable.all()
+    assert found.method == method
+
+
+def test_lyapunov_of_ssh_is_the_sign_of_the_mean_logarithms():
+    batch = tnl.ssh(60, 0.9, 1.0, 2.0, 2.0, samples=500, seed=4)
+    logs = {m: np.log(np.abs(t)).sum(axis=1) for m, t in batch.hoppings.items()}
+    assert np.array_equal(tnl.winding(batch, "lyapunov").integer, logs[1] > logs[0])
+    # Of a raw open block, the means over the bonds that are there.
+    inter = np.log(np.abs(batch.hoppings[1][:, :-1])).mean(axis=1)
+    raw = tnl.winding(batch.block(), "lyapunov")
+    assert np.array_equal(raw.integer, inter > logs[0] / 60)
+
+
+def test_a_size_and_range_where_transfer_matrices_overflow():
+    hoppings = {-1: 0.01, 0: 0.3, 1: 5.0, 2: 0.02}
+    batch = tnl.chain(600, hoppings, disorder=dict.fromkeys(hoppings, 0.01), samples=2, seed=0)
+    assert tnl.winding(batch, "lyapunov").integer.tolist() == [1, 1]
+    assert tnl.winding(batch, "lyapunov").reliable.all()
+
+
+def test_extreme_amplitudes():
+    for scale in (1e-180, 1e180):
+        batch = tnl.chain(8, {-1: 0.2 * scale, 0: 0.3 * scale, 1: scale}, boundary="periodic")
+        assert tnl.winding(batch, "twist").integer.tolist() == [1]
+        assert tnl.winding(batch, "lyapunov").integer.tolist() == [1]
+
+
+def test_vanishing_outer_amplitudes_are_no_special_case():
+    rng = np.random.default_rng(7)
+    hoppings = {m: rng.normal(size=(300, 9)) * (rng.random((300, 9)) < 0.8) for m in range(-1, 3)}
+    batch = tnl.chain(9, hoppings, boundary="periodic")
+    a, b = tnl.winding(batch, "lyapunov"), tnl.winding(batch, "twist")
+    assert np.array_equal(a.reliable, b.reliable)
+    assert a.reliable.mean() > 0.7
+    assert np.array_equal(a.integer[a.reliable], b.integer[a.reliable])
+
+
+def test_an_exact_zero_mode_is_computed_and_flagged():
+    open_chain = tnl.winding(tnl.ssh(20, 0.0, 1.0))
+    assert open_chain.gap[0] == 0
+    assert not open_chain.reliable[0]
+    assert abs(open_chain.value[0] - 1) < 1e-12
+    # Closed into a ring the same sample has no zero mode.
+    for method in ("lyapunov", "twist", "log", "momentum"):
+        found = tnl.winding(tnl.ssh(20, 0.0, 1.0), method)
+        assert found.reliable[0]
+        assert found.integer[0] == 1
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_gapless_ring_is_flagged_by_every_method(method):
+    batch = tnl.ssh(20, [1.0, 0.0], [1.0, 0.0], boundary="periodic")
+    found = tnl.winding(batch, method)
+    assert not found.reliable.any()
+    assert (found.gap < 1e-14).all()
+
+
+def test_a_winding_that_does_not_exist_is_nan_not_zero():
+    batch = tnl.ssh(6, 0.0, 0.0, boundary="periodic")
+    for method in ("lyapunov", "twist", "momentum"):
+        found = tnl.winding(batch, method)
+        assert np.isnan(found.value).all()
+        assert not found.reliable.any()
+
+
+def test_far_from_an_integer_is_flagged():
+    found = tnl.winding(tnl.ssh(20, 0.9, 1.0))
+    assert abs(found.value[0] - found.integer[0]) > 0.3
+    assert not found.reliable[0]
+
+
+def test_boundary_given_with_chains_opens_or_closes_them():
+    batch = tnl.ssh(10, 0.5, 1.0, 0.5, 0.5, samples=3, seed=2)
+    closed = tnl.winding(batch, boundary="periodic")
+    assert np.array_equal(closed.value, tnl.winding(ring(batch)).value)
+    opened = tnl.winding(ring(batch), boundary="open")
+    assert np.array_equal(opened.value, tnl.winding(batch).value)
+
+
+def test_long_batches_are_worked_in_pieces():
+    batch = tnl.ssh(300, 0.5, 1.0, 0.5, 0.5, samples=50, seed=2)
+    whole = tnl.winding(batch)
+    assert len(whole) == 50
+    assert np.array_equal(whole.value[-3:], tnl.winding(batch[-3:]).value)
+
+
+def test_noise_at_the_level_of_rounding_is_no_long_hopping():
+    batch = tnl.ssh(20, 0.5, 1.0, 0.3, 0.3, samples=3, seed=2)
+    noise = 1e-17 * np.random.default_rng(0).normal(size=(3, 20, 20))
+    assert hoppings_from_block(batch.block() + noise).offsets == (0, 1)
+
+
+@pytest.mark.parametrize("boundary", ["open", "periodic"])
+def test_a_block_with_every_offset(boundary):
+    h = np.random.default_rng(1).normal(size=(20, 11, 11))
+    a, b = (tnl.winding(h, method, boundary) for method in INTEGERS)
+    assert a.reliable.all()
+    assert np.array_equal(a.integer, b.integer)
+
+
+def test_bad_options():
+    batch = tnl.ssh(6, 0.5, 1.0, 0.1, 0.1, seed=0)
+    with pytest.raises(UnknownNameError, match="'rswn'"):
+        tnl.winding(batch, "rwsn")
+    with pytest.raises(UnknownNameError, match="'periodic'"):
+        tnl.winding(batch, boundary="periodc")
+    with pytest.raises(ConfigError, match="clean"):
+        tnl.winding(batch, "momentum")
+    with pytest.raises(ConfigError, match="window"):
+        tnl.winding(batch, window=2.0)

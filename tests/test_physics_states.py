@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from strategies import chains
+
+import tnlearn as tnl
+from tnlearn.errors import NotFiniteError, ShapeError, UnknownNameError
+
+quick = settings(max_examples=40, deadline=None)
+
+
+@quick
+@given(chains(min_cells=1))
+def test_states_rebuild_the_block_and_q_is_unitary(batch):
+    found = batch.states()
+    h = batch.block()
+    rebuilt = (found.u.swapaxes(1, 2) * found.energies[:, None]) @ found.v.conj()
+    assert np.allclose(rebuilt, h, rtol=0, atol=1e-13)
+    assert (np.diff(found.energies, axis=1) >= 0).all()
+    assert (found.energies >= 0).all()
+    q = found.q()
+    one = np.eye(batch.cells)
+    assert np.allclose(q @ q.conj().swapaxes(1, 2), one, rtol=0, atol=1e-13)
+    assert np.allclose((np.abs(found.u) ** 2).sum(axis=2), 1, rtol=0, atol=1e-13)
+
+
+@quick
+@given(chains(min_cells=1))
+def test_states_are_eigenstates_of_the_hamiltonian(batch):
+    found = batch.states()
+    full = batch.hamiltonian()
+    psi = np.zeros((batch.samples, 2 * batch.cells, batch.cells), complex)
+    for sign in (1, -1):
+        psi[:, 0::2] = found.u.swapaxes(1, 2)
+        psi[:, 1::2] = sign * found.v.swapaxes(1, 2)
+        right = sign * psi * found.energies[:, None]
+        assert np.allclose(full @ psi, right, rtol=0, atol=1e-12)
+
+
+@quick
+@given(chains())
+def test_gauge_and_order_leave_q_alone(batch):
+    found = batch.states()
+    rng = np.random.default_rng(1)
+    turned = found.random_gauge(rng)
+    assert np.allclose(turned.q(), found.q(), rtol=0, atol=1e-13)
+    order = rng.permutation(batch.cells)
+    mixed = type(found)(found.u[:, order], found.v[:, order], found.energies[:, order])
+    assert np.allclose(mixed.q(), found.q(), rtol=0, atol=1e-13)
+
+
+def test_random_gauge_turns_both_signs_and_phases():
+    rng = np.random.default_rng(0)
+    real = tnl.ssh(10, 0.5, 1.0, 0.3, 0.3, samples=50, seed=0).states()
+    ratio = real.random_gauge(rng).u / real.u
+    assert set(np.round(ratio[np.abs(real.u) > 1e-3], 6)) == {-1.0, 1.0}
+    threaded = tnl.chain(6, {0: 0.5, 1: 1j}).states()
+    factor = threaded.random_gauge(rng).u / threaded.u
+    assert np.abs(factor.imag).max() > 0.01
+
+
+def test_raw_blocks_and_chains_agree():
+    batch = tnl.ssh(7, 0.5, 1.0, 0.3, 0.3, samples=3, seed=0)
+    for given_ in (batch, batch.block()):
+        found = tnl.states(given_)
+        assert np.array_equal(found.u, batch.states().u)
+    single = tnl.states(batch.block()[1])
+    assert single.u.shape == (1, 7, 7)
+    assert np.array_equal(single.u[0], batch.states().u[1])
+
+
+def test_slices_and_precision():
+    found = tnl.chain(6, {0: 0.5, 1: 1j}, samples=4).states()
+    assert len(found[1:3]) == 2
+    assert len(found[-1]) == 1
+    assert found.astype("float32").u.dtype == np.complex64
+    assert found.astype("complex64").energies.dtype == np.float32
+    real = tnl.ssh(6, 0.5, 1.0).states()
+    assert real.dtype == np.float64
+    assert real.astype(np.float32).v.dtype == np.float32
+    with pytest.raises(UnknownNameError, match="float32"):
+        real.astype("float16")
+    with pytest.raises(UnknownNameError, match="dtype"):
+        real.astype("single precision")
+
+
+def test_an_edge_pair_split_below_rounding_still_gives_a_unitary_q():
+    q = tnl.ssh(200, 0.3, 1.0).states().q()[0]
+    assert np.allclose(q @ q.T, np.eye(200), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("error", "match", "h"),
+    [
+        (ShapeError, "square", np.ones((3, 4))),
+        (ShapeError, "square", np.ones(5)),
+        (ShapeError, "square", np.ones((2, 2, 3))),
+        (ShapeError, "square", np.zeros((0, 0))),
+        (ShapeError, "square", np.ones((1, 1, 2, 2))),
+        (ShapeError, "numbers", [["a", "b"], ["c", "d"]]),
+        (ShapeError, "numbers", [[1.0, 2.0], [3.0]]),
+        (NotFiniteError, "NaN", np.full((3, 3), np.nan)),
+        (NotFiniteError, "infinite", np.diag([1.0, np.inf])),
+        (ShapeError, "block_from_hamiltonian", tnl.ssh(5, 0.5, 1.0).hamiltonian()),
+    ],
+)
+def test_bad_blocks_get_one_clear_error(error, match, h):
+    with pytest.raises(error, match=match):
+        tnl.states(h)
+    with pytest.raises(error, match=match):
+        tnl.winding(h)
+
+
+def test_states_of_unlike_shapes_are_refused():
+    with pytest.raises(ShapeError, match="energies"):
+        tnl.States(np.ones((1, 3, 3)), np.ones((1, 3, 4)), np.ones((1, 3)))

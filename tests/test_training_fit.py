@@ -1,0 +1,301 @@
+"""Training: it learns, members are independent, bad settings are refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from fakes_training import FakeDataset, FakeNetwork, FakeStates, toy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tnlearn as tnl
+from tnlearn.errors import ConfigError, NotFiniteError, ShapeError, TnlearnError, UnknownNameError
+from tnlearn.training import pool
+
+NET = FakeNetwork()
+DATA = toy(200)
+HELD = toy(80, seed=2)
+
+
+def fit(net: Any = NET, data: Any = DATA, validation: Any = HELD, **options: Any) -> Any:
+    return tnl.fit(
+        net, data, validation, **{"epochs": 3, "members": 3, "progress": False, **options}
+    )
+
+
+def assert_same(one: Any, other: Any, rows: Any = slice(None)) -> None:
+    """Rows `rows` of `one` are `other`, to the last bit."""
+    for name in one.parameters:
+        assert np.array_equal(one.parameters[name][rows], other.parameters[name]), name
+    for name in one.history:
+        if name != "seconds":
+            same = np.array_equal(one.history[name][rows], other.history[name], equal_nan=True)
+            assert same, name
+    assert np.array_equal(one.failed[rows], other.failed)
+    assert np.array_equal(one.stopped[rows], other.stopped)
+
+
+def test_it_learns_and_records() -> None:
+    fitted = fit(epochs=20, members=6)
+    assert (fitted.accuracy(HELD) > 0.95).sum() >= 4
+    assert (fitted.history["loss"][:, -1] < fitted.history["loss"][:, 0]).all()
+    assert {k: v.shape for k, v in fitted.history.items()} == {
+        name: (6, 20)
+        for name in (
+            "loss",
+            "gradient",
+            "lr",
+            "seconds",
+            "validation_loss",
+            "validation_accuracy",
+        )
+    }
+    assert np.allclose(fitted.history["validation_accuracy"][:, -1], fitted.accuracy(HELD))
+    assert np.allclose(fitted.history["validation_loss"][:, -1], fitted.log_loss(HELD), atol=1e-6)
+    assert (fitted.failed == -1).all()
+    assert (fitted.stopped == -1).all()
+    assert "6 members" in repr(fitted)
+    assert len(fitted) == 6
+
+
+def test_the_learning_rate_follows_half_a_cosine() -> None:
+    fitted = fit(epochs=4, lr=0.02)
+    expected = 0.02 * 0.5 * (1 + np.cos(np.pi * np.arange(4) / 4))
+    assert np.allclose(fitted.history["lr"], expected)
+    assert np.allclose(fit(schedule="constant").history["lr"], 1e-2)
+
+
+@pytest.mark.parametrize("batches", ["own", "shared"])
+@pytest.mark.parametrize("kind", ["quartic", "mlp"])
+def test_a_member_is_the_same_in_any_ensemble(kind: str, batches: str) -> None:
+    """Odd sizes: here BLAS picks other kernels for other batch counts and alignments."""
+    net = FakeNetwork(kind, cells=5, classes=3, channels=3, hidden=7)
+    data, held = toy(100, 5, 3), toy(40, 5, 3, seed=2)
+    options: dict[str, Any] = {"net": net, "data": data, "validation": held, "batches": batches}
+    options |= {"batch_size": 13, "patience": 2}
+    whole = fit(members=37, **options)
+    assert whole.config["training"]["lanes"] == 32
+    for offset, members in [(0, 1), (0, 2), (0, 33), (5, 1), (11, 9), (31, 3), (36, 1)]:
+        part = fit(members=members, member_offset=offset, **options)
+        assert_same(whole, part, slice(offset, offset + members))
+    for chunk in (1, 7, 1000):
+        assert_same(whole, fit(members=37, chunk=chunk, **options))
+
+
+def test_members_learn_differently_from_each_other() -> None:
+    fitted = fit(members=3)
+    weights = fitted.parameters["D"].reshape(3, -1)
+    assert np.unique(weights, axis=0).shape == weights.shape
+
+
+def test_workers_give_the_same_members() -> None:
+    options: dict[str, Any] = {"members": 40, "epochs": 2, "chunk": 32}
+    assert_same(fit(workers=2, **options), fit(workers=1, **options))
+
+
+def test_an_error_in_a_worker_comes_through() -> None:
+    net = BrokenInitial()
+    with pytest.raises(ShapeError, match="broken on purpose"):
+        fit(net=net, members=40, chunk=32, workers=2)
+
+
+def test_a_worker_that_dies_is_reported() -> None:
+    with pytest.raises(TnlearnError, match="worker process ended unexpectedly"):
+        fit(net=DyingInitial(), members=40, chunk=32, workers=2)
+
+
+class BrokenInitial(FakeNetwork):
+    def compile(self, **options: Any) -> Any:
+        compiled = super().compile(**options)
+        usual = compiled.initial
+
+        def initial(seed: int, members: Any) -> Any:
+            if 32 in members:
+                raise ShapeError("broken on purpose")
+            return usual(seed, members)
+
+        compiled.initial = initial
+        return compiled
+
+
+class DyingInitial(FakeNetwork):
+    def compile(self, **options: Any) -> Any:
+        compiled = super().compile(**options)
+        usual = compiled.initial
+
+        def initial(seed: int, members: Any) -> Any:
+            if 32 in members:
+                os._exit(3)
+            return usual(seed, members)
+
+        compiled.initial = initial
+        return compiled
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    seed=st.integers(0, 2**40),
+    batch=st.integers(1, 30),
+    offset=st.integers(0, 70),
+    shared=st.booleans(),
+)
+def test_independence_whatever_the_settings(
+    seed: int, batch: int, offset: int, shared: bool
+) -> None:
+    options: dict[str, Any] = {
+        "data": toy(40),
+        "epochs": 1,
+        "seed": seed,
+        "batch_size": batch,
+        "batches": "shared" if shared else "own",
+    }
+    whole = fit(members=5, member_offset=offset, **options)
+    assert_same(whole, fit(members=2, member_offset=offset + 3, **options), slice(3, 5))
+
+
+def test_a_run_can_be_repeated_and_the_seed_matters() -> None:
+    assert_same(fit(), fit())
+    assert not np.array_equal(fit().parameters["D"], fit(seed=1).parameters["D"])
+
+
+def test_every_member_has_its_own_learning_rate() -> None:
+    rates = [1e-3, 1e-2, 1e-1]
+    fitted = fit(lr=rates)
+    for k, rate in enumerate(rates):
+        alone = fit(lr=rate, members=1, member_offset=k)
+        assert_same(fitted, alone, slice(k, k + 1))
+
+
+def test_a_batch_larger_than_the_data_is_all_of_it() -> None:
+    assert_same(fit(batch_size=10_000), fit(batch_size=200))
+
+
+def test_double_precision_and_complex_states() -> None:
+    rng = np.random.default_rng(3)
+    phases = np.exp(2j * np.pi * rng.random((200, 4, 1)))
+    states = FakeStates(DATA.states.u * phases, DATA.states.v * phases)
+    # The state's own phase drops out of q, so real and complex states teach the same.
+    real = fit(dtype="float64", validation=None)
+    turned = fit(data=dataclasses.replace(DATA, states=states), dtype="float64", validation=None)
+    assert turned.config["training"]["complex"]
+    assert real.parameters["D"].dtype == np.float64
+    assert np.allclose(real.parameters["D"], turned.parameters["D"], atol=1e-8)
+
+
+# torch's own compiler imports parts of torch that warn of their end.
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
+def test_a_compiled_step_trains_the_same_to_rounding() -> None:
+    try:
+        compiled = fit(members=2, epochs=2, compile=True, dtype="float64")
+    except ConfigError as error:
+        pytest.skip(str(error))
+    plain = fit(members=2, epochs=2, compile=False, dtype="float64")
+    assert np.allclose(compiled.parameters["D"], plain.parameters["D"], atol=1e-9)
+
+
+def test_without_a_compiler_auto_trains_and_true_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    monkeypatch.setenv("PATH", "")
+    fit(members=1, epochs=1, compile="auto")
+    with pytest.raises(ConfigError, match="compiler"):
+        fit(compile=True)
+
+
+def test_threads_are_put_back() -> None:
+    before = torch.get_num_threads()
+    fit(members=1, epochs=1, threads=2)
+    assert torch.get_num_threads() == before
+
+
+def test_the_bar_shows_loss_members_and_time(capsys: pytest.CaptureFixture[str]) -> None:
+    fit(progress=True)
+    shown = capsys.readouterr().err
+    assert "9/9" in shown  # member epochs
+    assert "loss 0." in shown
+    assert "alive 3/3" in shown
+
+
+def test_the_bar_counts_a_resumed_block_once() -> None:
+    bar = pool.Progress(4, 10, show=False)
+    for epochs in (7, 8, 10):
+        bar(pool.Report(0, epochs, 4, 4, 0.5))
+    assert bar._last[0].epochs == 10
+    bar.close()
+
+
+BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
+    ({"lr": 0}, ConfigError, "lr must be finite and above 0"),
+    ({"lr": -1e-3}, ConfigError, "lr"),
+    ({"lr": float("nan")}, ConfigError, "lr"),
+    ({"lr": 1e9}, ConfigError, "at most"),
+    ({"lr": "0.1"}, ConfigError, "lr must be a number"),
+    ({"lr": [0.1, 0.1]}, ConfigError, "one for each of the 3 members"),
+    ({"lr": [0.1, 0.0, 0.1]}, ConfigError, r"lr\[1\]"),
+    ({"members": 0}, ConfigError, "members must be at least 1"),
+    ({"members": 2.5}, ConfigError, "whole number"),
+    ({"members": True}, ConfigError, "whole number"),
+    ({"epochs": 0}, ConfigError, "epochs"),
+    ({"batch_size": 0}, ConfigError, "batch_size"),
+    ({"seed": -1}, ConfigError, "seed"),
+    ({"batches": "shard"}, UnknownNameError, "did you mean 'shared'"),
+    ({"optimizer": "sgd"}, UnknownNameError, "adam"),
+    ({"schedule": "cosin"}, UnknownNameError, "did you mean 'cosine'"),
+    ({"dtype": "float16"}, UnknownNameError, "float32"),
+    ({"clip": 0.0}, ConfigError, "clip"),
+    ({"betas": (0.9,)}, ConfigError, "betas"),
+    ({"betas": (0.9, 1.0)}, ConfigError, "below 1"),
+    ({"eps": 0.0}, ConfigError, "eps"),
+    ({"weight_decay": -0.1}, ConfigError, "weight_decay"),
+    ({"weight_decay": 100.0, "lr": 0.1}, ConfigError, "weight_decay must be below 1"),
+    ({"patience": 0}, ConfigError, "patience"),
+    ({"patience": 2, "validation": None}, ConfigError, "give validation="),
+    ({"member_offset": -1}, ConfigError, "member_offset"),
+    ({"workers": 0}, ConfigError, "workers"),
+    ({"workers": 2, "threads": 2}, ConfigError, "one thread each"),
+    ({"threads": 0}, ConfigError, "threads"),
+    ({"chunk": 0}, ConfigError, "chunk"),
+    ({"checkpoint_every": -1}, ConfigError, "checkpoint_every"),
+    ({"compile": "yes"}, ConfigError, "compile"),
+    ({"net": FakeNetwork("scalar")}, ConfigError, "add a head"),
+    ({"net": FakeNetwork(classes=3)}, ConfigError, "data has 2 classes"),
+    ({"net": FakeNetwork("empty")}, ConfigError, "nothing to train"),
+    ({"net": FakeNetwork(cells=6)}, ShapeError, "cells"),
+    ({"data": DATA.states}, ConfigError, "no 'states'"),
+    ({"data": DATA[:0]}, ShapeError, "no samples"),
+    ({"data": dataclasses.replace(DATA, labels=DATA.labels + 1)}, ConfigError, "0 .. 1"),
+    ({"data": dataclasses.replace(DATA, labels=DATA.labels - 1)}, ConfigError, "found -1"),
+    ({"data": dataclasses.replace(DATA, labels=DATA.labels[:9])}, ShapeError, "9 labels"),
+    ({"data": dataclasses.replace(DATA, labels=DATA.labels * 0.5)}, ShapeError, "integers"),
+    ({"validation": dataclasses.replace(HELD, classes=(0, 2))}, ConfigError, "same order"),
+    ({"validation": toy(20, cells=6)}, ShapeError, "validation has"),
+]
+
+
+@pytest.mark.parametrize(("options", "kind", "message"), BAD)
+def test_bad_settings_are_named(
+    options: dict[str, Any], kind: type[Exception], message: str
+) -> None:
+    with pytest.raises(kind, match=message):
+        fit(**options)
+
+
+def test_an_unknown_option_does_not_vanish() -> None:
+    with pytest.raises(TypeError, match="learning_rate"):
+        fit(learning_rate=0.1)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_states_that_are_not_finite_are_refused(value: float) -> None:
+    v = DATA.states.v.copy()
+    v[3, 0, 0] = value
+    broken = FakeDataset(FakeStates(DATA.states.u, v), DATA.labels)
+    with pytest.raises(NotFiniteError, match=r"states\.v"):
+        fit(data=broken)
+    v[3, 0, 0] = 1e200
+    with pytest.raises(NotFiniteError, match="float64"):
+        fit(data=FakeDataset(FakeStates(DATA.states.u, v), DATA.labels))

@@ -1,0 +1,235 @@
+"""`tnlearn.dataset`: labelled chains for training and testing, every sample regenerable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tnlearn.data.recipes import recipe_for
+from tnlearn.data.sampling import draw
+from tnlearn.errors import ConfigError, check_choice
+from tnlearn.physics.chains import Chains
+from tnlearn.physics.geometry import check_boundary, check_cells
+from tnlearn.physics.invariants import ROUNDING_LIMIT, winding
+from tnlearn.physics.memory import check_memory
+from tnlearn.physics.states import States, check_precision, states
+
+__all__ = ["GAUGES", "Dataset", "dataset"]
+
+Array = NDArray[Any]
+
+GAUGES = ("random", "solver")
+
+# A ring whose gap is below this share of its norm is on the transition.
+_GAPLESS = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Labelled chains and their states.
+
+    Attributes
+    ----------
+    states : States
+        u, v of shape (samples, states, cells) in the precision asked for;
+        energies are kept, but not meant for the networks.
+    labels : (samples,) int64 array
+        Index of the class of each sample, or −1 where its winding is none of
+        `classes` (the shift `unseen-winding`).
+    classes : tuple of int
+        The winding of each class.
+    windings : (samples,) int64 array
+        Winding number: the sample's own integer (`lyapunov`, on the ring).
+    ambiguous : (samples,) bool array
+        Where kinds of winding number disagree (`lyapunov` against the rounded
+        `rswn` of the same sample closed into a ring), where that RSWN is more
+        than 0.3 from an integer, or where the gap of the ring vanishes.
+    chains : Chains
+        The chains themselves, float64.
+    info : dict
+        The recipe: name, cells, samples, disorder, seed, boundary, gauge, start,
+        dtype, variant, label (the kind of the label), shifts (applied since).
+    """
+
+    states: States
+    labels: Array
+    classes: tuple[int, ...]
+    windings: Array
+    ambiguous: Array
+    chains: Chains = field(repr=False)
+    info: dict[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: Any) -> Dataset:
+        """The samples chosen by a slice, a mask, an index array or one index (a batch of one)."""
+        if isinstance(index, (int, np.integer)):
+            at = range(len(self))[index]
+            index = slice(at, at + 1)
+        labels = self.labels[index]
+        info = {**self.info, "samples": len(labels)}
+        first, _, step = index.indices(len(self)) if isinstance(index, slice) else (0, 0, 0)
+        if step == 1:
+            info["start"] = self.info.get("start", 0) + first
+        else:
+            info["subset"] = True
+        return Dataset(
+            self.states[index],
+            labels,
+            self.classes,
+            self.windings[index],
+            self.ambiguous[index],
+            self.chains[index],
+            info,
+        )
+
+
+def dataset(
+    name: str,
+    cells: int = 20,
+    samples: int = 4000,
+    disorder: float = 0.0,
+    seed: int = 1,
+    *,
+    boundary: str = "open",
+    gauge: str = "random",
+    start: int = 0,
+    dtype: str = "float32",
+) -> Dataset:
+    """Balanced, labelled chains.
+
+    ========== ============= ===================================================
+    name       windings      hoppings
+    ========== ============= ===================================================
+    `ssh`      0, 1          t_0, t_1 uniform on [0, 2)
+    `extended` −1, 0, 1, 2   t_{−1}, t_0, t_1, t_2 uniform on [−1, 1)
+    `complex`  −1, 0, 1, 2   the same, real and imaginary parts each on [−1, 1)
+    ========== ============= ===================================================
+
+    Each hopping is t_m + disorder · r, r uniform on [−1/2, 1/2) in every cell, the
+    same strength on each offset.  The label is the integer of the disordered
+    sample itself (`lyapunov`); ambiguous samples are kept and flagged.  Every
+    block of len(classes) consecutive samples holds each class once.
+
+    Parameters
+    ----------
+    name : str
+        Of the table.
+    cells, samples : int
+        Size of each chain, and how many.
+    disorder : float
+        Strength W ≥ 0, in units of the hopping.
+    seed : int
+        Non-negative; sample `index` is a function of (name, cells, disorder,
+        seed, index) alone, whatever `samples` and `start`.
+    boundary : "open" | "periodic"
+        Whose states are given; the labels are the same.
+    gauge : "random" | "solver"
+        Each pair (u_n, v_n) with a random sign (phase if complex), or as LAPACK
+        left it: a leak that a network can exploit.
+    start : int
+        Index of the first sample: disjoint ranges are disjoint data.
+    dtype : "float32" | "float64"
+        Precision of the states; complex where the chains are.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    UnknownNameError, ConfigError, MemoryLimitError
+        For unknown names, settings out of range, a class too rare to be found,
+        a size past memory.
+
+    Source: docs/physics.md for the conventions, arXiv:2509.26261 for the task.
+    """
+    return build(
+        {
+            "name": name,
+            "cells": cells,
+            "samples": samples,
+            "disorder": disorder,
+            "seed": seed,
+            "boundary": boundary,
+            "gauge": gauge,
+            "start": start,
+            "dtype": dtype,
+            "variant": "",
+        }
+    )
+
+
+def build(recipe_info: dict[str, Any]) -> Dataset:
+    """The data set of a complete recipe, as found in `Dataset.info` (its shifts left out)."""
+    info = _checked(recipe_info)
+    recipe = recipe_for(info["name"], info["variant"])
+    known = recipe_for(info["name"]).classes
+    cells, samples = info["cells"], info["samples"]
+    width = 8 if recipe.kind == "real" else 16
+    check_memory(f"{samples} samples of {cells} cells", 3 * samples * cells**2 * width)
+    indices = np.arange(info["start"], info["start"] + samples)
+    chains, goal, generators = draw(recipe, cells, info["disorder"], info["seed"], indices)
+    chains = chains.with_boundary(info["boundary"])
+    windings = np.asarray(recipe.classes, dtype=np.int64)[goal]
+    found = states(chains)
+    if info["gauge"] == "random":
+        draws = np.array([g.random(cells) for g in generators])
+        found = found.with_gauge(gauge_factors(draws, np.iscomplexobj(found.u)))
+    return Dataset(
+        found.astype(info["dtype"]),
+        class_indices(windings, known),
+        known,
+        windings,
+        ambiguity(chains, windings),
+        chains,
+        {**info, "label": "lyapunov", "shifts": []},
+    )
+
+
+def gauge_factors(uniform: Array, phases: bool) -> Array:
+    """Signs (or phases) from uniform numbers on [0, 1), of the same shape."""
+    if phases:
+        return np.asarray(np.exp(2j * np.pi * uniform))
+    return np.where(uniform < 0.5, -1.0, 1.0)
+
+
+def class_indices(windings: Array, classes: tuple[int, ...]) -> Array:
+    """Index of each winding among the classes, −1 where it is none of them."""
+    match = windings[:, None] == np.asarray(classes)
+    return np.where(match.any(axis=1), match.argmax(axis=1), -1).astype(np.int64)
+
+
+def ambiguity(chains: Chains, windings: Array) -> Array:
+    """Where the kinds of winding number of the ring do not tell `windings` clearly."""
+    ring = winding(chains, "rswn", boundary="periodic")
+    scale = np.sqrt(sum((np.abs(t) ** 2).mean(axis=1) for t in chains.hoppings.values()))
+    unclear = np.abs(ring.value - ring.integer) > ROUNDING_LIMIT
+    return np.asarray(unclear | (ring.integer != windings) | (ring.gap <= _GAPLESS * scale))
+
+
+def _checked(given: dict[str, Any]) -> dict[str, Any]:
+    info = dict(given)
+    recipe_for(info["name"], info["variant"])
+    info["cells"] = check_cells(info["cells"])
+    for key, least in (("samples", 1), ("start", 0), ("seed", 0)):
+        value = info[key]
+        whole = not isinstance(value, bool) and isinstance(value, (int, np.integer))
+        if not whole or value < least:
+            raise ConfigError(f"{key} must be a whole number of at least {least}, got {value!r}")
+        info[key] = int(value)
+    try:
+        strength = float(info["disorder"])
+    except (TypeError, ValueError):
+        strength = float("nan")
+    if not 0.0 <= strength < np.inf:
+        raise ConfigError(f"disorder must be a strength of at least 0, got {info['disorder']!r}")
+    info["disorder"] = strength
+    check_boundary(info["boundary"])
+    check_choice("gauge", info["gauge"], GAUGES)
+    info["dtype"] = check_precision(info["dtype"]).name
+    return info

@@ -1,0 +1,264 @@
+"""`tnlearn.shift`: the tests a network was not trained for.
+
+Two kinds.  A shift that *draws anew* takes the recipe of a data set, changes one
+thing in it and draws fresh samples.  A shift that *transforms* keeps the samples
+and changes how, or with which edges, they are seen.  Either way the labels are
+certified again from the chains.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tnlearn.data import transforms
+from tnlearn.data.datasets import Dataset, build
+from tnlearn.data.sampling import derived_seed, stream
+from tnlearn.errors import ConfigError, UnknownNameError, nearest
+
+__all__ = ["SHIFTS", "Shift", "describe", "shift"]
+
+
+@dataclass(frozen=True)
+class Shift:
+    """A shift and what it does.
+
+    Attributes
+    ----------
+    name : str
+        As given to `tnlearn.shift`.
+    title : str
+        Short, for tables and figures.
+    description : str
+        What changes, and what becomes of the label.
+    redraws : bool
+        Whether new samples are drawn.
+    strength : float or None
+        The disorder, size ratio or number of states in the name.
+    """
+
+    name: str
+    title: str
+    description: str
+    redraws: bool
+    strength: float | None = None
+
+
+Change = Callable[[dict[str, Any], float], dict[str, Any]]
+Transform = Callable[[Dataset, np.random.Generator, float], Dataset]
+
+
+def _disorder(info: dict[str, Any], value: float) -> dict[str, Any]:
+    return {"disorder": value}
+
+
+def _size(info: dict[str, Any], value: float) -> dict[str, Any]:
+    cells = round(value * info["cells"])
+    if cells < 2:
+        raise ConfigError(f"{value:g} times {info['cells']} cells leaves no chain; take more cells")
+    return {"cells": cells}
+
+
+def _variant(name: str) -> Change:
+    return lambda info, value: {"variant": name}
+
+
+# A pattern of the name, with at most one number in it, for each family.
+_NUMBER = r"(\d+(?:\.\d+)?)"
+_REDRAW: dict[str, tuple[str, str, Change]] = {
+    f"disorder-{_NUMBER}": (
+        "disorder {v:g}",
+        "new samples with chiral disorder of strength {v:g} on every hopping; the label is that "
+        "of the disordered sample",
+        _disorder,
+    ),
+    f"size-{_NUMBER}x": ("{v:g}× cells", "new samples of {v:g} times the number of cells", _size),
+    "complex-phases": (
+        "complex phases",
+        "new samples whose hoppings carry random phases: time reversal broken, states complex",
+        _variant("complex-phases"),
+    ),
+    "longer-hopping": (
+        "longer hopping",
+        "new samples with a hopping one offset beyond the largest, at half the amplitude",
+        _variant("longer-hopping"),
+    ),
+    "unseen-winding": (
+        "unseen winding",
+        "new samples with the two windings next to the known classes; their label is -1, "
+        "none of the classes",
+        _variant("unseen-winding"),
+    ),
+}
+_TRANSFORM: dict[str, tuple[str, str, Transform]] = {
+    "clean": ("clean", "the data as they are", lambda data, rng, value: data),
+    "ring": (
+        "ring",
+        "the same chains closed into rings; the same label",
+        transforms.ring,
+    ),
+    "edge-cell": (
+        "end cell altered",
+        "every bond of one end cell, left or right at random, times 5 or 1/5; the label of the "
+        "bulk stands, and samples whose own integer moves are flagged",
+        transforms.edge_cell,
+    ),
+    "edge-potential": (
+        "end potential",
+        "5 added to the modulus of the intracell hopping of both end cells, which keeps "
+        "chirality; the label of the bulk stands, and samples whose own integer moves are flagged",
+        transforms.edge_potential,
+    ),
+    "edge-removed": (
+        "end cell removed",
+        "the first cell cut off: one cell fewer; samples whose own integer moves are flagged",
+        transforms.edge_removed,
+    ),
+    r"no-zero-modes-(\d+)": (
+        "{v:g} lowest state(s) left out",
+        "the {v:g} pair(s) of states nearest zero energy replaced by zeros; the same label",
+        transforms.no_zero_modes,
+    ),
+    "gauge": (
+        "other gauge",
+        "every pair of states with another random sign (phase); the same label",
+        transforms.gauge,
+    ),
+    "solver-gauge": (
+        "solver's gauge",
+        "the signs (phases) that the linear algebra left; the same label",
+        transforms.solver_gauge,
+    ),
+    "rotation": (
+        "rotated states",
+        "u and v rotated alike within groups of states near in energy, so that q is unchanged; "
+        "the same label",
+        transforms.rotation,
+    ),
+}
+
+# Transformations that the recipe itself can express, so that new samples keep them.
+_CARRIED = ("clean", "ring", "gauge", "solver-gauge")
+
+_LISTED = (
+    "clean",
+    *(f"disorder-{w}" for w in ("0.5", "1", "2", "3")),
+    *(f"size-{f}x" for f in ("0.6", "2", "5", "20")),
+    "ring",
+    "edge-cell",
+    "edge-potential",
+    "edge-removed",
+    "no-zero-modes-1",
+    "no-zero-modes-2",
+    "gauge",
+    "solver-gauge",
+    "rotation",
+    "complex-phases",
+    "longer-hopping",
+    "unseen-winding",
+)
+
+
+def _find(name: Any) -> tuple[str, float]:
+    for pattern in (*_REDRAW, *_TRANSFORM):
+        match = re.fullmatch(pattern, name) if isinstance(name, str) else None
+        if match:
+            return pattern, float(match[1]) if match.groups() else 0.0
+    close = nearest(str(name), _LISTED)
+    hint = f": did you mean {close!r}?" if close else ":"
+    raise UnknownNameError(
+        f"unknown shift {name!r}{hint} Known, each with any number in place of its own: "
+        f"{', '.join(_LISTED)}"
+    )
+
+
+def describe(name: str) -> Shift:
+    """What the shift of this name does; `UnknownNameError` with the nearest right name if none."""
+    pattern, value = _find(name)
+    redraws = pattern in _REDRAW
+    title, text, _ = (_REDRAW if redraws else _TRANSFORM)[pattern]
+    strength = value if "(" in pattern else None
+    return Shift(name, title.format(v=value), text.format(v=value), redraws, strength)
+
+
+SHIFTS: dict[str, Shift] = {name: describe(name) for name in _LISTED}
+
+
+def shift(name: str, data: Dataset, seed: int = 0, *, samples: int | None = None) -> Dataset:
+    """A shifted copy of a data set.
+
+    Parameters
+    ----------
+    name : str
+        One of `tnlearn.data.SHIFTS`; `disorder-W`, `size-Fx` and `no-zero-modes-K`
+        take any number.
+    data : Dataset
+        Left as it is.
+    seed : int
+        Seed of what is drawn.  New samples are seeded by (`data.info["seed"]`,
+        name, seed), so they coincide with none of `data`.
+    samples : int, optional
+        How many samples (a long chain is costly); as many as in `data` if not
+        given.  A transformation takes the first ones.
+
+    Returns
+    -------
+    Dataset
+        Its `info` is that of `data` with what changed, and the shift appended to
+        `info["shifts"]`.  Labels are certified again from the chains: see the
+        description of each shift.
+
+    Raises
+    ------
+    UnknownNameError, ConfigError
+        For an unknown name (the nearest is told); where the shift cannot be
+        applied: edges of a ring, new samples from a transformed data set, more
+        samples than there are.
+
+    Source: the list of tests in docs/physics.md.
+    """
+    pattern, value = _find(name)
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise ConfigError(f"seed must be a whole number of at least 0, got {seed!r}")
+    count = len(data) if samples is None else samples
+    whole = not isinstance(count, bool) and isinstance(count, (int, np.integer))
+    if not whole or count < 1:
+        raise ConfigError(f"samples must be a whole number of at least 1, got {samples!r}")
+    entry = {"name": name, "seed": int(seed)}
+    if pattern in _REDRAW:
+        found = _redraw(_REDRAW[pattern][2], name, data, int(seed), int(count), value)
+    else:
+        if count > len(data):
+            raise ConfigError(f"{name!r} transforms {len(data)} samples and cannot make {count}")
+        kept = data if count == len(data) else data[: int(count)]
+        rng = stream(int(seed), f"shift/{name}", kept.info["seed"])
+        found = _TRANSFORM[pattern][2](kept, rng, value)
+    info = {**found.info, "shifts": [*data.info["shifts"], entry]}
+    return Dataset(
+        found.states,
+        found.labels,
+        found.classes,
+        found.windings,
+        found.ambiguous,
+        found.chains,
+        info,
+    )
+
+
+def _redraw(
+    change: Change, name: str, data: Dataset, seed: int, count: int, value: float
+) -> Dataset:
+    for earlier in data.info["shifts"]:
+        if not describe(earlier["name"]).redraws and earlier["name"] not in _CARRIED:
+            raise ConfigError(
+                f"{name!r} draws new samples and would undo {earlier['name']!r}; apply it first"
+            )
+    info = {k: v for k, v in data.info.items() if k not in ("shifts", "label", "subset")}
+    info |= change(info, value)
+    # Seeds of PCG64 streams may be large; JSON readers want them below 2^53.
+    info |= {"samples": count, "seed": derived_seed(info["seed"], f"shift/{name}", seed) >> 10}
+    return build(info)

@@ -1,0 +1,164 @@
+"""The shifts that keep the samples: other boundaries, edges, gauges and bases.
+
+Each takes a data set, a generator and the number in the shift's name, and
+returns a new data set; `tnlearn.data.shifts` names and records them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tnlearn.data.datasets import Dataset, ambiguity, gauge_factors
+from tnlearn.errors import ConfigError
+from tnlearn.physics.chains import Chains
+from tnlearn.physics.states import States, states
+from tnlearn.physics.transfer import lyapunov_winding
+
+__all__ = [
+    "edge_cell",
+    "edge_potential",
+    "edge_removed",
+    "gauge",
+    "no_zero_modes",
+    "ring",
+    "rotation",
+    "solver_gauge",
+]
+
+Array = NDArray[Any]
+
+_EDGE_FACTOR = 5.0
+_EDGE_TERM = 5.0
+# States within this share of the largest energy count as near each other.
+_NEAR = 0.05
+
+
+def ring(data: Dataset, rng: np.random.Generator, value: float) -> Dataset:
+    """The same chains closed into rings, labels unchanged (they are those of the ring)."""
+    chains = data.chains.with_boundary("periodic", data.chains.flux)
+    return _seen_anew(data, chains, rng, boundary="periodic")
+
+
+def edge_cell(data: Dataset, rng: np.random.Generator, value: float) -> Dataset:
+    """Every bond of one end cell times 5 or 1/5."""
+    _needs_edges(data, "edge-cell")
+    cells = data.chains.cells
+    end = np.where(rng.random(len(data)) < 0.5, 0, cells - 1)[:, None]
+    factor = np.where(rng.random(len(data)) < 0.5, _EDGE_FACTOR, 1 / _EDGE_FACTOR)[:, None]
+    y = np.arange(cells)
+    hoppings = {}
+    for m, t in data.chains.hoppings.items():
+        # Bonds across the seam are not seen on an open chain; they are left alone.
+        there = (y + m >= 0) & (y + m < cells)
+        touched = there & ((y == end) | (y + m == end))
+        hoppings[m] = np.where(touched, factor * t, t)
+    return _new_edges(data, replace(data.chains, hoppings=hoppings), rng)
+
+
+def edge_potential(data: Dataset, rng: np.random.Generator, value: float) -> Dataset:
+    """5 added to |t_0| of both end cells, its sign (phase) kept."""
+    _needs_edges(data, "edge-potential")
+    intra = data.chains.hoppings[0].copy()
+    for end in (0, -1):
+        size = np.abs(intra[:, end])
+        phase = np.where(size > 0, intra[:, end] / np.where(size > 0, size, 1.0), 1.0)
+        intra[:, end] += _EDGE_TERM * phase
+    chains = replace(data.chains, hoppings={**data.chains.hoppings, 0: intra})
+    return _new_edges(data, chains, rng)
+
+
+def edge_removed(data: Dataset, rng: np.random.Generator, value: float) -> Dataset:
+    """The first cell cut off."""
+    _needs_edges(data, "edge-removed")
+    if data.chains.cells < 2:
+        raise ConfigError("edge-removed needs at least two cells")
+    hoppings = {m: t[:, 1:] for m, t in data.chains.hoppings.items()}
+    shorter = Chains(data.chains.cells - 1, hoppings, data.chains.boundary)
+    return _new_edges(data, shorter, rng, cells=shorter.cells)
+
+
+def no_zero_modes(data: Dataset, rng: np.random.Generator, value: float) -> Dataset:
+    """The `value` pairs of states nearest zero energy replaced by zeros."""
+    count = int(value)
+    if not 0 < count <= data.states.u.shape[1]:
+        raise ConfigError(
+            f"no-zero-modes-{count}: between 1 and {data.states.u.shape[1]} states can be left out"
+        )
+    u, v = data.states.u.copy(), data.states.v.copy()
+    u[:, :count] = 0.0
+    v[:, :count] = 0.0
+    return replace(data, states=States(u, v, data.states.energies))
+
+
+def gauge(data: Dataset, rng: np.random.Generator, value: float) -> Dataset:
+    """Another random gauge."""
+    info = {**data.info, "gauge": "random"}
+    return replace(data, states=data.states.random_gauge(rng), info=info)
+
+
+def solver_gauge(data: Dataset, rng: np.random.Generator, value: float) -> Dataset:
+    """The states as the solver gives them."""
+    found = states(data.chains).astype(data.info["dtype"])
+    return replace(data, states=found, info={**data.info, "gauge": "solver"})
+
+
+def rotation(data: Dataset, rng: np.random.Generator, value: float) -> Dataset:
+    """u and v rotated alike within groups of states near in energy: q is unchanged.
+
+    Groups are formed upwards from the lowest state, each as wide as 5 % of the
+    largest energy; the rotations are Haar-random, orthogonal or unitary.
+    """
+    u, v = data.states.u.copy(), data.states.v.copy()
+    phases = np.iscomplexobj(u)
+    for s, energies in enumerate(data.states.energies):
+        width = _NEAR * float(energies[-1])
+        first = 0
+        while first < len(energies):
+            last = int(np.searchsorted(energies, energies[first] + width, side="right"))
+            if last - first > 1:
+                turn = _haar(last - first, rng, phases)
+                # q = Σ u v†, and both sides of the sum turn by the same matrix.
+                u[s, first:last] = turn @ u[s, first:last]
+                v[s, first:last] = turn @ v[s, first:last]
+            first = max(last, first + 1)
+    return replace(data, states=States(u, v, data.states.energies))
+
+
+def _haar(size: int, rng: np.random.Generator, phases: bool) -> Array:
+    draw = rng.standard_normal((size, size))
+    if phases:
+        draw = draw + 1j * rng.standard_normal((size, size))
+    unitary, upper = np.linalg.qr(draw)
+    diagonal = np.diag(upper)
+    found: Array = unitary * (diagonal / np.abs(diagonal))
+    return found
+
+
+def _needs_edges(data: Dataset, name: str) -> None:
+    if data.chains.boundary != "open":
+        raise ConfigError(f"{name} alters the ends of open chains, and these are rings")
+
+
+def _new_edges(data: Dataset, chains: Chains, rng: np.random.Generator, **info: Any) -> Dataset:
+    """The altered chains under the label of their bulk, flagged where their own integer moves."""
+    count, settled = lyapunov_winding(chains.hoppings)
+    moved = ~settled | (count != data.windings) | ambiguity(chains, data.windings)
+    seen = _seen_anew(data, chains, rng, **info)
+    return replace(seen, ambiguous=data.ambiguous | moved)
+
+
+def _seen_anew(data: Dataset, chains: Chains, rng: np.random.Generator, **info: Any) -> Dataset:
+    found = states(chains)
+    if data.info["gauge"] == "random":
+        uniform = rng.random(found.u.shape[:2])
+        found = found.with_gauge(gauge_factors(uniform, np.iscomplexobj(found.u)))
+    return replace(
+        data,
+        states=found.astype(data.info["dtype"]),
+        chains=chains,
+        info={**data.info, **info},
+    )

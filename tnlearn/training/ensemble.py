@@ -1,0 +1,222 @@
+"""A block of members trained in one step: parameters, gradients and state, stacked in lanes.
+
+Parameters are ONE flat (lanes, P) buffer; what the network sees are views of it, one per node, and
+their gradients come back in a single concatenation.  The loss is the cross-entropy, whose gradient
+with respect to the logits is written down instead of recorded.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from tnlearn.training.optimiser import Adam, clip_scale
+
+__all__ = ["Block", "cross_entropy", "lanes_for"]
+
+Tensor = torch.Tensor
+Forward = Callable[..., Tensor]
+_CACHE = 5 << 20  # bytes a block may touch in a step and still stay in the cache
+_MOST = 32  # more lanes no longer pay: the fixed cost of a step is spread over them already
+
+
+def lanes_for(
+    forward: Forward, parameters: Mapping[str, Tensor], features: Sequence[Tensor]
+) -> int:
+    """Lanes of a block: a power of two, 1 to 32, so that a step stays in the cache.
+
+    `forward`, `parameters` and `features` are those of one member with a whole batch: a forward
+    pass shows how many bytes are kept for the backward pass.  The answer depends on the network,
+    the batch size and the dtype only, never on the size of the ensemble.
+    """
+    kept: dict[int, int] = {}
+
+    def count(x: Tensor) -> Tensor:
+        storage = x.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return x
+
+    for x in features:
+        count(x)
+    leaves = {name: x.detach().requires_grad_() for name, x in parameters.items()}
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(count, lambda x: x):
+        forward(leaves, *features)
+    for x in parameters.values():
+        kept.pop(x.untyped_storage().data_ptr(), None)
+    weights = sum(x.element_size() * x.numel() for x in parameters.values())
+    each = sum(kept.values()) + 4 * weights  # parameters, gradient and two moments
+    return int(min(_MOST, max(1, 2 ** math.floor(math.log2(max(1.0, _CACHE / each))))))
+
+
+def cross_entropy(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean loss of every lane and its gradient with respect to the logits.
+
+    Parameters
+    ----------
+    logits:
+        (lanes, batch, classes), detached.
+    labels:
+        int64, (lanes, batch).
+
+    Returns
+    -------
+    The loss ``mean_b [log sum_c exp z_bc - z_b,label]`` in nats, (lanes,), and the gradient
+    ``(softmax(z) - onehot) / batch``, (lanes, batch, classes).
+    """
+    lanes, batch, classes = logits.shape
+    # Classes first: reductions over a few classes are slow when these are the last axis.
+    z = logits.reshape(lanes * batch, classes).T.contiguous()
+    truth = labels.reshape(1, lanes * batch)
+    z -= z.amax(0)
+    true = z.gather(0, truth)
+    z.exp_()
+    total = z.sum(0)
+    loss = total.log().sub_(true[0]).view(lanes, batch).sum(1).mul_(1.0 / batch)
+    z /= total
+    z.scatter_add_(0, truth, torch.full_like(true, -1.0))
+    z *= 1.0 / batch
+    return loss, z.T.contiguous().view(lanes, batch, classes)
+
+
+class Block:
+    """The members of one block, their optimiser and what has become of each.
+
+    Parameters
+    ----------
+    forward:
+        ``forward(parameters, *features) -> logits (lanes, batch, classes)``.
+    shapes:
+        Node name -> shape of the parameter, without the member axis.
+    initial:
+        Node name -> starting values (lanes, *shape).
+    lr:
+        Learning rate of every lane, (lanes,).
+    real:
+        Which lanes hold members, (lanes,); the others are copies that fill the block up.
+
+    Attributes
+    ----------
+    flat : Tensor
+        All parameters, (lanes, P).
+    failed, stopped : Tensor
+        Epoch (from 0) in which a lane's loss or gradient stopped being finite, or in which early
+        stopping ended it; -1 where that has not happened.
+    best, best_loss, wait : Tensor
+        Parameters of the lowest validation loss so far, that loss, and the epochs since.
+    """
+
+    def __init__(
+        self,
+        forward: Forward,
+        shapes: Mapping[str, tuple[int, ...]],
+        initial: Mapping[str, Tensor],
+        lr: Tensor,
+        real: Tensor,
+        *,
+        clip: float | None,
+        betas: tuple[float, float],
+        eps: float,
+        weight_decay: float,
+    ) -> None:
+        self.forward, self.shapes, self.clip, self.real = forward, dict(shapes), clip, real
+        rows = [initial[name].reshape(len(real), -1) for name in self.shapes]
+        self.flat = torch.cat(rows, dim=1).contiguous()
+        self.adam = Adam(self.flat, lr, betas=betas, eps=eps, weight_decay=weight_decay)
+        self.parameters = split(self.flat, self.shapes)
+        for leaf in self.parameters.values():
+            leaf.requires_grad_()
+        self.best = self.flat.clone()
+        self.best_loss = torch.full((len(real),), math.inf, dtype=torch.float64)
+        self.wait = torch.zeros(len(real), dtype=torch.int64)
+        self.failed = torch.full((len(real),), -1, dtype=torch.int64)
+        self.stopped = self.failed.clone()
+        self._any_failed = False
+        self._leaves = list(self.parameters.values())
+        self._gradient = torch.empty_like(self.flat)
+
+    def step(
+        self, features: Sequence[Tensor], labels: Tensor, t: int, factor: float, epoch: int
+    ) -> tuple[Tensor, Tensor]:
+        """Update number `t` (from 1) of all lanes; the loss and gradient norm of each, (lanes,).
+
+        A lane whose loss or gradient norm is not finite keeps its parameters, now and from then
+        on; no other lane notices.
+        """
+        logits = self.forward(self.parameters, *features)
+        loss, slope = cross_entropy(logits.detach(), labels)
+        parts = torch.autograd.grad(
+            logits, self._leaves, slope, allow_unused=True, materialize_grads=True
+        )
+        gradient = torch.cat([x.flatten(1) for x in parts], dim=1, out=self._gradient)
+        norm = torch.linalg.vector_norm(gradient, dim=1)
+        if self.clip is not None:
+            gradient.mul_(clip_scale(norm, self.clip).unsqueeze(1))
+        # One number tells whether all is well: a sum with a NaN or an infinity in it is not finite.
+        if self._any_failed or not math.isfinite((loss + norm).sum().item()):
+            bad = ~torch.isfinite(loss + norm)
+            self.failed = torch.where(bad & (self.failed < 0), epoch, self.failed)
+            self._any_failed = bool((self.failed >= 0).any())
+            self.adam.step_some(gradient, self.failed >= 0, t, factor)
+        else:
+            self.adam.step(gradient, t, factor)
+        return loss, norm
+
+    @property
+    def running(self) -> Tensor:
+        """Lanes still being trained, (lanes,): members that have neither failed nor stopped."""
+        return self.real & (self.failed < 0) & (self.stopped < 0)
+
+    def judge(self, loss: Tensor, patience: int, epoch: int) -> None:
+        """Early stopping: note the best parameters by validation loss, (lanes,); stop the others.
+
+        A running member stops when its loss has not fallen for `patience` epochs in a row.
+        """
+        running = self.running
+        better = running & (loss < self.best_loss)
+        self.best[better] = self.flat[better]
+        self.best_loss = torch.where(better, loss, self.best_loss)
+        self.wait = torch.where(better, 0, self.wait + 1)
+        self.stopped = torch.where(running & (self.wait >= patience), epoch, self.stopped)
+
+    def outcome(self, keep_best: bool) -> Tensor:
+        """Final parameters (lanes, P): the last ones, or the best where `keep_best` has any."""
+        if not keep_best:
+            return self.flat.clone()
+        return torch.where(torch.isfinite(self.best_loss)[:, None], self.best, self.flat)
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """Everything that training goes on from, as numpy arrays."""
+        return {name: x.numpy().copy() for name, x in self._state().items()}
+
+    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Set everything back to a `state`."""
+        for name, x in self._state().items():
+            x.copy_(torch.from_numpy(np.ascontiguousarray(state[name])))
+        self._any_failed = bool((self.failed >= 0).any())
+
+    def _state(self) -> dict[str, Tensor]:
+        return {
+            "parameters": self.flat,
+            "mean": self.adam.mean,
+            "square": self.adam.square,
+            "best": self.best,
+            "best_loss": self.best_loss,
+            "wait": self.wait,
+            "failed": self.failed,
+            "stopped": self.stopped,
+        }
+
+
+def split(flat: Tensor, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    """Views (lanes, *shape) of a flat (lanes, P) buffer, one for each node."""
+    views, start = {}, 0
+    for name, shape in shapes.items():
+        size = math.prod(shape)
+        views[name] = flat[:, start : start + size].detach().view(len(flat), *shape)
+        start += size
+    return views
