@@ -130,9 +130,7 @@ class FakeCompiled:
     def initial(self, seed: int, members: Sequence[int]) -> dict[str, Tensor]:
         found: dict[str, Tensor] = {}
         for number, (name, shape) in enumerate(self.parameters.items()):
-            rows = [
-                np.random.default_rng([seed, k, number]).normal(size=shape) for k in members
-            ]
+            rows = [np.random.default_rng([seed, k, number]).normal(size=shape) for k in members]
             found[name] = torch.tensor(self.net.scale * np.stack(rows), dtype=self.dtype)
         return found
 

@@ -18,7 +18,12 @@ def benchmark(monkeypatch):
     """`tnlearn.studies.benchmark` replaced by one that notes how it was called."""
     module = ModuleType("tnlearn.studies.benchmark")
     module.calls = []
-    module.run = lambda **given: module.calls.append(given)
+
+    def run(**given):
+        module.calls.append(given)
+        return given["out"] / "report.html"
+
+    module.run = run
     monkeypatch.setitem(sys.modules, "tnlearn.studies.benchmark", module)
     monkeypatch.setattr(tnlearn.studies, "benchmark", module, raising=False)
     return module

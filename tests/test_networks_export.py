@@ -156,5 +156,5 @@ def test_copy_tensors_past_memory_are_refused(monkeypatch):
             raise MemoryLimitError(f"{what} needs {size} bytes")
 
     monkeypatch.setattr("tnlearn.networks.export.check_memory", refuse)
-    with pytest.raises(MemoryLimitError, match="copy tensor of an index of size 8 needs 4096"):
+    with pytest.raises(MemoryLimitError, match="copy tensor of an index of size 4 needs 512"):
         tnl.rswn(CELLS).to_tensornetwork()

@@ -60,6 +60,8 @@ def small():
 def report(tmp_path_factory):
     out = tmp_path_factory.mktemp("report")
     raw = full(epochs=3)
+    few = ("quartic", "cnn")
+    raw["runs"] = [r for r in raw["runs"] if r["data"] == "extended" or r["network"] in few]
     graph = {"title": "RSWN operator", "naive": 64000000, "path": 33600, "shared": 17600}
     raw["graphs"] = {"operator": graph | {"figure": "figures/graph-operator.png"}}
     (out / "figures").mkdir()
@@ -133,6 +135,7 @@ def test_the_table_holds_the_numbers():
 
 def test_the_same_results_give_the_same_files(tmp_path):
     raw = small()
+    raw["runs"], raw["learned"], raw["trainability"] = raw["runs"][:1], None, None
     one, two = (write(raw, tmp_path / name) for name in "ab")
     assert one.read_bytes() == two.read_bytes()
     for png in (tmp_path / "a" / "figures").iterdir():
@@ -156,6 +159,7 @@ def test_a_part_may_be_missing(tmp_path, part):
 
 def test_members_may_diverge_and_shifts_be_null(tmp_path):
     raw = small()
+    raw["learned"] = raw["trainability"] = raw["pruning"] = None
     entry = raw["runs"][0]
     entry["accuracy"]["clean"][2] = None
     entry["accuracy"]["disorder-1"] = [math.nan] * 8
@@ -184,6 +188,16 @@ def test_one_member_only(tmp_path):
     assert not re.search(r"<td[^>]*>[^/]*±", text)
 
 
+@pytest.mark.parametrize("scales", [[0.0, 0.1, 1.0], [0.0], [0.3]])
+def test_a_scale_may_be_zero(tmp_path, scales):
+    raw = small()
+    entry = raw["trainability"][0]
+    entry |= {"scales": scales, "accuracy": entry["accuracy"][: len(scales)]}
+    raw = {key: raw[key] for key in ("format", "data", "networks")} | {"trainability": [entry]}
+    write(raw, tmp_path)
+    assert size(tmp_path / "figures" / "trainability.png") == (1500, 600)
+
+
 def test_nothing_at_all(tmp_path):
     text = write({"format": "tnlearn-benchmark/1"}, tmp_path / "new").read_text()
     Page(text)
@@ -193,6 +207,7 @@ def test_nothing_at_all(tmp_path):
 
 def test_names_are_escaped(tmp_path):
     raw = small()
+    raw["runs"] = raw["runs"][:1]
     raw["networks"]["quartic"]["title"] = "<script>alert(1)</script> & co"
     raw["command"] = "tnlearn benchmark --out '<b>'"
     text = write(raw, tmp_path).read_text()

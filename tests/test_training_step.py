@@ -177,8 +177,9 @@ class Fragile(FakeNetwork):
 def test_a_failed_member_is_reported_and_the_others_are_unchanged() -> None:
     data, held = toy(100), toy(50, seed=2)
     options: dict[str, Any] = {"members": 4, "epochs": 3, "progress": False}
-    well, ill = tnl.fit(FakeNetwork(), data, held, **options), tnl.fit(
-        Fragile(), data, held, **options
+    well, ill = (
+        tnl.fit(FakeNetwork(), data, held, **options),
+        tnl.fit(Fragile(), data, held, **options),
     )
     assert ill.failed.tolist() == [-1, -1, 0, -1]
     assert np.isnan(ill.history["loss"][2]).all()
@@ -191,9 +192,7 @@ def test_a_failed_member_is_reported_and_the_others_are_unchanged() -> None:
 
 
 def test_all_members_failed_ends_the_run_early() -> None:
-    fitted = tnl.fit(
-        Fragile(), toy(100), members=1, member_offset=2, epochs=500, progress=False
-    )
+    fitted = tnl.fit(Fragile(), toy(100), members=1, member_offset=2, epochs=500, progress=False)
     assert fitted.failed.tolist() == [0]
     assert np.isnan(fitted.history["loss"]).all()
 
