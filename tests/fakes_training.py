@@ -175,3 +175,15 @@ class FakeModule(torch.nn.Module):
     def forward(self, u: Tensor, v: Tensor) -> Tensor:
         params = {n.replace("/", "."): p[None] for n, p in self._parameters.items()}
         return self.compiled(params, *self.compiled.fold(u, v))[0]
+
+
+def assert_same(one: Any, other: Any, rows: Any = slice(None)) -> None:
+    """Rows `rows` of `one` are `other`, to the last bit."""
+    for name in one.parameters:
+        assert np.array_equal(one.parameters[name][rows], other.parameters[name]), name
+    for name in one.history:
+        if name != "seconds":
+            same = np.array_equal(one.history[name][rows], other.history[name], equal_nan=True)
+            assert same, name
+    assert np.array_equal(one.failed[rows], other.failed)
+    assert np.array_equal(one.stopped[rows], other.stopped)

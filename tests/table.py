@@ -45,6 +45,12 @@ def states(kind: str, cells: int = CELLS, boundary: str = "open", samples: int =
     return chains(kind, cells, boundary, samples).states()
 
 
+@cache
+def rswn(cells: int, form: str, boundary: str = "open", window: float = 0.5) -> Network:
+    """A network is immutable: each is made, and its trees searched, once."""
+    return tnl.rswn(cells, form, boundary, window)
+
+
 def tensors(given: States, dtype: str = "float64") -> tuple[torch.Tensor, torch.Tensor]:
     cast = given.astype(dtype)
     return torch.as_tensor(cast.u), torch.as_tensor(cast.v)
@@ -90,7 +96,7 @@ class Entry:
 
 def _trained(form: str, *names: str, **options: Any) -> Callable[[], Network]:
     options.setdefault("init", tnl.init.normal(0.3))
-    return lambda: tnl.rswn(CELLS, form=form).trainable(*names, **options).head(3, (5,))
+    return lambda: rswn(CELLS, form).trainable(*names, **options).head(3, (5,))
 
 
 def _baseline(kind: str, **options: Any) -> Callable[[], Network]:
@@ -98,7 +104,7 @@ def _baseline(kind: str, **options: Any) -> Callable[[], Network]:
 
 
 RSWN = [
-    Entry(f"{form}-{boundary}-{kind}", lambda f=form, b=boundary: tnl.rswn(CELLS, f, b), kind)
+    Entry(f"{form}-{boundary}-{kind}", lambda f=form, b=boundary: rswn(CELLS, f, b), kind)
     for form in FORMS
     for boundary in BOUNDARIES
     for kind in KINDS
@@ -136,15 +142,15 @@ BASELINES = [
     Entry("attention", _baseline("attention", width=8, heads=2, depth=2, activation="tanh")),
     Entry("attention-complex", _baseline("attention", width=8, heads=2, complex=True), "complex"),
     Entry("products", _baseline("symmetric", variant="products", hidden=(6,))),
-    Entry(
-        "products-complex", _baseline("symmetric", variant="products", complex=True), "complex"
-    ),
+    Entry("products-complex", _baseline("symmetric", variant="products", complex=True), "complex"),
     Entry("q2-dense", _baseline("symmetric", variant="dense", hidden=(6,))),
     Entry("q2-dense-complex", _baseline("symmetric", variant="dense", hidden=(6,)), "complex"),
     Entry("q2-conv", _baseline("symmetric", variant="conv", features=(3, 4))),
     Entry("q2-edge", _baseline("symmetric", variant="edge", hidden=(6,))),
     # a trained shift tensor is no longer a convolution that torch knows
-    Entry("cnn-shift", lambda: tnl.baseline("cnn", CELLS, 3, features=(3,)).trainable("shift.6.3.1")),
+    Entry(
+        "cnn-shift", lambda: tnl.baseline("cnn", CELLS, 3, features=(3,)).trainable("shift.6.3.1")
+    ),
 ]
 TRAINABLE = [*TRAINED, *BASELINES]
 EVERY = [*RSWN, *TRAINABLE]

@@ -7,24 +7,35 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from table import BOUNDARIES, CASES, FORMS, KINDS, RSWN, case_hoppings, chains, states, tensors
+from table import (
+    BOUNDARIES,
+    CASES,
+    FORMS,
+    KINDS,
+    RSWN,
+    case_hoppings,
+    chains,
+    rswn,
+    states,
+    tensors,
+)
 
 import tnlearn as tnl
 from tnlearn.errors import ConfigError, NotFiniteError, ShapeError, UnknownNameError
 from tnlearn.physics.states import States
 
-QUICK = settings(max_examples=25, deadline=None)
+QUICK = settings(max_examples=30, deadline=None)
 TIGHT = {"rtol": 0.0, "atol": 1e-12}
 
 
 @pytest.mark.parametrize("boundary", BOUNDARIES)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("cells", [2, 3, 4, 7, 10])
+@pytest.mark.parametrize("cells", [2, 5, 6, 9])
 def test_every_form_is_the_winding_number(form, kind, boundary, cells):
     sample = chains(kind, cells, boundary)
     exact = tnl.winding(sample, method="rswn").value
-    net = tnl.rswn(cells, form=form, boundary=boundary)
+    net = rswn(cells, form, boundary)
     np.testing.assert_allclose(net(sample.states()), exact, **TIGHT)
 
 
@@ -33,7 +44,7 @@ def test_every_form_is_the_winding_number(form, kind, boundary, cells):
 def test_windows(form, window):
     sample = chains("complex", 7)
     exact = tnl.winding(sample, method="rswn", window=window).value
-    np.testing.assert_allclose(tnl.rswn(7, form, window=window)(sample.states()), exact, **TIGHT)
+    np.testing.assert_allclose(rswn(7, form, window=window)(sample.states()), exact, **TIGHT)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -45,7 +56,6 @@ def test_one_cell_has_no_winding(form):
 
 @pytest.mark.parametrize("form", FORMS)
 def test_independent_numbers(form):
-    nets = {}
     for case in CASES:
         cells = case["cells"]
         for key, boundary, window in (
@@ -56,10 +66,7 @@ def test_independent_numbers(form):
             if case.get(key) is None:
                 continue
             sample = tnl.chain(cells, case_hoppings(case), boundary=boundary)
-            options = (cells, form, boundary, window)
-            if options not in nets:
-                nets[options] = tnl.rswn(*options)
-            value = nets[options](sample.states())
+            value = rswn(cells, form, boundary, window)(sample.states())
             np.testing.assert_allclose(value, [case[key]], atol=1e-10, err_msg=case["name"])
 
 
@@ -72,7 +79,7 @@ def _random_states(seed: int, cells: int, kind: str) -> States:
 
 @given(
     seed=st.integers(0, 10_000),
-    cells=st.integers(2, 7),
+    cells=st.sampled_from([2, 5, 6]),
     kind=st.sampled_from(KINDS),
     form=st.sampled_from(FORMS),
     boundary=st.sampled_from(BOUNDARIES),
@@ -80,7 +87,7 @@ def _random_states(seed: int, cells: int, kind: str) -> States:
 @QUICK
 def test_symmetries(seed, cells, kind, form, boundary):
     given_ = _random_states(seed, cells, kind)
-    net = tnl.rswn(cells, form, boundary)
+    net = rswn(cells, form, boundary)
     exact = net(given_)
     u, v, rng = given_.u, given_.v, np.random.default_rng(seed)
     np.testing.assert_allclose(net(given_.random_gauge(rng)), exact, **TIGHT)
@@ -100,7 +107,7 @@ def test_symmetries(seed, cells, kind, form, boundary):
 @QUICK
 def test_exchange_of_the_sublattices_on_a_ring(seed, form, kind):
     sample = _random_states(seed, 5, kind)
-    net = tnl.rswn(5, form, "periodic")
+    net = rswn(5, form, "periodic")
     np.testing.assert_allclose(net(sample.v, sample.u), -net(sample), **TIGHT)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fakes_training import FakeDataset, FakeNetwork, FakeStates, toy
+from fakes_training import FakeDataset, FakeNetwork, FakeStates, assert_same, toy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,33 +28,16 @@ def fit(net: Any = NET, data: Any = DATA, validation: Any = HELD, **options: Any
     )
 
 
-def assert_same(one: Any, other: Any, rows: Any = slice(None)) -> None:
-    """Rows `rows` of `one` are `other`, to the last bit."""
-    for name in one.parameters:
-        assert np.array_equal(one.parameters[name][rows], other.parameters[name]), name
-    for name in one.history:
-        if name != "seconds":
-            same = np.array_equal(one.history[name][rows], other.history[name], equal_nan=True)
-            assert same, name
-    assert np.array_equal(one.failed[rows], other.failed)
-    assert np.array_equal(one.stopped[rows], other.stopped)
-
-
 def test_it_learns_and_records() -> None:
     fitted = fit(epochs=20, members=6)
     assert (fitted.accuracy(HELD) > 0.95).sum() >= 4
     assert (fitted.history["loss"][:, -1] < fitted.history["loss"][:, 0]).all()
-    assert {k: v.shape for k, v in fitted.history.items()} == {
-        name: (6, 20)
-        for name in (
-            "loss",
-            "gradient",
-            "lr",
-            "seconds",
-            "validation_loss",
-            "validation_accuracy",
-        )
-    }
+    always = ("loss", "gradient", "lr", "seconds")
+    names = (*always, "validation_loss", "validation_accuracy")
+    assert {k: v.shape for k, v in fitted.history.items()} == dict.fromkeys(names, (6, 20))
+    assert tuple(fit(validation=None).history) == always
+        ("loss", "gradient", "lr", "seconds", "validation_loss", "validation_accuracy"), (6, 20)
+    )
     assert np.allclose(fitted.history["validation_accuracy"][:, -1], fitted.accuracy(HELD))
     assert np.allclose(fitted.history["validation_loss"][:, -1], fitted.log_loss(HELD), atol=1e-6)
     assert (fitted.failed == -1).all()
@@ -221,10 +204,10 @@ def test_the_bar_shows_loss_members_and_time(capsys: pytest.CaptureFixture[str])
 
 
 def test_the_bar_counts_a_resumed_block_once() -> None:
-    bar = pool.Progress(4, 10, show=False)
-    for epochs in (7, 8, 10):
-        bar(pool.Report(0, epochs, 4, 4, 0.5))
-    assert bar._last[0].epochs == 10
+    bar = pool.Progress(4, 10, show=True)
+    bar(pool.Report(0, 7, 4, 4, 0.5, resumed=True))
+    bar(pool.Report(0, 8, 4, 4, 0.4))
+    assert bar._bar.initial == 28
     bar.close()
 
 

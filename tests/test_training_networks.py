@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from test_training_fit import assert_same
+from fakes_training import assert_same
 
 import tnlearn as tnl
 

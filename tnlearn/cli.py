@@ -88,14 +88,14 @@ def _benchmark(options: argparse.Namespace) -> int:
     out = options.out
     if out is None:
         out = Path(f"benchmark-{Path(options.profile).stem}")
-    benchmark.run(
+    report = benchmark.run(
         profile=options.profile,
         out=out,
         seed=options.seed,
         members=options.members,
         workers=options.workers,
     )
-    print(f"The report is {(out / 'report.html').resolve()}")
+    print(f"The report is {report.resolve()}")
     return 0
 
 

@@ -99,6 +99,13 @@ def baseline(
             raise ConfigError(
                 f"baseline {kind!r} has no option {name!r}; it has: {', '.join(allowed) or 'none'}"
             )
+    if kind == "symmetric":
+        check_choice("variant", variant or "dense", VARIANTS)
+        unused = "hidden" if variant == "conv" else "features"
+        if given[unused] is not None:
+            raise ConfigError(f"variant {variant or 'dense'!r} has no option {unused!r}")
+    if kind == "resnet" and features is not None and len(features) != 1:
+        raise ConfigError(f"a resnet has one number of features, such as (16,), not {features!r}")
     defaults: dict[str, Any] = {
         "variant": "dense",
         "hidden": (64,) if kind == "symmetric" else (256, 256),
@@ -108,7 +115,6 @@ def baseline(
         "depth": 2 if kind == "resnet" else 1,
     }
     chosen = {name: defaults[name] if value is None else value for name, value in given.items()}
-    check_choice("variant", chosen["variant"], VARIANTS)
     numbers = [cells, classes - 1, chosen["width"], chosen["heads"], chosen["depth"]]
     if any(n < 1 for n in (*numbers, *chosen["hidden"], *chosen["features"])):
         raise ConfigError(f"sizes of a baseline must be positive and classes >= 2: {chosen}")

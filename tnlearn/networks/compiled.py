@@ -16,7 +16,7 @@ from tnlearn.errors import ConfigError
 from tnlearn.networks.emit import MEMBER
 from tnlearn.networks.evaluate import constant_arrays
 from tnlearn.networks.init import draw
-from tnlearn.networks.lowering import Slot, lower, torch_dtype
+from tnlearn.networks.lowering import Slot, check_tensors, lower, torch_dtype
 
 if TYPE_CHECKING:
     from tnlearn.networks.network import Network
@@ -54,7 +54,9 @@ class Compiled:
         self.network = network
         self.members = members
         self.own_batches = own_batches
+        self._name = dtype
         self._dtype = torch_dtype(dtype)
+        self._shape = tuple(next(iter(network.inputs.values())).shape[1:])
         self._input_dtype = torch_dtype(dtype, complex=complex)
         plan = network.plan(complex=complex)
         leaves = {term.name: term for term in plan.terms if term.kind == "leaf"}
@@ -96,7 +98,7 @@ class Compiled:
 
     def _constant(self, array: np.ndarray) -> torch.Tensor:
         tensor = torch.as_tensor(array)
-        return tensor.to(self._input_dtype if tensor.is_complex() else self._dtype)
+        return tensor.to(torch_dtype(self._name, complex=tensor.is_complex()))
 
     @staticmethod
     def _batch_first(shape: Sequence[int | None]) -> tuple[int, ...]:
@@ -120,8 +122,9 @@ class Compiled:
     @torch.no_grad()
     def fold(self, u: torch.Tensor, v: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """The features of states u, v (samples, states, cells): all that does not train."""
-        states = {"u": torch.as_tensor(u), "v": torch.as_tensor(v)}
-        args = [states[name].to(self._input_dtype) for name in self._inputs]
+        u, v = check_tensors(torch.as_tensor(u), torch.as_tensor(v), self._shape, self._input_dtype)
+        states = {"u": u, "v": v}
+        args = [states[name] for name in self._inputs]
         result = self.folding(*args, *self._constants)
         return result if isinstance(result, tuple) else (result,)
 

@@ -75,7 +75,7 @@ def emit(
             args.append(Labelled(x.array, labels))
         sizes: dict[Label, int | None] = {MEMBER: members}
         sizes |= dict(term.label_sizes(plan.table.terms).items())
-        result = _carry_out(term, args, sizes)
+        result = _carry_out(term, args, sizes, plan.table.terms)
         axis = {label: n for n, label in enumerate(term.out)}
         labels = tuple(MEMBER if label == MEMBER else axis[int(label)] for label in result.labels)
         done[i] = Labelled(result.array, labels)
@@ -102,10 +102,18 @@ def _order(plan: Plan, done: Mapping[int, Labelled], wanted: Sequence[int]) -> l
     return sorted(needed)
 
 
-def _carry_out(term: Term, args: list[Labelled], sizes: Sizes) -> Labelled:
+def _carry_out(term: Term, args: list[Labelled], sizes: Sizes, terms: list[Term]) -> Labelled:
     out = term.out
     if term.kind == "pair":
-        return _contract(args[0], args[1], set(out), sizes)
+        a, b = args
+        real = [terms[use.term].real for use in term.uses]
+        if real[0] != real[1] and len(sizes) - 1 > len(out):
+            # torch multiplies no real by a complex matrix
+            if real[0]:
+                a = Labelled(do("type_as", a.array, b.array), a.labels)
+            else:
+                b = Labelled(do("type_as", b.array, a.array), b.labels)
+        return _contract(a, b, set(out), sizes)
     if term.kind == "conv2d":
         return _convolve(args[0], args[1], term, sizes)
     if term.kind == "function":

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from autoray import infer_backend
+from autoray import do, infer_backend
 
 from tnlearn.errors import ShapeError, check_finite
 from tnlearn.networks.emit import emit, ordered
@@ -37,6 +37,15 @@ def split_states(states: Any, v: Any = None) -> tuple[Any, Any]:
     )
 
 
+def _common_arrays(u: Any, v: Any) -> tuple[Any, Any]:
+    """States u and v as arrays of one floating or complex dtype."""
+    u, v = np.asarray(u), np.asarray(v)
+    if any(array.dtype.kind not in "biufc" for array in (u, v)):
+        raise ShapeError(f"states are arrays of numbers, not of {u.dtype} and {v.dtype}")
+    dtype = np.result_type(u, v, np.float32)
+    return u.astype(dtype, copy=False), v.astype(dtype, copy=False)
+
+
 def constant_arrays(plan: Plan, network: Network) -> dict[int, Any]:
     """The constants that live or data-dependent steps read, computed once in double precision."""
     given = {
@@ -61,14 +70,17 @@ def evaluate(
 
     u, v = split_states(states, v)
     torch_like = infer_backend(u) == "torch"
-    if not torch_like:
-        u, v = np.asarray(u), np.asarray(v)
-        check_finite("u", u)
-        check_finite("v", v)
-    check_states(network, u, v)
     if torch_like:
-        from tnlearn.networks.lowering import as_tensor
+        from tnlearn.networks.lowering import as_tensor, common_tensors
 
+        u, v = common_tensors(u, v)
+    else:
+        u, v = _common_arrays(u, v)
+    check_states(network, u, v)
+    for name, array in (("u", u), ("v", v)):
+        if not do("isfinite", array).all():
+            check_finite(name, array.detach().cpu() if torch_like else array)
+    if torch_like:
         complex = u.is_complex() or v.is_complex()
 
         def convert(array: Any) -> Any:

@@ -1,7 +1,7 @@
 """Formulas of physics as operator expressions, and how they become networks.
 
 >>> import numpy as np
->>> from tnlearn.formula import Tr, commutator, diagonal, states
+>>> from tnlearn.networks.formula import Tr, commutator, diagonal, states
 >>> u, v = states(6)                                  # columns are eigenstates
 >>> X = diagonal("X", np.arange(6.0))
 >>> window = diagonal("window", np.array([0, 0, 1.0, 1.0, 0, 0]))
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tnlearn.errors import ConfigError, ShapeError, check_finite
+from tnlearn.errors import ConfigError, ShapeError, check_choice, check_finite
 from tnlearn.networks.nodes import (
     BATCH,
     Constant,
@@ -55,27 +55,28 @@ __all__ = [
 class Expression:
     """An operator expression; build it with ``@``, ``+``, ``-``, ``*`` and ``.H``."""
 
+    # numpy leaves `array @ operator` and `number * operator` to this class.
+    __array_ufunc__ = None
+
     def __matmul__(self, other: Expression) -> Expression:
-        if not isinstance(other, Expression):
-            raise ConfigError(
-                f"'@' joins operators; {other!r} is not one: wrap an array in "
-                "formula.matrix(name, array) or formula.diagonal(name, vector)"
-            )
-        return _Product(self, other)
+        return _Product(self, _operator(other))
+
+    def __rmatmul__(self, other: Any) -> Expression:
+        return _Product(_operator(other), self)
 
     def __add__(self, other: Expression) -> Expression:
-        return _Sum(self, other)
+        return _Sum(self, _operator(other))
 
     def __sub__(self, other: Expression) -> Expression:
-        return _Sum(self, -1.0 * other)
+        return _Sum(self, _Scaled(_operator(other), -1.0))
 
     def __mul__(self, factor: float) -> Expression:
-        return _Scaled(self, float(factor))
+        return _Scaled(self, _factor(factor))
 
     __rmul__ = __mul__
 
     def __truediv__(self, factor: float) -> Expression:
-        return _Scaled(self, 1.0 / float(factor))
+        return _Scaled(self, 1.0 / _factor(factor))
 
     def __neg__(self) -> Expression:
         return _Scaled(self, -1.0)
@@ -84,6 +85,27 @@ class Expression:
     def H(self) -> Expression:
         """The adjoint."""
         return _Adjoint(self)
+
+
+def _operator(given: Any) -> Expression:
+    if not isinstance(given, Expression):
+        raise ConfigError(
+            f"a formula joins operators with '@', '+' and '-'; a {type(given).__name__} is not "
+            "one: wrap an array in formula.matrix(name, array) or formula.diagonal(name, vector)"
+        )
+    return given
+
+
+def _factor(given: Any) -> float:
+    if isinstance(given, Expression):
+        raise ConfigError("'*' takes a number; the product of two operators is '@'")
+    try:
+        return float(given)
+    except (TypeError, ValueError):
+        raise ConfigError(
+            f"a factor of a formula is a real number, not {given!r}; "
+            "put a complex one into a matrix or a diagonal operator"
+        ) from None
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,20 +159,28 @@ class _Commutator(Expression):
 
 def diagonal(name: str, vector: Any) -> Expression:
     """A diagonal operator, from its (sites,) diagonal: a position, a projector, a window."""
-    values = np.asarray(vector)
+    values = _entries(name, vector)
     if values.ndim != 1:
         raise ShapeError(f"diagonal operator {name!r} needs a (sites,) vector, not {values.shape}")
-    check_finite(f"operator {name!r}", values)
     return _Symbol(as_constant(name, ("x",), values), 0, 0)
 
 
 def matrix(name: str, array: Any) -> Expression:
     """An operator from its (rows, columns) matrix."""
-    values = np.asarray(array)
+    values = _entries(name, array)
     if values.ndim != 2:
         raise ShapeError(f"operator {name!r} needs a (rows, columns) matrix, not {values.shape}")
-    check_finite(f"operator {name!r}", values)
     return _Symbol(as_constant(name, ("x", "y"), values), 0, 1)
+
+
+def _entries(name: str, array: Any) -> Any:
+    if not (isinstance(name, str) and all(name.split("."))):
+        raise ConfigError(f"an operator needs a name such as 'X' or 'edge.left', not {name!r}")
+    values = np.asarray(array)
+    if values.dtype.kind not in "biufc":
+        raise ShapeError(f"operator {name!r} needs an array of numbers, not of {values.dtype}")
+    check_finite(f"operator {name!r}", values)
+    return values
 
 
 def displacement(name: str, array: Any) -> Expression:
@@ -187,6 +217,7 @@ def eigenstates(cells: int, count: int | None = None) -> tuple[Expression, Expre
 
 def commutator(position: Expression, operator: Expression) -> Expression:
     """``[X, O]``; one elementwise node if X is diagonal, two products if it is a matrix."""
+    position, operator = _operator(position), _operator(operator)
     if isinstance(position, _Symbol) and (position.is_diagonal or position.elementwise):
         return _Commutator(position, operator)
     return position @ operator - operator @ position
@@ -198,19 +229,24 @@ class Scalar:
 
     traces: tuple[tuple[float, Expression], ...]
 
+    __array_ufunc__ = None
+
     def __add__(self, other: Scalar) -> Scalar:
+        if not isinstance(other, Scalar):
+            raise ConfigError(f"a trace adds to a trace, not to a {type(other).__name__}")
         return Scalar(self.traces + other.traces)
 
     def __sub__(self, other: Scalar) -> Scalar:
         return self + (-1.0) * other
 
     def __mul__(self, factor: float) -> Scalar:
-        return Scalar(tuple((weight * float(factor), inner) for weight, inner in self.traces))
+        number = _factor(factor)
+        return Scalar(tuple((weight * number, inner) for weight, inner in self.traces))
 
     __rmul__ = __mul__
 
     def __truediv__(self, factor: float) -> Scalar:
-        return self * (1.0 / float(factor))
+        return self * (1.0 / _factor(factor))
 
     def __neg__(self) -> Scalar:
         return self * -1.0
@@ -233,7 +269,7 @@ class Scalar:
 
 def Tr(expression: Expression) -> Scalar:
     """The trace of an operator expression."""
-    return Scalar(((1.0, expression),))
+    return Scalar(((1.0, _operator(expression)),))
 
 
 class _Builder:
@@ -247,6 +283,7 @@ class _Builder:
     def build(
         self, formula: Scalar, name: str, part: str
     ) -> tuple[dict[str, Node], dict[str, Tree]]:
+        check_choice("part", part, ("real", "imag"))
         terms = [
             (weight * factor, term)
             for weight, expression in formula.traces
@@ -267,6 +304,18 @@ class _Builder:
             )
             contractions.append(contraction)
             written[label] = tree
+        if not any(isinstance(node, Input) for node in self.nodes.values()):
+            raise ConfigError(
+                "the formula has no states, so there is nothing to feed in; "
+                "write it with u, v = formula.states(cells)"
+            )
+        own = [*(c.name for c in contractions), *(["sum"] if len(contractions) > 1 else []), name]
+        for taken in own:
+            if taken in self.nodes or own.count(taken) > 1:
+                raise ConfigError(
+                    f"{taken!r} is the name of an operator of the formula and of a node that the "
+                    f"network makes of it ({', '.join(own)}); rename the operator"
+                )
         for contraction in contractions:
             self.nodes[contraction.name] = contraction
         last: Node = contractions[0]
@@ -331,15 +380,18 @@ class _Builder:
                 size = next(
                     self.nodes[p.node].shape[p.inds.index(end)] for p in parts if end in p.inds
                 )
-                identity = as_constant("identity", ("x", "y"), np.eye(int(size or 0)))
-                self._register(identity)
-                parts.append(Operand("identity", (end, start)))
+                parts.append(self._identity(int(size or 0), end, start))
                 return parts, (tree, len(parts) - 1)
             parts = [
                 Operand(p.node, tuple(start if i == end else i for i in p.inds), p.conj)
                 for p in parts
             ]
         return parts, tree
+
+    def _identity(self, size: int, row: str, column: str) -> Operand:
+        identity = as_constant(f"identity.{size}", ("x", "y"), np.eye(size))
+        self._register(identity)
+        return Operand(identity.name, (row, column))
 
     def _walk(
         self,
@@ -361,6 +413,11 @@ class _Builder:
             return (left, right), last
         if isinstance(expression, _Commutator):
             inner, last = self._walk(expression.inner, start, parts, adjoint=adjoint)
+            if last == start:  # a diagonal operator: it needs a second index to differ on
+                last = self._index()
+                size = int(expression.position.node.shape[0] or 0)
+                parts.append(self._identity(size, start, last))
+                inner = (inner, len(parts) - 1)
             ends = (last, start) if adjoint else (start, last)
             parts.append(self._difference(expression.position, ends, adjoint))
             return (inner, len(parts) - 1), last

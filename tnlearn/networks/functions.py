@@ -117,8 +117,6 @@ def _eigenstates(args: Sequence[Labelled], out: tuple[Label, ...], options: Opti
     """The 2N states (u, ±v)/√2 on 2L sites, from the two halves u and v of N of them."""
     u, v = args
     first, second = u.array, permute(v, u.labels)
-    if u.labels[-2:] != args[0].labels[-2:]:
-        raise AssertionError("states come as (batch, state, cell)")
     upper = do("concatenate", [first, second], axis=-1)
     lower = do("concatenate", [first, -second], axis=-1)
     psi = do("concatenate", [upper, lower], axis=-2) * math.sqrt(0.5)
@@ -136,8 +134,9 @@ FUNCTIONS: dict[str, Implementation] = {
     "gelu": _elementwise("gelu"),
     "tanh": _elementwise("tanh"),
     "exp": _elementwise("exp"),
-    "real": _elementwise("real"),
-    "imag": _elementwise("imag"),
+    "real": _elementwise("real_part"),
+    "imag": _elementwise("imag_part"),
+    "zeros_like": _elementwise("zeros_like"),  # the imaginary part of what is real
     "add": _broadcast("add"),
     "subtract": _broadcast("subtract"),
     "multiply": _broadcast("multiply"),
@@ -192,6 +191,8 @@ def _numpy_max(x: Any, axis: tuple[int, ...]) -> Any:
 
 
 for _name, _function in {
+    "real_part": np.real,
+    "imag_part": np.imag,
     "bmm": np.matmul,
     "mm": np.matmul,
     "mv": np.matmul,
@@ -202,5 +203,6 @@ for _name, _function in {
     "layer_norm_last": _numpy_layer_norm,
     "conv2d": _numpy_conv2d,
     "abs2": lambda x: x.real**2 + x.imag**2,
+    "type_as": lambda x, other: x,  # numpy multiplies real by complex matrices as they are
 }.items():
     register_function("numpy", _name, _function)

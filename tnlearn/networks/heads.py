@@ -75,6 +75,8 @@ def head_nodes(
 ) -> tuple[dict[str, Node], str]:
     """The graph with a head on its output, and the name of the logits."""
     check_choice("head", kind, KINDS)
+    if isinstance(classes, np.integer):
+        classes = int(classes)
     check_choice("activation", activation, ACTIVATIONS)
     changed = dict(nodes)
     source = nodes[output]

@@ -18,13 +18,13 @@ import torch.nn.functional as F
 from autoray import register_function
 from torch import fx
 
-from tnlearn.errors import check_choice
+from tnlearn.errors import ShapeError, check_choice
 from tnlearn.networks.emit import emit, ordered
 from tnlearn.networks.functions import Label, Labelled
 from tnlearn.networks.plan import Plan
 from tnlearn.networks.terms import Term
 
-__all__ = ["Slot", "as_tensor", "lower", "torch_dtype"]
+__all__ = ["Slot", "as_tensor", "check_tensors", "common_tensors", "lower", "torch_dtype"]
 
 
 def _abs2(x: Any) -> Any:
@@ -43,13 +43,20 @@ def _max_over(x: Any, axis: tuple[int, ...]) -> Any:
     return torch.amax(x, axis)
 
 
+def _type_as(x: Any, other: Any) -> Any:
+    return x.type_as(other)
+
+
 for _name, _function in {
+    "real_part": torch.real,
+    "imag_part": torch.imag,
     "abs2": _abs2,
     "gelu": F.gelu,
     "softmax_last": _softmax_last,
     "layer_norm_last": F.layer_norm,
     "conv2d": _conv2d,
     "max_over": _max_over,
+    "type_as": _type_as,
 }.items():
     register_function("torch", _name, _function)
 
@@ -68,6 +75,42 @@ def as_tensor(array: Any, *, like: torch.Tensor) -> torch.Tensor:
     tensor = torch.as_tensor(array, device=like.device)
     real = like.real.dtype if like.is_complex() else like.dtype
     return tensor.to(_COMPLEX[real] if tensor.is_complex() else real)
+
+
+def common_tensors(u: torch.Tensor, v: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """States u and v on one device and in one floating or complex dtype."""
+    v = torch.as_tensor(v, device=u.device)
+    dtype = torch.promote_types(u.dtype, v.dtype)
+    if not (dtype.is_floating_point or dtype.is_complex):
+        dtype = torch.get_default_dtype()
+    return u.to(dtype), v.to(dtype)
+
+
+def check_tensors(
+    u: torch.Tensor, v: torch.Tensor, shape: tuple[int | None, ...], dtype: torch.dtype
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """States u and v (batch, *shape) in the dtype a module was made for.
+
+    Raises
+    ------
+    ShapeError
+        If they are not tensors of this shape, or complex where real ones are expected.
+    """
+    if not (isinstance(u, torch.Tensor) and isinstance(v, torch.Tensor)):
+        raise ShapeError(
+            f"this takes torch tensors, not {type(u).__name__} and {type(v).__name__}; "
+            "convert numpy arrays with torch.as_tensor"
+        )
+    if tuple(u.shape[1:]) != shape or u.shape != v.shape:
+        raise ShapeError(
+            f"u and v have shapes {tuple(u.shape)} and {tuple(v.shape)}; "
+            f"both must be (batch, {shape[0]} states, {shape[1]} cells)"
+        )
+    if (u.is_complex() or v.is_complex()) and not dtype.is_complex:
+        raise ShapeError(
+            "u and v are complex, but this was made for real states; give complex=True to make it"
+        )
+    return u.to(dtype), v.to(dtype)
 
 
 @dataclass(frozen=True)
@@ -131,7 +174,7 @@ def identifier(name: str) -> str:
     text = re.sub(r"\W", "_", name)
     if not text or text[0].isdigit():
         text = f"n{text}"
-    return f"{text}_" if keyword.iskeyword(text) else text
+    return f"{text}_" if keyword.iskeyword(text) or text == "self" else text
 
 
 def _renamed(graph: fx.Graph, names: dict[fx.Node, str]) -> fx.Graph:
@@ -144,7 +187,7 @@ def _renamed(graph: fx.Graph, names: dict[fx.Node, str]) -> fx.Graph:
         if node.op == "output":
             fresh.output(args[0])
         elif node.op == "placeholder":
-            twin[node] = fresh.placeholder(node.target)
+            twin[node] = fresh.placeholder(node.name)  # unique, and no name that the code uses
         else:
             name = names.get(node, node.name)
             twin[node] = fresh.create_node(node.op, node.target, args, kwargs, name=name)

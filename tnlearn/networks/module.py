@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import fx, nn
 
-from tnlearn.errors import ShapeError
+from tnlearn.errors import ConfigError
 from tnlearn.networks.evaluate import constant_arrays
 from tnlearn.networks.init import draw
-from tnlearn.networks.lowering import Slot, lower, torch_dtype
+from tnlearn.networks.lowering import Slot, check_tensors, lower, torch_dtype
 
 if TYPE_CHECKING:
     from tnlearn.networks.network import Network
@@ -68,18 +68,9 @@ class NetworkModule(nn.Module):
 
     def forward(self, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         """The output for states u, v of shape (batch, states, cells)."""
-        if u.shape[1:] != self._shape or v.shape[1:] != self._shape:
-            raise ShapeError(
-                f"u and v have shapes {tuple(u.shape)} and {tuple(v.shape)}; "
-                f"this module takes (batch, {self._shape[0]}, {self._shape[1]})"
-            )
-        if u.dtype != self._input_dtype or v.dtype != self._input_dtype:
-            if (u.is_complex() or v.is_complex()) and not self._input_dtype.is_complex:
-                raise ShapeError(
-                    "u and v are complex but the module was made for real states; "
-                    "make it with net.module(complex=True)"
-                )
-            u, v = u.to(self._input_dtype), v.to(self._input_dtype)
+        dtype = self._input_dtype
+        if u.shape[1:] != self._shape or u.shape != v.shape or not (u.dtype == v.dtype == dtype):
+            u, v = check_tensors(u, v, self._shape, dtype)
         weights = [get(self) for get in self._getters]
         # `forward` itself: a graph has no hooks to run, and at 64 samples each call counts.
         result: torch.Tensor
@@ -93,6 +84,11 @@ class NetworkModule(nn.Module):
 def register_dotted(root: nn.Module, name: str, parameter: nn.Parameter) -> None:
     """Register a parameter under a dotted name, so that `state_dict` reads as the network does."""
     *path, last = name.split(".")
+    if hasattr(nn.Module, (path or [last])[0]) or name == "graph":
+        raise ConfigError(
+            f"a trained node cannot be called {name!r}: torch modules have an attribute of that "
+            "name; rename the operator of the formula"
+        )
     for part in path:
         child = root._modules.get(part)
         if child is None:

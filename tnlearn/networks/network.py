@@ -170,6 +170,9 @@ class Network:
         how = as_init(init)
         for name in names:
             check_choice("trainable node", name, self._constants())
+        if bond is not None and structure != "lowrank":
+            raise ConfigError(f"bond={bond!r} goes with structure='lowrank', not {structure!r}")
+        self._check_channels(names, channels)
         network = self._promoted(names) if structure in ("dense", "lowrank") else self
         for name in names:
             network = network._free_one(name, structure, channels, how, bond)
@@ -182,6 +185,24 @@ class Network:
             "bond": bond,
         }
         return network._with_recipe([*self._recipe, step])
+
+    def _check_channels(self, names: Sequence[str], channels: int | None) -> None:
+        present = {
+            size
+            for node in self._nodes.values()
+            for ind, size in zip(node.inds, node.shape, strict=True)
+            if ind == CHANNEL
+        }
+        if channels is None and not any(CHANNEL in self._nodes[name].inds for name in names):
+            return
+        has_head = any(name.startswith("head.") for name in self._nodes)
+        if has_head and (not present or "head.input" in self._nodes):
+            raise ConfigError("the head is attached already; give nodes their channels before it")
+        if present and channels not in present:
+            raise ConfigError(
+                f"the network has {present.pop()} channels already and every node must have as "
+                f"many, not channels={channels!r}"
+            )
 
     def _constants(self) -> list[str]:
         return [
@@ -258,8 +279,11 @@ class Network:
         sharpness
             Scale of the rounding head's logits.
         """
+        if isinstance(classes, np.integer):
+            classes = int(classes)
+        hidden = (int(hidden),) if isinstance(hidden, (int, np.integer)) else tuple(hidden)
         nodes, output = head_nodes(
-            self._nodes, self.output, classes, tuple(hidden), kind, activation, sharpness
+            self._nodes, self.output, classes, hidden, kind, activation, sharpness
         )
         step = {
             "call": "head",
@@ -436,9 +460,25 @@ def from_description(described: Mapping[str, Any]) -> Network:
     """
     try:
         recipe = [dict(step) for step in described["recipe"]]
-        base = recipe[0]
+        recipe[0]["call"]
     except (KeyError, IndexError, TypeError, ValueError):
         raise ConfigError("this does not describe a network: it has no recipe") from None
+    try:
+        network = _rebuilt(recipe)
+    except (KeyError, TypeError) as error:
+        raise ConfigError(
+            f"this description of a network is damaged or of another version: {error!r}"
+        ) from error
+    trees = described.get("trees")
+    if trees is not None:
+        decoded = {name: decode_tree(tree) for name, tree in trees.items()}
+        if decoded.keys() == network.trees.keys():
+            network._trees = decoded
+    return network
+
+
+def _rebuilt(recipe: Sequence[Mapping[str, Any]]) -> Network:
+    base = recipe[0]
     if base["call"] == "graph":
         network = Network(decode_nodes(base["nodes"]), base["output"], recipe=[base])
     else:
@@ -455,11 +495,6 @@ def from_description(described: Mapping[str, Any]) -> Network:
             network = network.head(**options)
         else:
             raise ConfigError(f"unknown step {step['call']!r} in the description of a network")
-    trees = described.get("trees")
-    if trees is not None:
-        decoded = {name: decode_tree(tree) for name, tree in trees.items()}
-        if decoded.keys() == network.trees.keys():
-            network._trees = decoded
     return network
 
 
@@ -470,8 +505,14 @@ def check_states(network: Network, u: Any, v: Any) -> None:
         if node is None:
             continue
         if array.ndim != 3 or tuple(array.shape[1:]) != tuple(node.shape[1:]):
+            mend = (
+                f"Build it for your chains, or use resize({array.shape[-1]})"
+                if array.ndim == 3
+                else "For a single chain add the samples axis: u[None], v[None]"
+            )
             raise ShapeError(
                 f"{name} has shape {tuple(array.shape)}; this network takes "
-                f"(samples, {node.shape[1]} states, {node.shape[2]} cells). "
-                f"Build it for your chains, or use resize({array.shape[-1]})"
+                f"(samples, {node.shape[1]} states, {node.shape[2]} cells). {mend}"
             )
+    if u.shape != v.shape:
+        raise ShapeError(f"u and v are of the same chains, but have {len(u)} and {len(v)} samples")

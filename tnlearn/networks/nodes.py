@@ -137,6 +137,7 @@ def sizes_of(node: Node, nodes: Mapping[str, Node]) -> dict[str, int | None]:
         If an operand has the wrong number of indices, or one index two sizes.
     """
     sizes: dict[str, int | None] = dict(zip(node.inds, node.shape, strict=True))
+    holders = dict.fromkeys(node.inds, node.name)
     for part in node.operands:
         shape = nodes[part.node].shape
         if len(part.inds) != len(shape):
@@ -147,9 +148,11 @@ def sizes_of(node: Node, nodes: Mapping[str, Node]) -> dict[str, int | None]:
         for ind, size in zip(part.inds, shape, strict=True):
             if sizes.setdefault(ind, size) != size:
                 raise ShapeError(
-                    f"index {ind!r} of {node.name!r} has size {sizes[ind]} in one operand "
+                    f"{holders[ind]!r} and {part.node!r} do not fit together in {node.name!r}: "
+                    f"the index they share ({ind}) has size {sizes[ind]} in {holders[ind]!r} "
                     f"and {size} in {part.node!r}"
                 )
+            holders.setdefault(ind, part.node)
     return sizes
 
 

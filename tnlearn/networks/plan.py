@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from tnlearn.errors import ConfigError
 from tnlearn.networks.nodes import Constant, Contraction, Function, Node, sizes_of
 from tnlearn.networks.search import Tree, enter_tree, find_tree, leaves_of
 from tnlearn.networks.terms import Term, TermTable, Value, count
@@ -107,10 +108,17 @@ def make_plan(
     values: dict[str, Value] = {}
     for node in nodes.values():
         values[node.name] = _enter(table, node, nodes, values, trees)
-        if node.kind != "parameter":
+        # A function that does nothing (the real part of what is real) has its operand's term,
+        # and a leaf keeps its own name.
+        if values[node.name].term.kind != "leaf":
             table.rename(values[node.name].term, node.name)
     out = values[output]
     out = Value(table.terms[out.term.id], out.conj, out.names)
+    if complex and not out.term.real:
+        raise ConfigError(
+            "for complex states the output of this network is complex; "
+            "build the baseline with complex=True"
+        )
     needed = _reachable(table, [out.term.id])
     terms = table.terms
     wanted = {out.term.id} | {use.term for i in needed if terms[i].live for use in terms[i].uses}
@@ -163,11 +171,13 @@ def _enter(
     if isinstance(node, Function):
         args = _operands(node, nodes, values)
         real = all(arg.term.real for arg in args)
-        if node.op in ("real", "imag"):
-            if real and node.op == "real":
+        op = node.op
+        if op in ("real", "imag"):
+            if real and op == "real":
                 return args[0]
+            op = "zeros_like" if real else op
             real = True
-        detail = {"op": node.op, **node.options}
+        detail = {"op": op, **node.options}
         return table.step("function", node.name, args, node.inds, node.shape, detail, real=real)
     real = not table.complex
     if isinstance(node, Constant):
@@ -187,12 +197,14 @@ def count_cost(
         value = plan.values[node.name]
         if isinstance(node, Contraction):
             everything = count(tuple(sizes_of(node, nodes).values()), batch)
-            naive += len(node.parts) * everything
+            scaling = count(node.shape, batch) if node.scale != 1.0 else 0
+            naive += len(node.parts) * everything + scaling
+            path += scaling
             if node.lowering is None:
                 path += _tree_flops(plan, node, nodes, trees[node.name], batch)
             else:
                 path += value.term.flops(terms, batch)
-        elif isinstance(node, Function):
+        elif isinstance(node, Function) and value.term.kind == "function":
             flops = value.term.flops(terms, batch)
             naive += flops
             path += flops

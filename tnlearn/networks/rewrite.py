@@ -46,8 +46,14 @@ def replace_node(
     for old in nodes.values():
         if old.name == name:
             changed |= {node.name: node for node in replacement}
-        else:
-            changed[old.name] = _with_channel(old, changed)
+            continue
+        new = _with_channel(old, changed)
+        if isinstance(new, Contraction) and new.lowering is not None:
+            shifts = {part.node for part in new.parts[1:3]}
+            if name in shifts or CHANNEL in new.inds:
+                # No longer a convolution that torch knows: contracted like any other.
+                new = dataclasses.replace(new, lowering=None, options={})
+        changed[old.name] = new
     return changed
 
 

@@ -48,31 +48,37 @@ class _Masks:
         return {name for name, mask in self.holders.items() if mask & ~inside}
 
 
-def enter_tree(
+def enter_tree(table: TermTable, leaves: Sequence[Value], out: Sequence[str], tree: Tree) -> Value:
+    """Enter the steps of a tree into the table and return its result."""
+    value, _, _ = _enter_branch(table, leaves, _Masks(leaves, out), tree, {})
+    return table.reduce(value, set(out))
+
+
+_Branch = tuple[Value, int, frozenset[int]]
+
+
+def _enter_branch(
     table: TermTable,
     leaves: Sequence[Value],
-    out: Sequence[str],
+    masks: _Masks,
     tree: Tree,
-    used: list[int] | None = None,
-) -> Value:
-    """Enter the steps of a tree into the table; `used` collects the term of every step."""
-    masks = _Masks(leaves, out)
-
-    def visit(branch: Tree) -> tuple[Value, int]:
-        if isinstance(branch, int):
-            return leaves[branch], 1 << branch
-        (a, mask_a), (b, mask_b) = visit(branch[0]), visit(branch[1])
+    known: dict[Tree, _Branch],
+) -> _Branch:
+    """The value of a branch, its operands as bits, and the terms of all its steps."""
+    if tree in known:
+        return known[tree]
+    if isinstance(tree, int):
+        branch: _Branch = leaves[tree], 1 << tree, frozenset()
+    else:
+        a, mask_a, steps_a = _enter_branch(table, leaves, masks, tree[0], known)
+        b, mask_b, steps_b = _enter_branch(table, leaves, masks, tree[1], known)
         inside = mask_a | mask_b
         before = len(table.terms)
         value = table.pair(a, b, masks.keep(inside))
-        if used is not None:
-            used.extend(range(before, len(table.terms)))
-            used.extend(use.term for use in value.term.uses)
-            used.append(value.term.id)
-        return value, inside
-
-    value, _ = visit(tree)
-    return table.reduce(value, set(out))
+        steps = {*range(before, len(table.terms)), *(use.term for use in value.term.uses)}
+        branch = value, inside, steps_a | steps_b | steps | {value.term.id}
+    known[tree] = branch
+    return branch
 
 
 def find_tree(
@@ -116,17 +122,17 @@ class _Scorer:
         out: Sequence[str],
         max_intermediate: int | None,
     ) -> None:
-        self.table, self.leaves, self.out = table, leaves, out
+        self.table, self.leaves, self.masks = table, leaves, _Masks(leaves, out)
         self.limit = math.inf if max_intermediate is None else max_intermediate
         self.free = len(table.terms)
         self._costs: dict[int, float] = {}
         self._trees: dict[Tree, tuple[float, int, str]] = {}
+        self._branches: dict[Tree, _Branch] = {}  # trees that are tried share most of theirs
 
     def __call__(self, tree: Tree) -> tuple[float, int, str]:
         if tree not in self._trees:
-            used: list[int] = []
-            enter_tree(self.table, self.leaves, self.out, tree, used)
-            needed = {i for i in used if i >= self.free}
+            _, _, steps = _enter_branch(self.table, self.leaves, self.masks, tree, self._branches)
+            needed = [i for i in sorted(steps) if i >= self.free]
             cost = sum(self._cost(i) for i in needed)
             # Ties: fewer conjugated or transposed uses, then the spelling, so that the
             # answer does not depend on the order in which trees were tried.
@@ -208,7 +214,8 @@ def _proposals(leaves: Sequence[Value], out: Sequence[str]) -> list[Tree]:
         for name, size in zip(leaf.names, leaf.term.shape, strict=True):
             sizes[name] = NOMINAL_BATCH if size is None else size
     trees: list[Tree] = []
-    for method in ("greedy", "optimal" if len(leaves) <= 14 else "auto"):
+    # Past 14 tensors the optimal path takes long, and cotengra's other searches are random.
+    for method in ("greedy", *(["optimal"] if len(leaves) <= 14 else [])):
         path = cotengra.array_contract_path(
             [leaf.names for leaf in leaves], tuple(out), size_dict=sizes, optimize=method
         )

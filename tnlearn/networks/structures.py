@@ -103,7 +103,7 @@ def _low_rank(
     bond: int | None,
 ) -> list[Node]:
     limit = min(exact.shape)
-    if bond is None or not 1 <= bond <= limit:
+    if not isinstance(bond, (int, np.integer)) or not 1 <= bond <= limit:
         raise ConfigError(
             f"structure 'lowrank' of {name!r} needs bond between 1 and {limit}, not {bond!r}"
         )

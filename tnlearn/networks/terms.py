@@ -181,7 +181,9 @@ class TermTable:
             a, b = b, a
         choices = [(a, b)] if a.term.id < b.term.id else [(a, b), (b, a)]
         patterns = [self._pattern(x, y, keep) for x, y in choices]
-        uses, out, names, flip = min(patterns, key=lambda p: repr(p[:2]))
+        # Of a term with itself either may come first; the spelling decides.
+        first = patterns[0] if len(patterns) == 1 else min(patterns, key=lambda p: repr(p[:2]))
+        uses, out, names, flip = first
         sizes: dict[int, int | None] = {}
         for use in uses:
             sizes.update(zip(use.labels, self.terms[use.term].shape, strict=True))

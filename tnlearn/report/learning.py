@@ -131,6 +131,12 @@ def trainability(results: Results) -> Figure | None:
         ax.set_ylim(-0.02, 1.04)
         if scales[0] > 0:
             ax.set_xscale("log")
+        elif scales[-1] > 0:
+            # Scale 0 is the exact solution: it has its place left of the smallest other.
+            smallest = min(scale for scale in scales if scale > 0)
+            ax.set_xscale("symlog", linthresh=smallest)
+            # Its own limits would reach far below 0 and end on the last point.
+            ax.set_xlim(-0.3 * smallest, 1.4 * scales[-1])
         ax.set_xticks(scales)
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         ax.xaxis.set_minor_locator(NullLocator())

@@ -131,8 +131,8 @@ def _weights(results: Results, figures: Figures) -> str:
             f"The D of {escape(name)}, member {part.get('member', 0)}, trained on "
             f"{escape(results.data_title(str(part.get('data'))))}, beside the exact one, "
             "D<sub>xy</sub> = (x − y) · window(y) / L′. Every matrix is divided by the root of its "
-            "mean square (rms, in its title), since the layers behind it may take any factor; all "
-            "share one colour scale. Overlap: the cosine of the angle to the exact D.",
+            "mean square (rms), since the layers behind it may take any factor; all share one "
+            "colour scale. Overlap: the cosine of the angle to the exact D; 1 is the same shape.",
             "Learned and exact D",
         )
     if "singular-values" in figures:
@@ -152,7 +152,7 @@ def _pruning(results: Results, figures: Figures) -> str:
         figures["pruning"],
         "Accuracy on clean test chains when only the largest singular values of a weight are kept "
         f"after training. Thin: members; thick, with its band: mean and {_INTERVAL}. Dashed: the "
-        "smallest rank that the study found sufficient. Dotted: guessing.",
+        "smallest rank whose mean is within one point of the whole weight's. Dotted: guessing.",
         "Accuracy against kept rank",
     )
 
@@ -184,10 +184,17 @@ def _graphs(results: Results, out: Path) -> str:
     if not drawn:
         return ""
     return (
-        "<p>Flops of one evaluation: naive, contracting everything in one sum; path, along the "
+        f"<p>Flops {_batch(graphs)}: naive, contracting everything in one sum; path, along the "
         "optimised path; shared, along the path with common subexpressions computed once.</p>"
         f'<div class="graphs">{"".join(drawn)}</div>'
     )
+
+
+def _batch(costed: Mapping[str, Mapping[str, Any]]) -> str:
+    """For what the flops were counted, as far as the results say it."""
+    sizes = sorted({about["batch"] for about in costed.values() if about.get("batch")})
+    words = " or ".join(f"{size:,}" for size in sizes)
+    return f"for a batch of {words} samples" if sizes else "of one evaluation"
 
 
 def _calibration(results: Results, figures: Figures) -> str:
@@ -201,8 +208,8 @@ def _calibration(results: Results, figures: Figures) -> str:
         html = figure(
             path,
             f"{_named(results, data)}. Left: expected calibration error on clean test chains "
-            f"(dots: members; bar: mean and {_INTERVAL}). Middle: share of the members that reach "
-            f"{words or 'the threshold'}, with Wilson's 95 % interval. Right: the epochs that the "
+            f"(dots: members; bar: mean and {_INTERVAL}). Middle: share of the members whose validation accuracy "
+            f"reaches {words or 'the threshold'}, with Wilson's 95 % interval. Right: the epochs that the "
             f"successful members took. {_FAMILIES}",
             f"Calibration, success rate and epochs to success, {data}",
         )
@@ -244,6 +251,10 @@ def _made(results: Results) -> str:
         if results.runs(data):
             parts.append(f"<h3>Networks on {escape(results.data_title(data))}</h3>")
             parts.append(tables.networks(results, data))
+            parts.append(
+                f'<p class="notes">Flops and largest intermediate (peak) '
+                f"{_batch(results.networks)}; seconds of training all members.</p>"
+            )
     for key, title in [("environment", "Environment"), ("config", "Whole configuration")]:
         if raw.get(key):
             parts.append(folded(title, tables.settings(raw[key])))

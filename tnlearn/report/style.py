@@ -18,7 +18,18 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-__all__ = ["BLACK", "COLOURS", "DIVERGING", "GREY", "MARKERS", "figure", "save", "tidy", "wrapped"]
+__all__ = [
+    "BLACK",
+    "COLOURS",
+    "DIVERGING",
+    "GREY",
+    "MARKERS",
+    "WIDTH",
+    "figure",
+    "save",
+    "tidy",
+    "wrapped",
+]
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F5539", "#4D4D4D")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")

@@ -86,7 +86,11 @@ def _best(runs: Sequence[Run], shift: str, clear: bool) -> Run | None:
 def _cell(run: Run, shift: Shift, clear: bool, best: Run | None, notes: _Notes) -> str:
     values = run.accuracy(shift.name, clear=clear)
     if values is None:
-        return f'<td class="none">n/a{notes.mark(run.reason(shift.name))}</td>'
+        reason = run.reason(shift.name)
+        # The errors of the package tell the case and then, after a colon, the rule: the rule is
+        # the footnote, shared by many cells, and the case appears under the pointer.
+        rule = reason.rsplit(": ", 1)[-1]
+        return f'<td class="none" title="{escape(reason)}">n/a{notes.mark(rule)}</td>'
     found = summary(values)
     if not found.count:
         return f'<td class="none">–{notes.mark("every member diverged")}</td>'

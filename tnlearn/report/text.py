@@ -168,27 +168,7 @@ def _verdict(word: str, at: str, rivals: list[str], points: list[float]) -> str:
 
 
 def _trainability(results: Results, data: str) -> str:
-    rows = [e for e in results.part("trainability") if e.get("scales") and e.get("data") == data]
-    rswn = {run.network for run in results.runs(data, "rswn")}
-    rows = sorted(rows, key=lambda entry: entry.get("network") not in rswn)
-    parts = []
-    if rows:
-        entry = rows[0]
-        members = [numbers(row) for row in entry["accuracy"]]
-        text = _dependence(members)
-        middle = [summary(row).mean for row in members]
-        order = np.argsort([m if math.isfinite(m) else -1.0 for m in middle])
-        low, high = int(order[0]), int(order[-1])
-        threshold = float(entry.get("threshold", math.nan))
-        ends = "; ".join(
-            _at_scale(middle[k], entry["scales"][k], members[k], threshold) for k in (high, low)
-        )
-        parts.append(
-            f"The accuracy of {results.title(str(entry['network']))} {text} the scale of its "
-            f"initialisation ({ends})"
-        )
-    else:
-        parts.append("No scale of initialisation was varied in this run")
+    parts = [_scales(results, data)]
     forms = [
         (run, values)
         for run in results.runs(data, "rswn")
@@ -206,8 +186,39 @@ def _trainability(results: Results, data: str) -> str:
     return "; ".join(parts) + "."
 
 
+def _scales(results: Results, data: str) -> str:
+    """What each network that was started from several scales says, the widest with its numbers."""
+    rows = [e for e in results.part("trainability") if e.get("scales") and e.get("data") == data]
+    rswn = {run.network for run in results.runs(data, "rswn")}
+    rows = [entry for entry in rows if entry.get("network") in rswn] or rows
+    if not rows:
+        return "No scale of initialisation was varied in this run"
+    verdicts: dict[str, list[str]] = {}
+    widest, ends = -1.0, ""
+    for entry in rows:
+        title = results.title(str(entry["network"]))
+        members = [numbers(row) for row in entry["accuracy"]]
+        verdicts.setdefault(_dependence(members), []).append(title)
+        # A scale at which no member has a value is worse than any other.
+        middle = [m if math.isfinite(m := summary(row).mean) else -1.0 for row in members]
+        order = np.argsort(middle)
+        low, high = int(order[0]), int(order[-1])
+        if middle[high] - middle[low] > widest:
+            widest = middle[high] - middle[low]
+            threshold = float(entry.get("threshold", math.nan))
+            ends = "; ".join(
+                _at_scale(middle[k], entry["scales"][k], members[k], threshold) for k in (high, low)
+            )
+            ends = ends if len(rows) == 1 else f"most for {title}: {ends}"
+    said = [
+        f"that of {_listed(titles)} {verdict} the scale" for verdict, titles in verdicts.items()
+    ]
+    said[0] = f"The accuracy{said[0][4:]} of the initialisation"
+    return f"{_listed(said)} ({ends})"
+
+
 def _at_scale(mean: float, scale: float, values: Floats, threshold: float) -> str:
-    level = f"{100 * mean:.1f} %" if math.isfinite(mean) else "no finite accuracy"
+    level = f"{100 * mean:.1f} %" if mean >= 0 else "no finite accuracy"
     return f"{level} at scale {scale:g}, {_hits(values, threshold)}"
 
 

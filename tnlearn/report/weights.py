@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from tnlearn.report.reading import Results
 from tnlearn.report.statistics import numbers, summary
-from tnlearn.report.style import BLACK, COLOURS, DIVERGING, GREY, MARKERS, figure, tidy
+from tnlearn.report.style import BLACK, COLOURS, DIVERGING, GREY, MARKERS, WIDTH, figure, tidy
 
 __all__ = ["learned_matrices", "pruning", "singular_values"]
 
@@ -21,8 +21,8 @@ _COLUMNS = 5
 def learned_matrices(results: Results) -> Figure | None:
     """The exact D and every learned channel on one colour scale, rows x (A), columns y (B).
 
-    Each matrix is divided by its root mean square, which stands in its title:
-    the head after D may take any factor, so only the shape can be compared.
+    Each matrix is divided by its root mean square: the head after D may take
+    any factor, so only the shape can be compared.
     None if no weights were kept.
     """
     part = results.raw.get("learned") or {}
@@ -31,26 +31,30 @@ def learned_matrices(results: Results) -> Figure | None:
     exact = np.asarray(part["exact"], dtype=float)
     channels = [np.asarray(channel, dtype=float) for channel in part["learned"]]
     named = [("exact D", exact)] + [(f"channel {k}", c) for k, c in enumerate(channels, 1)]
-    scaled = [(name, matrix, *_unit(matrix)) for name, matrix in named]
+    scaled = [(name, matrix, _unit(matrix)) for name, matrix in named]
     # Of the learned ones the outermost per cent is cut: one stray weight would bleach the rest.
     limit = max(
-        float(np.nanmax(np.abs(scaled[0][3]))),
+        float(np.nanmax(np.abs(scaled[0][2]))),
         *(float(np.nanquantile(np.abs(unit), 0.99)) for *_, unit in scaled[1:]),
     )
     columns = min(_COLUMNS, len(named))
     rows = -(-len(named) // columns)
-    made, axes = figure(rows, columns, 0.3 + 2.5 * rows, sharex=True, sharey=True)
+    made, axes = figure(
+        *(rows, columns, 0.3 + 2.5 * rows),
+        width=min(WIDTH, 1.0 + 1.8 * columns),
+        sharex=True,
+        sharey=True,
+    )
     for ax in axes[len(named) :]:
         ax.set_visible(False)
-    for ax, (name, matrix, size, unit) in zip(axes, scaled, strict=False):
+    for ax, (name, matrix, unit) in zip(axes, scaled, strict=False):
         ax.imshow(
             unit, cmap=DIVERGING, vmin=-limit, vmax=limit, origin="lower", interpolation="nearest"
         )
         tidy(ax, grid="none")
-        title = f"{name}, rms {size:.2g}"
         if matrix is not exact:
-            title += f"\noverlap {_overlap(matrix, exact):+.2f}"
-        ax.set_title(title, fontsize=9, color=BLACK, loc="left")
+            name += f", overlap {_overlap(matrix, exact):.2f}"
+        ax.set_title(name, fontsize=9, color=BLACK, loc="left")
         ax.set_xlabel("y, cell of B", fontsize=9, color=BLACK)
         ax.tick_params(labelbottom=True)
         ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
@@ -64,9 +68,10 @@ def learned_matrices(results: Results) -> Figure | None:
     return made
 
 
-def _unit(matrix: Any) -> tuple[float, Any]:
+def _unit(matrix: Any) -> Any:
+    """The matrix divided by its root mean square."""
     size = float(np.sqrt(np.nanmean(np.square(matrix))))
-    return size, matrix / size if size > 0 else matrix
+    return matrix / size if size > 0 else matrix
 
 
 def _overlap(a: Any, b: Any) -> float:
@@ -122,7 +127,7 @@ def pruning(results: Results) -> Figure | None:
     columns = min(3, len(entries))
     rows = -(-len(entries) // columns)
     made, axes = figure(
-        rows, columns, 0.3 + 3.2 * rows, sharey=True, width=min(10, 2 + 4 * columns)
+        rows, columns, 0.3 + 3.2 * rows, sharey=True, width=min(WIDTH, 2 + 4 * columns)
     )
     for ax in axes[len(entries) :]:
         ax.set_visible(False)

@@ -54,7 +54,9 @@ def digest(arrays: Mapping[str, Array], record: Any = None) -> str:
     return found.hexdigest()
 
 
-def write(path: str | os.PathLike[str], kind: str, record: Any, arrays: Mapping[str, Array]) -> None:
+def write(
+    path: str | os.PathLike[str], kind: str, record: Any, arrays: Mapping[str, Array]
+) -> None:
     """Write arrays and a JSON-able record; an existing file is replaced only when all is on disk.
 
     Raises
@@ -64,7 +66,7 @@ def write(path: str | os.PathLike[str], kind: str, record: Any, arrays: Mapping[
     """
     record = plain(record)
     meta = json.dumps({"format": kind, "record": record, "sha256": digest(arrays, record)})
-    content = {_META: np.frombuffer(meta.encode(), dtype=np.uint8), **arrays}
+    content: Any = {_META: np.frombuffer(meta.encode(), dtype=np.uint8), **arrays}
 
     def save(handle: Any) -> None:
         np.savez(handle, **content)
@@ -150,8 +152,9 @@ def read(path: str | os.PathLike[str], kind: str) -> tuple[Any, dict[str, Array]
             zlib.error,
         ) as error:
             raise CheckpointError(
-                f"{target} is damaged, cut short, or not a file of tnlearn ({type(error).__name__});"
-                " it is left as it is. Restore it from a copy, or remove it and train again"
+                f"{target} is damaged, cut short, or not a file of tnlearn "
+                f"({type(error).__name__}); it is left as it is. "
+                "Restore it from a copy, or remove it and train again"
             ) from error
     if found != kind:
         raise CheckpointError(f"{target} is a {found!r} file, but a {kind!r} file is expected here")

@@ -1,8 +1,8 @@
 """Which samples a member sees when: a pure function of the seed, the member and the epoch.
 
 Every epoch goes through the samples in a fresh random order, cut into batches of one size.  The
-``samples % batch_size`` left over at the end of an epoch are not used in it (others are left over in
-the next), so that every step of every member weighs the same number of samples.
+``samples % batch_size`` left over at the end of an epoch are not used in it (others are left over
+in the next), so that every step of every member weighs the same number of samples.
 """
 
 from __future__ import annotations

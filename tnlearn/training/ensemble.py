@@ -70,7 +70,7 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """
     lanes, batch, classes = logits.shape
     # Classes first: reductions over a few classes are slow when these are the last axis.
-    z = logits.reshape(lanes * batch, classes).T.contiguous()
+    z = logits.reshape(lanes * batch, classes).T.clone(memory_format=torch.contiguous_format)
     truth = labels.reshape(1, lanes * batch)
     z -= z.amax(0)
     true = z.gather(0, truth)
@@ -135,7 +135,7 @@ class Block:
         self.wait = torch.zeros(len(real), dtype=torch.int64)
         self.failed = torch.full((len(real),), -1, dtype=torch.int64)
         self.stopped = self.failed.clone()
-        self._any_failed = False
+        self._freeze()
         self._leaves = list(self.parameters.values())
         self._gradient = torch.empty_like(self.flat)
 
@@ -157,11 +157,11 @@ class Block:
         if self.clip is not None:
             gradient.mul_(clip_scale(norm, self.clip).unsqueeze(1))
         # One number tells whether all is well: a sum with a NaN or an infinity in it is not finite.
-        if self._any_failed or not math.isfinite((loss + norm).sum().item()):
-            bad = ~torch.isfinite(loss + norm)
-            self.failed = torch.where(bad & (self.failed < 0), epoch, self.failed)
-            self._any_failed = bool((self.failed >= 0).any())
-            self.adam.step_some(gradient, self.failed >= 0, t, factor)
+        if self._any_frozen or not math.isfinite((loss + norm).sum().item()):
+            bad = ~torch.isfinite(loss + norm) & ~self._frozen
+            self.failed = torch.where(bad, epoch, self.failed)
+            self._freeze()
+            self.adam.step_some(gradient, self._frozen, t, factor)
         else:
             self.adam.step(gradient, t, factor)
         return loss, norm
@@ -182,6 +182,11 @@ class Block:
         self.best_loss = torch.where(better, loss, self.best_loss)
         self.wait = torch.where(better, 0, self.wait + 1)
         self.stopped = torch.where(running & (self.wait >= patience), epoch, self.stopped)
+        self._freeze()
+
+    def _freeze(self) -> None:
+        self._frozen = (self.failed >= 0) | (self.stopped >= 0)
+        self._any_frozen = bool(self._frozen.any())
 
     def outcome(self, keep_best: bool) -> Tensor:
         """Final parameters (lanes, P): the last ones, or the best where `keep_best` has any."""
@@ -197,7 +202,7 @@ class Block:
         """Set everything back to a `state`."""
         for name, x in self._state().items():
             x.copy_(torch.from_numpy(np.ascontiguousarray(state[name])))
-        self._any_failed = bool((self.failed >= 0).any())
+        self._freeze()
 
     def _state(self) -> dict[str, Tensor]:
         return {

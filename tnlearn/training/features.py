@@ -16,11 +16,12 @@ __all__ = ["available_memory", "fold_states", "is_complex", "state_tensors"]
 
 Tensor = torch.Tensor
 _STRETCH = 256  # samples folded at a time: bounds the intermediates, and is the same in every run
-_COMPLEX = {torch.float32: torch.complex64, torch.float64: torch.complex128}
+_REAL = {torch.float32: np.float32, torch.float64: np.float64}
+_COMPLEX = {torch.float32: np.complex64, torch.float64: np.complex128}
 
 
 def available_memory() -> int:
-    """Bytes this process may still allocate, as far as the system tells (a control group counts)."""
+    """Bytes this process may still allocate, as far as the system or its control group tells."""
     found = [1 << 62]
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():
@@ -65,8 +66,9 @@ def state_tensors(states: Any, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
                 f"not {array.dtype} of shape {array.shape}"
             )
         check_finite(f"states.{name}", array)
-        kind = _COMPLEX[dtype] if array.dtype.kind == "c" else dtype
-        found.append(torch.tensor(np.ascontiguousarray(array)).to(kind))
+        kind = _COMPLEX[dtype] if array.dtype.kind == "c" else _REAL[dtype]
+        with np.errstate(over="ignore"):  # seen below
+            found.append(torch.from_numpy(array.astype(kind, order="C")))
     u, v = found
     if u.shape != v.shape:
         raise ShapeError(f"states.u {tuple(u.shape)} and states.v {tuple(v.shape)} must agree")

@@ -1,4 +1,4 @@
-"""What training returns: the trained members, how they came about, and what they say of new data."""
+"""What training returns: the trained members, their history, and what they say of new data."""
 
 from __future__ import annotations
 
@@ -74,9 +74,7 @@ class Fitted:
         self.classes: tuple[int, ...] = tuple(self.config["data"]["classes"])
 
     @classmethod
-    def from_flat(
-        cls, net: Any, config: Mapping[str, Any], flat: Array, **rest: Any
-    ) -> Fitted:
+    def from_flat(cls, net: Any, config: Mapping[str, Any], flat: Array, **rest: Any) -> Fitted:
         """Made from the flat parameters (members, P), in the order of ``net.compile().parameters``.
 
         `rest` are the keyword arguments of `Fitted` itself.
@@ -142,9 +140,7 @@ class Fitted:
         compiled = self.net.compile(
             members=lanes, own_batches=False, dtype=training["dtype"], complex=is_complex(states)
         )
-        logits = np.empty(
-            (self.members, len(u), len(self.classes)), dtype=training["dtype"]
-        )
+        logits = np.empty((self.members, len(u), len(self.classes)), dtype=training["dtype"])
         rows = {block: self._rows(block, lanes) for block in blocks_of(self.ids, lanes)}
         held = {
             block: {name: torch.tensor(x[found]) for name, x in self.parameters.items()}

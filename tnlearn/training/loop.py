@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,7 @@ class Report:
     members: int
     alive: int
     loss: float
+    resumed: bool = False
 
 
 def blocks_of(ids: range, lanes: int) -> list[int]:
@@ -108,6 +109,7 @@ class Trainer:
                 block.restore({k: x for k, x in state.items() if not k.startswith(_PREFIX)})
                 for name in HISTORY:
                     history[name][:] = state[_PREFIX + name]
+                tell(replace(_report(number, epoch, block, history), resumed=True))
         written = time.monotonic()
         while epoch < options.epochs:
             if bool(block.running.any()):

@@ -13,21 +13,28 @@ import numpy.typing as npt
 
 from tnlearn.errors import ConfigError, ShapeError
 
-__all__ = ["accuracy", "calibration_error", "confusion", "log_loss", "probabilities", "success_epochs"]
+__all__ = [
+    "accuracy",
+    "calibration_error",
+    "confusion",
+    "log_loss",
+    "probabilities",
+    "success_epochs",
+]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Array = npt.NDArray[Any]
 
 
-def _checked(logits: Array, labels: Array) -> tuple[Array, Ints]:
+def _checked(logits: Array, labels: Array, *, empty: bool = False) -> tuple[Array, Ints]:
     logits, labels = np.asarray(logits), np.asarray(labels)
     if logits.ndim != 3 or labels.shape != logits.shape[1:2]:
         raise ShapeError(
             f"logits must be (members, samples, classes) and labels (samples,); "
             f"got {logits.shape} and {labels.shape}"
         )
-    if not labels.size:
+    if not labels.size and not empty:
         raise ShapeError("there are no samples to measure on")
     return logits, labels.astype(np.int64)
 
@@ -59,7 +66,7 @@ def log_loss(logits: Array, labels: Array) -> Floats:
 
 def confusion(logits: Array, labels: Array, classes: int) -> Ints:
     """Counts (members, classes, predicted): entry [m, t, p] is how often class t was called p."""
-    logits, labels = _checked(logits, labels)
+    logits, labels = _checked(logits, labels, empty=True)
     predicted = logits.argmax(axis=-1)
     counts = np.zeros((logits.shape[0], classes, logits.shape[2]), dtype=np.int64)
     for member, row in enumerate(predicted):

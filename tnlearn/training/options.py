@@ -51,9 +51,7 @@ class Options:
 
     def compiled(self, net: Any, members: int, *, own: bool = False) -> Any:
         """The network as one function of this many members, in the precision of the run."""
-        return net.compile(
-            members=members, own_batches=own, dtype=self.dtype, complex=self.complex
-        )
+        return net.compile(members=members, own_batches=own, dtype=self.dtype, complex=self.complex)
 
     def record(self) -> dict[str, Any]:
         """The settings as a dictionary."""
@@ -105,7 +103,9 @@ def _rates(lr: Any, members: int) -> float | tuple[float, ...]:
 
 def _betas(betas: Any) -> tuple[float, float]:
     if not isinstance(betas, Sequence) or len(betas) != 2:
-        raise ConfigError(f"betas must be two numbers in [0, 1), such as (0.9, 0.999), not {betas!r}")
+        raise ConfigError(
+            f"betas must be two numbers in [0, 1), such as (0.9, 0.999), not {betas!r}"
+        )
     first, second = real("betas[0]", betas[0]), real("betas[1]", betas[1])
     if first >= 1 or second >= 1:
         raise ConfigError(f"betas must be below 1, not {(first, second)}")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import queue
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +48,12 @@ class Progress:
             self._bar.set_postfix_str(
                 f"loss {loss:.4f}, alive {self._members - dead}/{self._members}", refresh=False
             )
-        done = report.epochs - (before.epochs if before else 0)
-        self._bar.update(done * report.members)
+        done = (report.epochs - (before.epochs if before else 0)) * report.members
+        if (
+            report.resumed and not self._bar.disable
+        ):  # done in an earlier run: not to be counted into the speed
+            self._bar.initial += done
+        self._bar.update(done)
 
     def close(self) -> None:
         """Leave the bar as it stands."""
@@ -161,10 +167,19 @@ def _watch(reports: Any, finished: threading.Event, tell: Callable[[Report], Non
 
 
 def _start_worker(job: Job, folder: str, validated: bool, reports: Any, stop: Any) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     data = _fetch(Path(folder), "data")
     validation = _fetch(Path(folder), "validation") if validated else None
     _worker.update(trainer=Trainer(job, data, validation), reports=reports, stop=stop)
+
+
+def _end_with_parent() -> None:
+    # A parent that was killed cannot say so: without this its workers would stay for ever.
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 def _work(blocks: list[int]) -> dict[int, Arrays]:
