@@ -90,6 +90,9 @@ class Entry:
     make: Callable[[], Network]
     kind: str = "real"
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "make", cache(self.make))  # networks are immutable
+
     def __str__(self) -> str:
         return self.name
 

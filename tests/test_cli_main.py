@@ -201,6 +201,14 @@ def test_draw_a_baseline(models, tmp_path):
     assert models[0] == ("baselines", ("mlp",), {"cells": 20, "classes": 2})
 
 
+@pytest.mark.parametrize(("name", "start"), [("net.png", b"\x89PNG"), ("net.svg", b"<?xml")])
+@pytest.mark.parametrize("words", [["rswn", "--form", "quartic"], ["cnn", "--tree"]])
+def test_a_real_drawing(tmp_path, words, name, start):
+    out = tmp_path / name
+    assert main(["draw", *words, "--cells", "8", "--out", str(out)]) == 0
+    assert out.read_bytes().startswith(start)
+
+
 def test_about(capsys):
     assert main(["about"]) == 0
     said = capsys.readouterr().out

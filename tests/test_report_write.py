@@ -11,7 +11,9 @@ from report_results import NETWORKS, full
 
 from tnlearn.errors import ConfigError, FileError
 from tnlearn.report import write
+from tnlearn.report.reading import Results
 from tnlearn.report.style import figure, save
+from tnlearn.report.tables import comparison
 
 VOID = {"meta", "link", "img", "input", "br"}
 
@@ -121,9 +123,6 @@ def test_all_is_said(report):
 
 
 def test_the_table_holds_the_numbers():
-    from tnlearn.report.reading import Results
-    from tnlearn.report.tables import comparison
-
     raw = small()
     raw["runs"][0]["accuracy"]["clean"] = [0.90, 0.92, 0.91, 0.93, 0.90, 0.92, 0.91, 0.93]
     table = comparison(Results(raw), "extended")
@@ -196,6 +195,19 @@ def test_a_scale_may_be_zero(tmp_path, scales):
     raw = {key: raw[key] for key in ("format", "data", "networks")} | {"trainability": [entry]}
     write(raw, tmp_path)
     assert size(tmp_path / "figures" / "trainability.png") == (1500, 600)
+
+
+def test_reasons_share_a_footnote():
+    raw = small()
+    for entry in raw["runs"]:
+        for shift, cells in (("size-12", 12), ("size-40", 40)):
+            name = entry["network"]
+            entry["not_applicable"][shift] = f"{name} has another shape at {cells}: it is fixed"
+    table = comparison(Results(raw), "extended")
+    assert table.count("<sup>a</sup>") == 5
+    assert "<sup>b</sup>" not in table
+    assert "<sup>a</sup>&nbsp;it is fixed.</p>" in table
+    assert 'title="quartic has another shape at 12: it is fixed"' in table
 
 
 def test_nothing_at_all(tmp_path):

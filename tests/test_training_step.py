@@ -212,6 +212,20 @@ def test_early_stopping_keeps_the_best_parameters() -> None:
     assert block.outcome(keep_best=False)[:, 0].tolist() == [3.0, 3.0, 3.0]
 
 
+def test_a_member_that_has_stopped_cannot_fail_any_more() -> None:
+    block = _block(2, clip=None)
+    for epoch, row in enumerate([[1.0, 1.0], [2.0, 0.5]]):
+        block.judge(torch.tensor(row, dtype=torch.float64), 1, epoch)
+    before = block.flat.clone()
+    x = torch.ones((2, 8, 6))
+    x[0] = math.nan
+    block.step([x], torch.zeros((2, 8), dtype=torch.int64), 1, 1.0, 2)
+    assert block.stopped.tolist() == [1, -1]
+    assert block.failed.tolist() == [-1, -1]
+    assert torch.equal(block.flat[0], before[0])
+    assert not torch.equal(block.flat[1], before[1])
+
+
 def test_early_stopping_in_a_run() -> None:
     data, held = toy(60), toy(60, seed=5)
     wrong = type(held)(held.states, 1 - held.labels, held.classes, held.info, held.ambiguous)

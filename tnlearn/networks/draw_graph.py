@@ -37,6 +37,7 @@ TALL = 10.0  # a taller drawing is folded into columns
 GUTTER = 0.5
 PAIR = 0.12  # two lines enter a block this far from its middle
 NOMINAL_BATCH = 64
+TITLE = 11.0
 
 
 @dataclass
@@ -427,6 +428,17 @@ def _page(network: Network, body: Scene) -> Scene:
     return page(body, title, lines, shown, notes)
 
 
+def _wrapped(text: str, width: float) -> list[str]:
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and text_width(longer, TITLE, True) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
+
+
 def page(
     body: Scene,
     title: str,
@@ -443,12 +455,13 @@ def page(
     boxes += [(x, y, x, y) for line in body.lines for x, y in line.points]
     left, top = min(b[0] for b in boxes), min(b[1] for b in boxes)
     right, bottom = max(b[2] for b in boxes), max(b[3] for b in boxes)
-    widths = [text_width(title, 11, True), *(text_width(line, BODY) for line in lines)]
-    inner = max(right - left, *widths, 3.2)
+    widths = [text_width(line, BODY) for line in lines]
+    inner = max(right - left, *widths, 4.5)
     scene = Scene(inner + 2 * MARGIN)
     y = MARGIN
-    scene.texts.append(Text(MARGIN, y, title, 11, True, "start"))
-    y += 0.22
+    for line in _wrapped(title, inner):
+        scene.texts.append(Text(MARGIN, y, line, TITLE, True, "start"))
+        y += 0.22
     for line in lines:
         scene.texts.append(Text(MARGIN, y, line, BODY, align="start", colour=MUTED))
         y += 0.17

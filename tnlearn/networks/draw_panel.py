@@ -313,7 +313,13 @@ def _add_buses(scene: Scene, diagram: _Diagram) -> list[Leg]:
             middle = (frame[0] + frame[2]) / 2
             choices = [middle + 0.15 * step * way for step in range(9) for way in (1, -1)]
             used = [x for x, y in ends if y == frame[3]] + [leg[0] for leg in legs]
-            clear = [x for x in choices if all(abs(x - other) > 0.1 for other in used)]
+            name = text_width(ind, SMALL) + 0.12
+            clear = [
+                x
+                for x in choices
+                if all(abs(x - other) > 0.1 for other in used)
+                and not any(-max(name, 0.6) < x - leg[0] < max(name, 0.6) for leg in legs)
+            ]
             x = clear[0] if clear else middle
             ends.append((x, frame[3]))
             scene.texts.append(
@@ -388,14 +394,26 @@ def _tap(
             for left, top, right, bottom in blocks
         )
         crossed = sum(_cross(way, (p, q)) for line in scene.lines for p, q in _segments(line.points))
+        beside = sum(
+            _beside(way, (p, q)) for line in scene.lines for p, q in _segments(line.points)
+        )
         off = abs(ax - x) + abs(ay - y)
-        return 100.0 * hits + 0.4 * crossed + abs(ax - bx) + abs(ay - by) + 0.1 * off
+        return 100.0 * hits + 5.0 * beside + 0.4 * crossed + abs(ax - bx) + abs(ay - by) + 0.1 * off
 
     return min(candidates, key=badness)
 
 
 def _segments(points: Sequence[Point]) -> Iterator[tuple[Point, Point]]:
     return zip(points, points[1:], strict=False)  # type: ignore[return-value]
+
+
+def _beside(way: tuple[Point, Point], other: tuple[Point, Point]) -> bool:
+    """Whether a horizontal or vertical way runs close along another line."""
+    axis = 0 if way[0][1] == way[1][1] else 1
+    if abs(other[0][1 - axis] - other[1][1 - axis]) > 1e-9:
+        return False
+    (low, high), (a, b) = sorted((way[0][axis], way[1][axis])), sorted((other[0][axis], other[1][axis]))
+    return abs(way[0][1 - axis] - other[0][1 - axis]) < 0.1 and low < b and a < high
 
 
 def _cross(first: tuple[Point, Point], second: tuple[Point, Point]) -> bool:

@@ -13,10 +13,19 @@ import numpy as np
 from tnlearn.errors import ConfigError, ShapeError, check_choice
 from tnlearn.networks.heads import head_nodes
 from tnlearn.networks.init import Init, as_init
-from tnlearn.networks.nodes import CHANNEL, Constant, Input, Node, Parameter, Shape, sizes_of
+from tnlearn.networks.nodes import (
+    CHANNEL,
+    Constant,
+    Contraction,
+    Input,
+    Node,
+    Parameter,
+    Shape,
+    sizes_of,
+)
 from tnlearn.networks.plan import Cost, Plan, count_cost, find_trees, make_plan
 from tnlearn.networks.rewrite import in_order, replace_node
-from tnlearn.networks.search import Tree
+from tnlearn.networks.search import Tree, leaves_of
 from tnlearn.networks.serial import decode_nodes, decode_tree, encode_nodes
 from tnlearn.networks.structures import free
 from tnlearn.networks.terms import count
@@ -472,7 +481,12 @@ def from_description(described: Mapping[str, Any]) -> Network:
     trees = described.get("trees")
     if trees is not None:
         decoded = {name: decode_tree(tree) for name, tree in trees.items()}
-        if decoded.keys() == network.trees.keys():
+        sizes = {
+            node.name: len(node.parts)
+            for node in network.nodes.values()
+            if isinstance(node, Contraction) and node.lowering is None
+        }
+        if sizes == {name: len(leaves_of(tree)) for name, tree in decoded.items()}:
             network._trees = decoded
     return network
 

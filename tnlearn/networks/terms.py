@@ -276,10 +276,12 @@ class TermTable:
         return Value(term, False, out)
 
 
+# What physicists call a product: the flattened block Σ_n u_n v_n†, the flattened Hamiltonian ψσψ†.
+_NAMES = {frozenset({"u", "v"}): "q", frozenset({"psi", "psi_sigma"}): "Q"}
+
+
 def _product_name(a: str, b: str) -> str:
-    if {a, b} == {"u", "v"}:
-        return "q"  # the flattened block Σ_n u_n v_n†, by its name in the field
-    name = f"{a}_{b}"
+    name = _NAMES.get(frozenset({a, b}), f"{a}_{b}")
     return name if len(name) <= 24 else "product"
 
 

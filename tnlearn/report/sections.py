@@ -208,9 +208,9 @@ def _calibration(results: Results, figures: Figures) -> str:
         html = figure(
             path,
             f"{_named(results, data)}. Left: expected calibration error on clean test chains "
-            f"(dots: members; bar: mean and {_INTERVAL}). Middle: share of the members whose validation accuracy "
-            f"reaches {words or 'the threshold'}, with Wilson's 95 % interval. Right: the epochs that the "
-            f"successful members took. {_FAMILIES}",
+            f"(dots: members; bar: mean and {_INTERVAL}). Middle: share of the members whose "
+            f"validation accuracy reaches {words or 'the threshold'}, with Wilson's 95 % interval. "
+            f"Right: the epochs that the successful members took. {_FAMILIES}",
             f"Calibration, success rate and epochs to success, {data}",
         )
         parts.append(html if not parts else folded(results.data_title(data), html))

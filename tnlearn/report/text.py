@@ -51,6 +51,11 @@ def percent(found: Summary) -> str:
     return text
 
 
+def _name(title: str) -> str:
+    """A title within a sentence: in quotation marks if a comma of its own would mislead."""
+    return f"“{title}”" if "," in title else title
+
+
 def _listed(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
@@ -101,13 +106,14 @@ def _pair(results: Results, data: str, families: Sequence[str], half: Shift | No
     clean = results.best(data, families, "clean")
     if clean is None:
         return "none"
-    text = f"{clean.title}, reaches {_score(clean, 'clean')} clean"
+    text = f"{_name(clean.title)}, reaches {_score(clean, 'clean')} clean"
     disordered = results.best(data, families, half.name) if half else None
     if half is None or disordered is None:
         return text
     if disordered.network == clean.network:
         return f"{text} and {_score(clean, half.name)} at {half.title}"
-    ending = f"the best at {half.title} is {disordered.title} with {_score(disordered, half.name)}"
+    other = f"{_name(disordered.title)} with {_score(disordered, half.name)}"
+    ending = f"the best at {half.title} is {other}"
     if clean.accuracy(half.name) is not None:
         return f"{text} and {_score(clean, half.name)} at {half.title} ({ending})"
     return f"{text} ({ending})"
@@ -121,10 +127,10 @@ def _under_disorder(results: Results, data: str) -> str:
     lost = [s for s in shifts if not summary(run.accuracy(s.name)).count]
     shifts = [s for s in shifts if s not in lost]
     if not shifts:
-        return f"{run.title} has no accuracy under disorder in this run."
+        return f"{_name(run.title)} has no accuracy under disorder in this run."
     strengths = _listed([f"{shift.strength:g}" for shift in shifts])
     falls = _listed([f"{100 * summary(run.accuracy(s.name)).mean:.1f}" for s in shifts])
-    text = f"At disorder {strengths} {run.title} keeps {falls} %"
+    text = f"At disorder {strengths} {_name(run.title)} keeps {falls} %"
     if lost:
         text += f" (it has none at {_listed([f'{shift.strength:g}' for shift in lost])})"
     verdicts = [_against_best(results, data, run, shift) for shift in shifts]
@@ -149,7 +155,7 @@ def _against_best(
     if rival is None:
         return None
     found = difference(run.accuracy(shift.name), rival.accuracy(shift.name))
-    return found.verdict, rival.title, found.value
+    return found.verdict, _name(rival.title), found.value
 
 
 def _verdict(word: str, at: str, rivals: list[str], points: list[float]) -> str:
@@ -179,9 +185,9 @@ def _trainability(results: Results, data: str) -> str:
         (worst, low_values), (best, high_values) = forms[0], forms[-1]
         text = _dependence([values for _, values in forms])
         parts.append(
-            f"across the {len(forms)} trained RSWN networks it {text} the form ({best.title} "
-            f"{100 * summary(high_values).mean:.1f} %{_rate(best)}, {worst.title} "
-            f"{100 * summary(low_values).mean:.1f} %{_rate(worst)})"
+            f"across the {len(forms)} trained RSWN networks it {text} the form ("
+            f"{_name(best.title)} {100 * summary(high_values).mean:.1f} %{_rate(best)}, "
+            f"{_name(worst.title)} {100 * summary(low_values).mean:.1f} %{_rate(worst)})"
         )
     return "; ".join(parts) + "."
 
@@ -196,7 +202,7 @@ def _scales(results: Results, data: str) -> str:
     verdicts: dict[str, list[str]] = {}
     widest, ends = -1.0, ""
     for entry in rows:
-        title = results.title(str(entry["network"]))
+        title = _name(results.title(str(entry["network"])))
         members = [numbers(row) for row in entry["accuracy"]]
         verdicts.setdefault(_dependence(members), []).append(title)
         # A scale at which no member has a value is worse than any other.

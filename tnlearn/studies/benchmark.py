@@ -241,9 +241,7 @@ def _assemble(
         "markers": {},
         "pruning": [],
         "trainability": [],
-        "rates": [
-            {"data": data, "network": name, **found} for (data, name), found in best.items()
-        ],
+        "rates": [{"data": data, "network": name, **found} for (data, name), found in best.items()],
         "graphs": _graphs(profile["cells"], folder),
     }
     last = list(profile["data"])[-1]

@@ -84,8 +84,10 @@ def _train(task: Task, folder: Path) -> Result:
     for how in config["data"]["shifts"]:
         data = _shifted(config, how)
         try:
-            judge = fitted if data.states.u.shape[-1] == config["cells"] else fitted.resize(
-                data.states.u.shape[-1]
+            judge = (
+                fitted
+                if data.states.u.shape[-1] == config["cells"]
+                else fitted.resize(data.states.u.shape[-1])
             )
             scores["accuracy"][how] = judge.accuracy(data)
             scores["accuracy_clear"][how] = judge.accuracy(data, clear=True)
@@ -178,16 +180,20 @@ def learned(fitted: Fitted, node: str) -> Result:
 def _rates(task: Task, folder: Path) -> Result:
     """Validation accuracy at the end of training for every learning rate of a grid.
 
-    Rates are members of one ensemble: each has the same number of members, with the
-    same seeds, and the same budget of epochs.
+    All rates are trained as one ensemble, each by the same number of members with the
+    same budget of epochs.
     """
     config = task.config
     rates, repeats = config["rates"], config["repeats"]
-    means = []
-    for rate in rates:
-        fitted = _fit(config, None, members=repeats, lr=rate, epochs=config["epochs"])
-        final = fitted.history["validation_accuracy"][:, -1]
-        means.append(float(np.mean(np.nan_to_num(final, nan=0.0))))
+    fitted = _fit(
+        config,
+        None,
+        members=len(rates) * repeats,
+        lr=[rate for rate in rates for _ in range(repeats)],
+        epochs=config["epochs"],
+    )
+    final = fitted.history["validation_accuracy"][:, -1].reshape(len(rates), repeats)
+    means = np.nan_to_num(final, nan=0.0).mean(axis=1)
     return {"rates": rates, "accuracy": means, "best": rates[int(np.argmax(means))]}
 
 

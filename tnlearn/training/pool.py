@@ -49,9 +49,8 @@ class Progress:
                 f"loss {loss:.4f}, alive {self._members - dead}/{self._members}", refresh=False
             )
         done = (report.epochs - (before.epochs if before else 0)) * report.members
-        if (
-            report.resumed and not self._bar.disable
-        ):  # done in an earlier run: not to be counted into the speed
+        if report.resumed and not self._bar.disable:
+            # Done in an earlier run, so it does not count into the speed.
             self._bar.initial += done
         self._bar.update(done)
 
