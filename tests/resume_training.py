@@ -1,4 +1,4 @@
-"""A training run to be killed: `python resume_training.py FOLDER MEMBERS CHUNK`."""
+"""A training run to be killed: `python resume_training.py FOLDER MEMBERS WORKERS`."""
 
 from __future__ import annotations
 
@@ -32,4 +32,4 @@ def run(folder: str | None, members: int, chunk: int | None, workers: int = 1) -
 
 
 if __name__ == "__main__":
-    run(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    run(sys.argv[1], int(sys.argv[2]), 32, int(sys.argv[3]))

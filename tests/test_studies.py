@@ -256,7 +256,7 @@ def test_running_again_changes_nothing(finished: Path, tiny: Path) -> None:
 
 def test_another_configuration_is_refused(finished: Path, tiny: Path) -> None:
     before = (finished / "results.json").read_bytes()
-    with pytest.raises(CheckpointError, match="another configuration.*seed = 0.*seed = 3"):
+    with pytest.raises(CheckpointError, match=r"another configuration.*seed = 0.*seed = 3"):
         benchmark.run(tiny, finished, seed=3, progress=False)
     assert (finished / "results.json").read_bytes() == before
 

@@ -242,6 +242,7 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"chunk": 0}, ConfigError, "chunk"),
     ({"checkpoint_every": -1}, ConfigError, "checkpoint_every"),
     ({"compile": "yes"}, ConfigError, "compile"),
+    ({"net": "quartic"}, ConfigError, "net must be a network"),
     ({"net": FakeNetwork("scalar")}, ConfigError, "add a head"),
     ({"net": FakeNetwork(classes=3)}, ConfigError, "data has 2 classes"),
     ({"net": FakeNetwork("empty")}, ConfigError, "nothing to train"),

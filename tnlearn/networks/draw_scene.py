@@ -29,7 +29,7 @@ __all__ = [
 Point = tuple[float, float]
 
 BODY, SMALL = 8.0, 7.0  # type sizes in points
-INK, MUTED, WHITE = "#222222", "#5C5C5C", "#FFFFFF"
+INK, MUTED = "#222222", "#4A4A4A"
 # Okabe and Ito (2008), told apart with every form of colour blindness; the fills
 # are their colours mixed with white, so that black type on them is easy to read.
 FILL = {

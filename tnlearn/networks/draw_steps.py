@@ -160,7 +160,8 @@ def tree_scene(network: Network, contraction: str | None = None) -> Scene:
         (ax, ay), (bx, by) = place(source), place(target)
         start = (ax, ay - blocks[source].height / 2)
         end_x = bx + max(-0.5, min(0.5, (ax - bx) * 0.3)) * blocks[target].left
-        end = (end_x, by + blocks[target].height / 2)
+        outline = 0.04 if steps[int(target)].times > 1 else 0.0
+        end = (end_x, by + blocks[target].height / 2 + outline)
         points = (start, *((x, height - y) for x, y in bends), end)
         body.lines.append(Line(points, INK, 1.0, arrow=True))
         if sum(use.term == int(source) for use in network.plan().term(int(target)).uses) > 1:

@@ -355,7 +355,7 @@ class Network:
 
     def cost(self, batch: int = 1) -> Cost:
         """Flops (naive, of the path, with repeated steps shared), peak memory, parameters."""
-        return count_cost(self._nodes, self.plan(), self.trees, batch)
+        return count_cost(self._nodes, self.plan(), batch)
 
     def __call__(self, states: Any, v: Any = None, *, seed: int = 0) -> Any:
         """The output for states: numpy in, numpy out; torch in, torch out, differentiable.

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from tnlearn.errors import ConfigError
 from tnlearn.networks.nodes import Constant, Contraction, Function, Node, sizes_of
-from tnlearn.networks.search import Tree, enter_tree, find_tree, leaves_of
+from tnlearn.networks.search import Tree, enter_tree, find_tree
 from tnlearn.networks.terms import Term, TermTable, Value, count
 
 __all__ = ["Cost", "Plan", "find_trees", "make_plan"]
@@ -187,9 +187,7 @@ def _enter(
     return table.leaf(node, real=real)
 
 
-def count_cost(
-    nodes: Mapping[str, Node], plan: Plan, trees: Mapping[str, Tree], batch: int
-) -> Cost:
+def count_cost(nodes: Mapping[str, Node], plan: Plan, batch: int) -> Cost:
     """The cost of one forward pass; see `Cost`."""
     terms = plan.table.terms
     naive = path = 0
@@ -199,11 +197,8 @@ def count_cost(
             everything = count(tuple(sizes_of(node, nodes).values()), batch)
             scaling = count(node.shape, batch) if node.scale != 1.0 else 0
             naive += len(node.parts) * everything + scaling
-            path += scaling
-            if node.lowering is None:
-                path += _tree_flops(plan, node, nodes, trees[node.name], batch)
-            else:
-                path += value.term.flops(terms, batch)
+            leaves = {arg.term.id for arg in _operands(node, nodes, plan.values)}
+            path += _tree_flops(terms, value.term.id, leaves, batch)
         elif isinstance(node, Function) and value.term.kind == "function":
             flops = value.term.flops(terms, batch)
             naive += flops
@@ -219,35 +214,11 @@ def count_cost(
     )
 
 
-def _tree_flops(
-    plan: Plan, node: Contraction, nodes: Mapping[str, Node], tree: Tree, batch: int
-) -> int:
-    """Flops of a tree with nothing shared: every branch in a table of its own."""
-    args = _operands(node, nodes, plan.values)
-    total = 0
-
-    def visit(branch: Tree) -> None:
-        nonlocal total
-        if isinstance(branch, int):
-            return
-        inside = set(leaves_of(branch))
-        keep = set(node.inds).union(
-            *(set(args[i].names) for i in range(len(args)) if i not in inside)
-        )
-        names: dict[str, int | None] = {}
-        for side in branch:
-            within = set(leaves_of(side))
-            outside = set(node.inds).union(
-                *(set(args[i].names) for i in range(len(args)) if i not in within)
-            )
-            for i in within:
-                for name, size in zip(args[i].names, args[i].term.shape, strict=True):
-                    if name in outside:
-                        names[name] = size
-        summed = any(name not in keep for name in names)
-        total += (2 if summed else 1) * count(tuple(names.values()), batch)
-        visit(branch[0])
-        visit(branch[1])
-
-    visit(tree)
-    return total
+def _tree_flops(terms: list[Term], root: int, leaves: set[int], batch: int) -> int:
+    """Flops of a term with every occurrence of a repeated step counted, down to the leaves."""
+    if root in leaves:
+        return 0
+    term = terms[root]
+    times = 2 if term.kind in ("square", "abs2") else 1  # a product with itself
+    below = sum(_tree_flops(terms, use.term, leaves, batch) for use in term.uses)
+    return term.flops(terms, batch) + times * below

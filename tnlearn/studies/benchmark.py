@@ -86,14 +86,20 @@ def run(
     total = spent + time.perf_counter() - begin
     report = _assemble(chosen, networks, tasks, results, best, folder)
     report["seconds"] = total
-    report["command"] = _command(profile, seed, members, workers)
+    report["command"] = _command(profile, out, seed, members, workers)
     write_json(folder / "results.json", report)
     write_json(folder / "seconds.json", total)
     return write(report, folder)
 
 
-def _command(profile: Any, seed: Any, members: Any, workers: Any) -> str:
-    given = {"profile": profile, "seed": seed, "members": members, "workers": workers}
+def _command(profile: Any, out: Any, seed: Any, members: Any, workers: Any) -> str:
+    given = {
+        "profile": profile,
+        "out": out,
+        "seed": seed,
+        "members": members,
+        "workers": workers,
+    }
     options = [f"--{name} {value}" for name, value in given.items() if value is not None]
     return " ".join(["tnlearn benchmark", *options])
 
@@ -339,6 +345,17 @@ def _environment(profile: Profile) -> dict[str, Any]:
         "threads": 1,
         "workers": profile["workers"],
         "cores": os.cpu_count(),
-        "cpu": platform.machine(),
-        "system": platform.system(),
+        "cpu": _processor(),
+        "system": f"{platform.system()} {platform.machine()}",
     }
+
+
+def _processor() -> str:
+    """The processor's name where the system tells it."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

@@ -134,6 +134,11 @@ def fit(
     A member whose loss or gradient norm stops being finite is frozen at its last finite
     parameters and marked in `Fitted.failed`; the others are not disturbed.
     """
+    if not (hasattr(net, "compile") and hasattr(net, "describe")):
+        raise ConfigError(
+            f"net must be a network, such as tnl.rswn(...) or tnl.baseline(...) gives, "
+            f"not {type(net).__name__}"
+        )
     labels = _labels("data", data)
     held = None if validation is None else _labels("validation", validation)
     options = check_options(

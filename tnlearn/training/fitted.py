@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+import tnlearn
 from tnlearn.errors import CheckpointError, ConfigError, MemoryLimitError, ShapeError
 from tnlearn.networks.network import check_states
 from tnlearn.training import metrics
@@ -263,7 +264,8 @@ class Fitted:
         arrays = {f"parameters/{name}": x for name, x in self.parameters.items()}
         arrays |= {f"history/{name}": x for name, x in self.history.items()}
         arrays |= {"failed": self.failed, "stopped": self.stopped}
-        write(path, _KIND, {"config": self.config}, arrays)
+        versions = {"tnlearn": tnlearn.__version__, "torch": torch.__version__}
+        write(path, _KIND, {"config": self.config, "versions": versions}, arrays)
 
 
 def load(path: str | os.PathLike[str], net: Any = None) -> Fitted:

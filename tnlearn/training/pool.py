@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from tnlearn.errors import TnlearnError
+from tnlearn.errors import FileError, TnlearnError
 from tnlearn.training.loop import Arrays, Interrupted, Job, Report, Samples, Trainer
 
 __all__ = ["Progress", "train_blocks"]
@@ -77,6 +77,8 @@ def train_blocks(
     ------
     TnlearnError
         If a worker process ends unexpectedly (out of memory, killed).
+    FileError
+        If the folder for temporary files has no room for the features.
     """
     if min(workers, len(tasks)) <= 1:
         trainer = Trainer(job, data, validation)
@@ -89,8 +91,14 @@ def train_blocks(
 
 
 def _store(folder: Path, name: str, samples: Samples) -> None:
-    for i, x in enumerate((samples.labels, *samples.features)):
-        np.save(folder / f"{name}-{i}.npy", x.numpy())
+    try:
+        for i, x in enumerate((samples.labels, *samples.features)):
+            np.save(folder / f"{name}-{i}.npy", x.numpy())
+    except OSError as error:
+        raise FileError(
+            f"cannot hand the data to the workers through {folder}: {error.strerror or error}; "
+            "make room, set TMPDIR to a larger folder, or use workers=1"
+        ) from error
 
 
 def _fetch(folder: Path, name: str) -> Samples:
