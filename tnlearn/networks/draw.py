@@ -154,7 +154,9 @@ def render(scene: Scene) -> Figure:
                     (r.x - r.width / 2, r.y - r.height / 2),
                     r.width,
                     r.height,
-                    boxstyle=f"round,pad=0,rounding_size={r.radius}" if r.radius else "square,pad=0",
+                    boxstyle=f"round,pad=0,rounding_size={r.radius}"
+                    if r.radius
+                    else "square,pad=0",
                     facecolor=r.fill,
                     edgecolor=r.stroke,
                     linewidth=r.line,
@@ -163,9 +165,7 @@ def render(scene: Scene) -> Figure:
             )
     for line in scene.lines:
         xs, ys = zip(*line.points, strict=True)
-        ax.plot(
-            xs, ys, color=line.stroke, linewidth=line.line, zorder=1, solid_joinstyle="round"
-        )
+        ax.plot(xs, ys, color=line.stroke, linewidth=line.line, zorder=1, solid_joinstyle="round")
         if line.arrow:
             head = Polygon(arrow_head(line), closed=True, zorder=1)
             head.set(facecolor=line.stroke, edgecolor="none")

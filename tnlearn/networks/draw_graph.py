@@ -54,8 +54,12 @@ class _Item:
     slots: list[str] = field(default_factory=list)
 
 
-def graph_scene(network: Network) -> Scene:
-    """The whole drawing: title and costs, the graph, a legend."""
+def graph_scene(network: Network, *, tall: float = TALL) -> Scene:
+    """The whole drawing: title and costs, the graph, a legend.
+
+    A graph taller than `tall` inches is folded into columns where one node alone
+    links what is above to what is below.
+    """
     items = _items(network)
     blocks = {name: item.block for name, item in items.items()}
     edges = [(flow.node, name) for name, item in items.items() for flow in item.flows]
@@ -65,7 +69,7 @@ def graph_scene(network: Network) -> Scene:
         for flow in item.flows
     ]
     placed = layered(blocks, edges, across=0.3, down=DOWN)
-    columns = _columns(placed, edges, items)
+    columns = _columns(placed, edges, items, tall)
     body = Scene()
     for name, item in items.items():
         x, top = _moved(columns, placed.layer[name], placed.anchors[name])
@@ -155,7 +159,7 @@ def _item(
         picture.rows(-HUB - 0.08, height / 2, rows, node=node.name, align="end")
         left = HUB + 0.08 + rows_width(rows)
     else:
-        rows = [node.name, f"{_operation(node)}   {_shape(node)}"]
+        rows = [node.name, f"{_operation(node)} · {_shape(node)}"]
         width, box_height = box_size("function", rows)
         if len(names) > 2:  # they enter side by side
             width = max(width, sum(names) + 0.1)
@@ -173,7 +177,9 @@ def _item(
         start = half_width + (0.22 if isinstance(node, Contraction) and len(leaves) > 1 else 0.05)
         x = start + room + 0.18 + wide / 2
         picture.line((0.0, middle), (start, y), (x, y))
-        picture.texts.append(Text(start + 0.04, y - 0.075, label, SMALL, align="start", colour=MUTED))
+        picture.texts.append(
+            Text(start + 0.04, y - 0.075, label, SMALL, align="start", colour=MUTED)
+        )
         picture.box(x, y, nodes[leaf.node].kind, [leaf.node], leaf.node)
         right = max(right, x + wide / 2)
         y += high / 2 + 0.06
@@ -207,11 +213,11 @@ class _Columns:
 
 
 def _columns(
-    placed: Placed, edges: Sequence[tuple[str, str]], items: Mapping[str, _Item]
+    placed: Placed, edges: Sequence[tuple[str, str]], items: Mapping[str, _Item], tall: float
 ) -> _Columns:
     layers = len(placed.tops)
     height = placed.bottoms[-1]
-    wanted = max(1, round(height / TALL + 0.35))
+    wanted = max(1, round(height / tall + 0.35))
     passing: list[set[str]] = [set() for _ in range(layers)]  # whose edges leave each layer
     for source, target in edges:
         for depth in range(placed.layer[source], placed.layer[target]):
@@ -268,7 +274,11 @@ def _draw_edges(
     for name, item in items.items():
         mine = [i for i, (_, target) in enumerate(edges) if target == name]
         # Enter side by side, in the order of where they come from.
-        mine.sort(key=lambda i: placed.bends[i][-1][0] if placed.bends[i] else placed.anchors[edges[i][0]][0])
+        mine.sort(
+            key=lambda i: (
+                placed.bends[i][-1][0] if placed.bends[i] else placed.anchors[edges[i][0]][0]
+            )
+        )
         x, top = _moved(columns, placed.layer[name], placed.anchors[name])
         ports = _ports(item, [labels[i] for i in mine], x, top, body, edges, mine, placed, columns)
         for i, port in zip(mine, ports, strict=True):

@@ -373,9 +373,7 @@ def _add_stub(scene: Scene, at: Point, size: Point, ind: str) -> None:
     scene.texts.append(Text(*name, ind, SMALL, colour=BUS[ind]))
 
 
-def _tap(
-    scene: Scene, at: Point, size: Point, frame: Sequence[float]
-) -> tuple[Point, Point]:
+def _tap(scene: Scene, at: Point, size: Point, frame: Sequence[float]) -> tuple[Point, Point]:
     """The shortest straight way from a tensor to the bus that runs over nothing."""
     x, y = at
     candidates: list[tuple[Point, Point]] = []
@@ -388,12 +386,17 @@ def _tap(
 
     def badness(way: tuple[Point, Point]) -> float:
         (ax, ay), (bx, by) = way
-        low, high = (min(ax, bx) - 0.03, min(ay, by) - 0.03), (max(ax, bx) + 0.03, max(ay, by) + 0.03)
+        low, high = (
+            (min(ax, bx) - 0.03, min(ay, by) - 0.03),
+            (max(ax, bx) + 0.03, max(ay, by) + 0.03),
+        )
         hits = sum(
             low[0] < right and left < high[0] and low[1] < bottom and top < high[1]
             for left, top, right, bottom in blocks
         )
-        crossed = sum(_cross(way, (p, q)) for line in scene.lines for p, q in _segments(line.points))
+        crossed = sum(
+            _cross(way, (p, q)) for line in scene.lines for p, q in _segments(line.points)
+        )
         beside = sum(
             _beside(way, (p, q)) for line in scene.lines for p, q in _segments(line.points)
         )
@@ -412,7 +415,10 @@ def _beside(way: tuple[Point, Point], other: tuple[Point, Point]) -> bool:
     axis = 0 if way[0][1] == way[1][1] else 1
     if abs(other[0][1 - axis] - other[1][1 - axis]) > 1e-9:
         return False
-    (low, high), (a, b) = sorted((way[0][axis], way[1][axis])), sorted((other[0][axis], other[1][axis]))
+    (low, high), (a, b) = (
+        sorted((way[0][axis], way[1][axis])),
+        sorted((other[0][axis], other[1][axis])),
+    )
     return abs(way[0][1 - axis] - other[0][1 - axis]) < 0.1 and low < b and a < high
 
 

@@ -184,7 +184,11 @@ def arrow_head(line: Line) -> tuple[Point, Point, Point]:
     length = math.hypot(bx - ax, by - ay) or 1.0
     dx, dy = (bx - ax) / length, (by - ay) / length
     back = (bx - 0.075 * dx, by - 0.075 * dy)
-    return (bx, by), (back[0] - 0.03 * dy, back[1] + 0.03 * dx), (back[0] + 0.03 * dy, back[1] - 0.03 * dx)
+    return (
+        (bx, by),
+        (back[0] - 0.03 * dy, back[1] + 0.03 * dx),
+        (back[0] + 0.03 * dy, back[1] - 0.03 * dx),
+    )
 
 
 def box_size(kind: str, rows: Sequence[str]) -> Point:

@@ -87,7 +87,9 @@ class _Walk:
         return value
 
 
-def contraction_steps(network: Network, contraction: str | None = None) -> tuple[Contraction, Steps]:
+def contraction_steps(
+    network: Network, contraction: str | None = None
+) -> tuple[Contraction, Steps]:
     """A contraction and the steps of its tree by number, each after those it uses."""
     node = chosen_contraction(network, contraction)
     plan = network.plan()
@@ -166,7 +168,9 @@ def tree_scene(network: Network, contraction: str | None = None) -> Scene:
         body.lines.append(Line(points, INK, 1.0, arrow=True))
         if sum(use.term == int(source) for use in network.plan().term(int(target)).uses) > 1:
             middle = ((points[-2][0] + end[0]) / 2, (points[-2][1] + end[1]) / 2)
-            body.texts.append(Text(middle[0] + 0.06, middle[1], "twice", SMALL, align="start", halo=True))
+            body.texts.append(
+                Text(middle[0] + 0.06, middle[1], "twice", SMALL, align="start", halo=True)
+            )
     for i, step in steps.items():
         x, y = place(str(i))
         block = blocks[str(i)]
@@ -216,5 +220,3 @@ def _rows(step: Step) -> list[str]:
     if step.times > 1:
         rows.append(f"× {step.times} shared")
     return rows
-
-

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import math
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -16,7 +17,7 @@ from tnlearn.networks.draw import write_whole
 from tnlearn.networks.draw_graph import caption, graph_scene
 from tnlearn.networks.draw_scene import Scene, arrow_head, text_width
 from tnlearn.networks.draw_steps import tree_scene
-from tnlearn.networks.export import node_values
+from tnlearn.networks.export import chosen_contraction, node_values
 from tnlearn.networks.nodes import Constant, Contraction, Function, Node, Operand, Parameter
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def _page(network: Network) -> str:
     parts = {
         "title": html.escape(title),
         "summary": html.escape("; ".join(lines)),
-        "graph": _svg(graph_scene(network), "Graph of the network", live=True),
+        "graph": _svg(graph_scene(network, tall=math.inf), "Graph of the network", live=True),
         "options": "".join(
             f"<option>{html.escape(name)}</option>"
             for name in _dearest_first(network, contractions)
@@ -87,8 +88,6 @@ def _page(network: Network) -> str:
 
 
 def _dearest_first(network: Network, names: Sequence[str]) -> list[str]:
-    from tnlearn.networks.export import chosen_contraction
-
     if not names:
         return []
     first = chosen_contraction(network).name

@@ -87,6 +87,7 @@ def replace_file(path: str | os.PathLike[str], save: Any) -> None:
     try:
         handle, temporary = tempfile.mkstemp(prefix=TEMPORARY, suffix=".tmp", dir=target.parent)
         with os.fdopen(handle, "wb") as stream:
+            os.fchmod(handle, 0o644)  # a temporary file is its owner's alone; a result is not
             save(stream)
             stream.flush()
             os.fsync(stream.fileno())
