@@ -1,4 +1,4 @@
-"""Drawings: everything is there, nothing overlaps or is cut off, and files are whole or not there."""
+"""Drawings: all of it is there, nothing overlaps or is cut off, files are whole or not there."""
 
 from __future__ import annotations
 
@@ -72,9 +72,9 @@ def check_legible(scene):
     for i, text in enumerate(texts):
         left, top, right, bottom = text.box
         assert text.size >= 7
-        assert 0 <= left, text
+        assert left >= 0, text
         assert right <= scene.width, text
-        assert 0 <= top, text
+        assert top >= 0, text
         assert bottom <= scene.height, text
         for other in texts[i + 1 :]:
             assert not overlap(text.box, other.box), (text, other)
@@ -187,7 +187,7 @@ def test_bad_paths_are_refused_clearly(tmp_path, write):
     good = ".html" if write is to_html else ".png"
     with pytest.raises(UnknownNameError, match=r"unknown kind of (picture|page) '\.jpeg'"):
         write(net, tmp_path / "graph.jpeg")
-    with pytest.raises(FileError, match="cannot write .*No such file or directory"):
+    with pytest.raises(FileError, match=r"cannot write .*No such file or directory"):
         write(net, tmp_path / "missing" / f"graph{good}")
     (tmp_path / f"folder{good}").mkdir()
     with pytest.raises(FileError, match="is a folder"):

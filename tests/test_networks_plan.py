@@ -10,6 +10,7 @@ import sys
 import cotengra
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from table import EVERY, FORMS, rswn, states, tensors
@@ -156,8 +157,6 @@ def test_any_contraction_equals_einsum_and_its_tree_is_the_best(net):
     exact = np.einsum(f"{terms}->{''.join(letter[i] for i in node.inds)}", *arrays)
     np.testing.assert_allclose(net(u, u), exact, rtol=1e-10, atol=1e-10)
     module = net.module(dtype="float64")
-    import torch
-
     v = torch.as_tensor(u)
     np.testing.assert_allclose(module(v, v), exact, rtol=1e-10, atol=1e-10)
     assert net.cost(3).shared <= net.cost(3).path

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from table import BOUNDARIES, rswn, states, tensors
@@ -276,14 +279,12 @@ def test_an_affine_head_and_hidden_layers():
         for number in range(len(hidden) + 1):
             x = x @ w[f"head.{number}.weight"].T + w[f"head.{number}.bias"]
             if number < len(hidden):
-                import torch
-
                 act = {"tanh": torch.tanh, "gelu": torch.nn.functional.gelu}[activation]
                 x = act(x)
         result = module(*tensors(states("real")))
         np.testing.assert_allclose(result.detach(), x.detach(), **TIGHT)
         sizes = (4, *hidden, 3)
-        count = sum((a + 1) * b for a, b in zip(sizes, sizes[1:], strict=False))
+        count = sum((a + 1) * b for a, b in pairwise(sizes))
         assert headed.parameter_count() == 4 * 36 + count
 
 
