@@ -15,7 +15,7 @@ from torch.func import functional_call, grad, vmap
 import tnlearn as tnl
 from tnlearn.errors import ConfigError, ShapeError, UnknownNameError
 from tnlearn.networks import formula as f
-from tnlearn.networks.network import from_description
+from tnlearn.networks.recipes import from_description
 
 TIGHT = {"rtol": 1e-12, "atol": 1e-12}
 TABLE = pytest.mark.parametrize("entry", EVERY, ids=str)

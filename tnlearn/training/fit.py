@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 
 from tnlearn.errors import ConfigError, ShapeError
-from tnlearn.networks.network import check_states
+from tnlearn.networks.evaluate import check_states
 from tnlearn.training.checkpoint import open_checkpoint
 from tnlearn.training.ensemble import lanes_for
 from tnlearn.training.features import fold_states, is_complex, state_tensors
