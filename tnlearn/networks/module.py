@@ -68,8 +68,8 @@ class NetworkModule(nn.Module):
 
     def forward(self, u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         """The output for states u, v of shape (batch, states, cells)."""
-        dtype = self._input_dtype
-        if u.shape[1:] != self._shape or u.shape != v.shape or not (u.dtype == v.dtype == dtype):
+        dtype, shape = self._input_dtype, u.shape
+        if shape != v.shape or shape[1:] != self._shape or u.dtype != dtype or v.dtype != dtype:
             u, v = check_tensors(u, v, self._shape, dtype)
         weights = [get(self) for get in self._getters]
         # `forward` itself: a graph has no hooks to run, and at 64 samples each call counts.
