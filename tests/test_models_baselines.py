@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import quimb.tensor as qtn
@@ -88,7 +90,7 @@ L, CLASSES = 6, 3
 
 
 def _dense(*widths):
-    return sum((a + 1) * b for a, b in zip(widths, widths[1:], strict=False))
+    return sum((a + 1) * b for a, b in pairwise(widths))
 
 
 CONV = 2 * 3 * 9 + 3 + 3 * 4 * 9 + 4

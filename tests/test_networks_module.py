@@ -15,7 +15,7 @@ from torch.func import functional_call, grad, vmap
 import tnlearn as tnl
 from tnlearn.errors import ConfigError, ShapeError, UnknownNameError
 from tnlearn.networks import formula as f
-from tnlearn.networks.network import from_description
+from tnlearn.networks.recipes import from_description
 
 TIGHT = {"rtol": 1e-12, "atol": 1e-12}
 TABLE = pytest.mark.parametrize("entry", EVERY, ids=str)
@@ -122,7 +122,7 @@ def test_described_and_rebuilt(entry):
 
 @pytest.mark.parametrize("fold", [True, False], ids=["folded", "whole"])
 @pytest.mark.parametrize("own", [True, False], ids=["own", "shared"])
-@TABLE
+@pytest.mark.parametrize("entry", [*RSWN[:2], *TRAINABLE], ids=str)
 def test_members_of_an_ensemble_are_modules(entry, own, fold):
     net, _, (u, v) = _module(entry)
     options = {"dtype": "float64", "complex": entry.kind == "complex"}

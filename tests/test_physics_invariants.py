@@ -251,3 +251,19 @@ def test_bad_options():
         tnl.winding(batch, "momentum")
     with pytest.raises(ConfigError, match="window"):
         tnl.winding(batch, window=2.0)
+
+
+@pytest.mark.parametrize("complex_hoppings", [False, True])
+def test_twist_on_long_rings(complex_hoppings):
+    """LU determinants gave wrong windings, marked reliable, on some of these rings."""
+    rng = np.random.default_rng(1)
+    drawn = {}
+    for m in (-1, 0, 1, 2):
+        drawn[m] = rng.uniform(-1, 1, 250)
+        if complex_hoppings:
+            drawn[m] = drawn[m] + 1j * rng.uniform(-1, 1, 250)
+    chains = tnl.chain(100, drawn, boundary="periodic")
+    twist, lyapunov = tnl.winding(chains, "twist"), tnl.winding(chains, "lyapunov")
+    both = twist.reliable & lyapunov.reliable
+    assert both.mean() > 0.95
+    np.testing.assert_array_equal(twist.integer[both], lyapunov.integer[both])

@@ -39,7 +39,26 @@ _HOMES = {
 # Sub-modules that are themselves public names (tnl.init.normal(0.1)).
 _MODULES = {"init", "formula"}
 
-__all__ = [*sorted(_HOMES), "__version__"]
+__all__ = [
+    "Chains",
+    "Dataset",
+    "Fitted",
+    "Network",
+    "States",
+    "__version__",
+    "baseline",
+    "chain",
+    "dataset",
+    "fit",
+    "formula",
+    "init",
+    "load",
+    "rswn",
+    "shift",
+    "ssh",
+    "states",
+    "winding",
+]
 
 
 def __getattr__(name: str) -> Any:

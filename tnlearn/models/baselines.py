@@ -16,8 +16,9 @@ from tnlearn.errors import ConfigError, check_choice
 from tnlearn.models.layers import Stack
 from tnlearn.networks.functions import ACTIVATIONS
 from tnlearn.networks.init import normal
-from tnlearn.networks.network import Network, register_factory
+from tnlearn.networks.network import Network
 from tnlearn.networks.nodes import BATCH, Contraction, Operand, Parameter, as_constant
+from tnlearn.networks.recipes import register_factory
 
 __all__ = ["KINDS", "VARIANTS", "baseline"]
 

@@ -213,7 +213,7 @@ class Stack:
         _, states, width = (int(size or 0) for size in source.shape)
         size = width // heads
         projected: dict[str, Node] = {}
-        for role in ("query", "key", "value"):
+        for role, many in (("query", "queries"), ("key", "keys"), ("value", "values")):
             weight = Parameter(
                 f"{name}.{role}",
                 ("head", "part", "width"),
@@ -226,7 +226,7 @@ class Stack:
             )
             inds, shape = (BATCH, "state", "head", "part"), (None, states, heads, size)
             self.add(weight)
-            projected[role] = self.add(Contraction(f"{name}.{role}s", inds, shape, parts))
+            projected[role] = self.add(Contraction(f"{name}.{many}", inds, shape, parts))
         scores = self.add(
             Contraction(
                 f"{name}.scores",

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from tnlearn.errors import ConfigError, check_choice
 from tnlearn.networks import formula as f
-from tnlearn.networks.network import Network, register_factory
+from tnlearn.networks.network import Network
 from tnlearn.networks.nodes import (
     BATCH,
     Contraction,
@@ -17,6 +17,7 @@ from tnlearn.networks.nodes import (
     Operand,
     as_constant,
 )
+from tnlearn.networks.recipes import register_factory
 from tnlearn.physics.geometry import displacement, window_cells
 
 __all__ = ["FORMS", "rswn"]

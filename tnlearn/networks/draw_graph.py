@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from tnlearn.networks.draw_layout import Block, Placed, layered
+from tnlearn.networks.draw_page import caption, page
 from tnlearn.networks.draw_panel import panel
 from tnlearn.networks.draw_scene import (
-    BODY,
-    EDGE,
-    FILL,
     INK,
     MUTED,
     SMALL,
     Dot,
     Point,
-    Rect,
     Scene,
     Text,
     box_size,
@@ -29,15 +27,13 @@ from tnlearn.networks.nodes import Contraction, Function, Node, Operand
 if TYPE_CHECKING:
     from tnlearn.networks.network import Network
 
-__all__ = ["caption", "graph_scene"]
+__all__ = ["graph_scene"]
 
-MARGIN, DOWN, LEAD = 0.3, 0.22, 0.24
+DOWN, LEAD = 0.22, 0.24
 HUB = 0.07  # radius of the circle of a contraction of two tensors
 TALL = 10.0  # a taller drawing is folded into columns
 GUTTER = 0.5
 PAIR = 0.12  # two lines enter a block this far from its middle
-NOMINAL_BATCH = 64
-TITLE = 11.0
 
 
 @dataclass
@@ -95,7 +91,7 @@ def _items(network: Network) -> dict[str, _Item]:
     items: dict[str, _Item] = {}
     for node in nodes.values():
         if isinstance(node, (Contraction, Function)):
-            if _is_panel(node):
+            if isinstance(node, Contraction) and _is_panel(node):
                 flows = {
                     part.node: part
                     for part in node.operands
@@ -355,7 +351,7 @@ def _draw_edge(
         passed.append((layer, _moved(columns, layer, point)))
     passed.append((goal, (port[0], top - max(aim.block.lead - 0.02, 0.0))))
     points = [passed[0][1]]
-    for (before, a), (after, b) in zip(passed, passed[1:], strict=False):
+    for (before, a), (after, b) in pairwise(passed):
         old, new = columns.column[before], columns.column[after]
         if new > old:  # over to the next column, through the gutter between them
             last = max(layer for layer, column in enumerate(columns.column) if column == old)
@@ -387,40 +383,6 @@ def _draw_output(
 # ------------------------------------------------------------------ the page
 
 
-def caption(network: Network) -> tuple[str, list[str]]:
-    """What the network is, in one line, and what it costs, in more."""
-    recipe = network.describe()["recipe"]
-    base = recipe[0]
-    cells = f"{network.cells} cells"
-    if base["call"] == "rswn":
-        window = f", window {base['window']:g}" if base["boundary"] == "open" else ""
-        title = f"Winding number, {base['form']} form, {cells}, {base['boundary']}{window}"
-    elif base["call"] == "baseline":
-        variant = f" ({base['variant']})" if base["kind"] == "symmetric" else ""
-        title = f"Baseline {base['kind']}{variant}, {cells}"
-    else:
-        title = f"Network with output {network.output}, {cells}"
-    freed = [name for step in recipe[1:] if step["call"] == "trainable" for name in step["names"]]
-    if freed:
-        title += f", {', '.join(freed)} trainable"
-    if any(step["call"] == "head" for step in recipe[1:]):
-        title += ", with a head"
-    cost = network.cost(NOMINAL_BATCH)
-    return title, [
-        f"flops of a batch of {NOMINAL_BATCH}: naive {si(cost.naive)}, path {si(cost.path)}, "
-        f"shared {si(cost.shared)}",
-        f"largest intermediate {si(cost.peak)} entries, {cost.parameters:,} parameters",
-    ]
-
-
-def si(number: float) -> str:
-    """A number in short, such as 12.3k, 4.56M."""
-    for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if number >= size:
-            return f"{number / size:.3g}{unit}"
-    return f"{number:.3g}"
-
-
 def _page(network: Network, body: Scene) -> Scene:
     nodes = network.nodes.values()
     entries = [(kind, kind) for kind in ("input", "constant", "parameter", "function")]
@@ -436,59 +398,3 @@ def _page(network: Network, body: Scene) -> Scene:
         notes.append("*: complex conjugate")
     title, lines = caption(network)
     return page(body, title, lines, shown, notes)
-
-
-def _wrapped(text: str, width: float) -> list[str]:
-    lines = [""]
-    for word in text.split():
-        longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and text_width(longer, TITLE, True) > width:
-            lines.append(word)
-        else:
-            lines[-1] = longer
-    return lines
-
-
-def page(
-    body: Scene,
-    title: str,
-    lines: Sequence[str],
-    legend: Sequence[tuple[str, str]],
-    notes: Sequence[str],
-) -> Scene:
-    """A body with a title above and a legend below, (kind, text) each."""
-    boxes = [text.box for text in body.texts]
-    boxes += [
-        (r.x - r.width / 2, r.y - r.height / 2, r.x + r.width / 2, r.y + r.height / 2)
-        for r in body.rects
-    ]
-    boxes += [(x, y, x, y) for line in body.lines for x, y in line.points]
-    left, top = min(b[0] for b in boxes), min(b[1] for b in boxes)
-    right, bottom = max(b[2] for b in boxes), max(b[3] for b in boxes)
-    widths = [text_width(line, BODY) for line in lines]
-    inner = max(right - left, *widths, 4.5)
-    scene = Scene(inner + 2 * MARGIN)
-    y = MARGIN
-    for line in _wrapped(title, inner):
-        scene.texts.append(Text(MARGIN, y, line, TITLE, True, "start"))
-        y += 0.22
-    for line in lines:
-        scene.texts.append(Text(MARGIN, y, line, BODY, align="start", colour=MUTED))
-        y += 0.17
-    y += 0.12
-    scene.add(body, MARGIN + (inner - (right - left)) / 2 - left, y - top)
-    y += bottom - top + 0.28
-    x = MARGIN
-    for kind, text in [*legend, *(("", note) for note in notes)]:
-        swatch = 0.24 if kind else 0.0
-        width = swatch + text_width(text, SMALL)
-        if x > MARGIN and x + width > MARGIN + inner:
-            x, y = MARGIN, y + 0.2
-        if kind:
-            line = 1.8 if kind in ("parameter", "live") else 1.0
-            radius = 0.05 if kind == "function" else 0.0
-            scene.rects.append(Rect(x + 0.08, y, 0.16, 0.12, FILL[kind], EDGE[kind], line, radius))
-        scene.texts.append(Text(x + swatch, y, text, SMALL, align="start", colour=MUTED))
-        x += width + 0.25
-    scene.height = y + MARGIN
-    return scene

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 __all__ = ["Block", "Placed", "layered"]
 
@@ -138,7 +139,7 @@ def _ordered(rows: list[list[_Key]], above: _Links, below: _Links) -> list[list[
                 else number * len(rows[other]) / len(rows[depth])
                 for number, key in enumerate(rows[depth])
             }
-            rows[depth].sort(key=lambda key: middle[key])  # noqa: B023 (used at once)
+            rows[depth].sort(key=lambda key: middle[key])
         crossings = _crossings(rows, below)
         if crossings < fewest:
             best, fewest = rows, crossings
@@ -147,7 +148,7 @@ def _ordered(rows: list[list[_Key]], above: _Links, below: _Links) -> list[list[
 
 def _crossings(rows: Sequence[Sequence[_Key]], below: _Links) -> int:
     total = 0
-    for upper, lower in zip(rows, rows[1:], strict=False):
+    for upper, lower in pairwise(rows):
         place = {key: number for number, key in enumerate(lower)}
         ends = [
             place[target] for key in upper for target in sorted(below[key], key=place.__getitem__)
@@ -182,9 +183,7 @@ def _columns(
                 wanted.append(sum(x[n] for n in near) / len(near) if near else x[key])
                 # A line that only passes through should be straight.
                 weights.append(4.0 if not isinstance(key, str) else (1.0 if near else 0.1))
-            apart = [
-                sizes[a].right + sizes[b].left + across for a, b in zip(row, row[1:], strict=False)
-            ]
+            apart = [sizes[a].right + sizes[b].left + across for a, b in pairwise(row)]
             for key, place in zip(row, _spread(wanted, weights, apart), strict=True):
                 x[key] = place
     return x

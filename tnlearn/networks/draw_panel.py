@@ -7,11 +7,12 @@ and the channel, which stand on many tensors, run round the diagram as a bus.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import networkx as nx
 
+from tnlearn.networks.draw_bus import BUS, Leg, add_buses, bounds
 from tnlearn.networks.draw_scene import (
     BODY,
     INK,
@@ -25,13 +26,11 @@ from tnlearn.networks.draw_scene import (
     box_size,
     text_width,
 )
-from tnlearn.networks.nodes import BATCH, CHANNEL, Contraction, Node
+from tnlearn.networks.nodes import Contraction, Node
 
 __all__ = ["panel"]
 
-BUS = {BATCH: "#0072B2", CHANNEL: "#B85600"}
 HANG, PITCH, ROOM = 0.46, 0.36, 0.13
-Leg = tuple[float, float, str]  # x, y and colour of a line that leaves the frame below
 Vertex = tuple[str, int | str]  # ("tensor", number) or ("index", name)
 
 
@@ -52,6 +51,11 @@ class _Diagram:
 
     def has_dot(self, vertex: Vertex) -> bool:
         return vertex[0] == "index" and self.graph.degree(vertex) + self.is_open(vertex) > 2
+
+    def boxes(self) -> list[tuple[Point, Point]]:
+        """The middle and the size of every tensor's box."""
+        vertices: list[Vertex] = [("tensor", i) for i in range(len(self.labels))]
+        return [(self.at[vertex], self.size(vertex)) for vertex in vertices]
 
     def size(self, vertex: Vertex) -> Point:
         if vertex[0] == "tensor":
@@ -78,7 +82,7 @@ def panel(node: Contraction, nodes: Mapping[str, Node]) -> tuple[Scene, float]:
     if not _as_rows(diagram):
         _as_springs(diagram)
     scene = _drawn(diagram)
-    legs = _add_buses(scene, diagram)
+    legs = add_buses(scene, [part.inds for part in node.parts], diagram.boxes(), node.inds)
     return _framed(scene, node, legs)
 
 
@@ -92,7 +96,7 @@ def _as_rows(diagram: _Diagram) -> bool:
         return False
     core = nx.k_core(graph, 2)
     if len(core):
-        ends, paths = _parallel_paths(core)
+        ends, paths = _parallel_paths(core, {v for v in core if diagram.has_dot(v)})
     else:
         path = _longest_path(graph)
         ends, paths = (path[0], path[-1]), [path[1:-1]]
@@ -102,10 +106,10 @@ def _as_rows(diagram: _Diagram) -> bool:
     hung: dict[Vertex, list[Vertex]] = {}
     for vertex in graph:
         if vertex not in core:
-            (host,) = graph[vertex] if graph.degree(vertex) == 1 else (None,)
-            if host not in core:
+            near = list(graph[vertex])
+            if len(near) != 1 or near[0] not in core:
                 return False
-            hung.setdefault(host, []).append(vertex)
+            hung.setdefault(near[0], []).append(vertex)
     for vertex in core:
         if diagram.is_open(vertex):
             hung.setdefault(vertex, []).append(("free", str(vertex[1])))
@@ -113,13 +117,17 @@ def _as_rows(diagram: _Diagram) -> bool:
     return True
 
 
-def _parallel_paths(core: nx.Graph) -> tuple[tuple[Vertex, ...], list[list[Vertex]]]:
+def _parallel_paths(
+    core: nx.Graph, dots: set[Vertex]
+) -> tuple[tuple[Vertex, ...], list[list[Vertex]]]:
     """The two ends and the paths between them, or nothing if the core is not like that."""
     knots = [vertex for vertex in core if core.degree(vertex) > 2]
     if not knots:
-        ring = list(nx.find_cycle(core))
-        order = [edge[0] for edge in ring]
-        knots = [order[0], order[len(order) // 2]]
+        order = [edge[0] for edge in nx.find_cycle(core)]
+        half = len(order) // 2
+        # Opposite each other, and dots where there are any.
+        start = max(range(half), key=lambda i: ((order[i] in dots) + (order[i + half] in dots), -i))
+        knots = [order[start], order[start + half]]
     if len(knots) != 2:
         return (), []
     rest = core.subgraph([vertex for vertex in core if vertex not in knots])
@@ -157,14 +165,22 @@ def _place_rows(
     inner = max(sum(widest(v) + 2 * ROOM for v in path) for path in paths)
     inner = max(inner, 0.9)
     heights = [0.0]
-    for upper, lower in zip(paths, paths[1:], strict=False):
+    for lower in paths[1:]:
         hanging = lower is not paths[-1] and any(v in hung for v in lower)
         least = 0.95 if len(paths) == 2 else 0.62
-        heights.append(heights[-1] + least + (HANG if hanging else 0.0) + 0.0 * len(upper))
+        heights.append(heights[-1] + least + (HANG if hanging else 0.0))
     middle = heights[-1] / 2
+    # Tensors between the outer rows need a free way to the buses above or below them.
+    enclosed = [v for path in paths[1:-1] for v in path if v[0] == "tensor"]
+    outer = inner
+    if len(enclosed) > 1 and any(
+        ind in diagram.node.parts[int(v[1])].inds for v in enclosed for ind in BUS
+    ):
+        inner += 1.5
     for path, y in zip(paths, heights, strict=True):
-        spare = (inner - sum(widest(v) for v in path)) / (len(path) + 1)
-        x = -inner / 2
+        room = outer if y in (heights[0], heights[-1]) else inner
+        spare = (room - sum(widest(v) for v in path)) / (len(path) + 1)
+        x = -room / 2
         up = -1.0 if y <= middle or path is not paths[-1] else 1.0
         for vertex in path:
             x += spare
@@ -240,6 +256,7 @@ def _drawn(diagram: _Diagram) -> Scene:
         side = diagram.side.get(vertex, "above")
         if vertex[0] == "free":
             scene.line(diagram.at[("index", name)], (x, y))
+            scene.texts.append(_end_name(x, y, name, side))
             continue
         if diagram.has_dot(vertex):
             scene.dots.append(Dot(x, y, 0.04, INK))
@@ -269,207 +286,8 @@ def _end_name(x: float, y: float, name: str, side: str) -> Text:
     }[side]
 
 
-def _bounds(scene: Scene) -> tuple[float, float, float, float]:
-    boxes = [text.box for text in scene.texts]
-    boxes += [_edges(rect) for rect in scene.rects]
-    boxes += [(x, y, x, y) for line in scene.lines for x, y in line.points]
-    lows, highs = zip(*(((a, b), (c, d)) for a, b, c, d in boxes), strict=True)
-    return (
-        min(x for x, _ in lows),
-        min(y for _, y in lows),
-        max(x for x, _ in highs),
-        max(y for _, y in highs),
-    )
-
-
-def _edges(rect: Rect) -> tuple[float, float, float, float]:
-    half, high = rect.width / 2, rect.height / 2
-    return rect.x - half, rect.y - high, rect.x + half, rect.y + high
-
-
-def _add_buses(scene: Scene, diagram: _Diagram) -> list[Leg]:
-    """Batch and channel: a line round the diagram with a tap to every tensor that has it.
-
-    Returned are the places at the bottom where one leaves, with their colours.
-    """
-    legs: list[Leg] = []
-    for ind in sorted(BUS, reverse=True):  # the channel, if it is there, inside the batch
-        colour = BUS[ind]
-        holders = [i for i, part in enumerate(diagram.node.parts) if ind in part.inds]
-        if not holders:
-            continue
-        places = [diagram.at[("tensor", i)] for i in holders]
-        sizes = [box_size(diagram.kinds[i], [diagram.labels[i]]) for i in holders]
-        if len(holders) == 1:
-            _add_stub(scene, places[0], sizes[0], ind)
-            continue
-        left, top, right, bottom = _bounds(scene)
-        frame = (left - 0.15, top - 0.15, right + 0.15, bottom + 0.15)
-        taps = [_tap(scene, at, size, frame) for at, size in zip(places, sizes, strict=True)]
-        for start, stop in taps:
-            scene.line(start, stop, stroke=colour)
-        ends = [stop for _, stop in taps]
-        if ind in diagram.node.inds:
-            middle = (frame[0] + frame[2]) / 2
-            choices = [middle + 0.15 * step * way for step in range(9) for way in (1, -1)]
-            used = [x for x, y in ends if y == frame[3]] + [leg[0] for leg in legs]
-            name = text_width(ind, SMALL) + 0.12
-            clear = [
-                x
-                for x in choices
-                if all(abs(x - other) > 0.1 for other in used)
-                and not any(-max(name, 0.6) < x - leg[0] < max(name, 0.6) for leg in legs)
-            ]
-            x = clear[0] if clear else middle
-            ends.append((x, frame[3]))
-            scene.texts.append(
-                Text(x + 0.05, frame[3] + 0.13, ind, SMALL, align="start", colour=colour)
-            )
-            legs.append((x, frame[3], colour))
-        else:
-            scene.texts.append(
-                Text(frame[2], frame[3] + 0.1, ind, SMALL, align="end", colour=colour)
-            )
-        _loop(scene, ends, frame, colour)
-    return legs
-
-
-def _add_stub(scene: Scene, at: Point, size: Point, ind: str) -> None:
-    """A free leg of a single tensor, where there is room for it and its name."""
-    (x, y), (half, high) = at, (size[0] / 2, size[1] / 2)
-    away = text_width(ind, SMALL) + 0.2
-    # Each way: where the leg ends, and the middle of its name.
-    choices: list[tuple[Point, Point]] = []
-    for length in (0.16, 0.3, 0.5):
-        left, right = x - half - length, x + half + length
-        choices += [((left, y), (left - away / 2 + 0.06, y))]
-        choices += [((right, y), (right + away / 2 - 0.06, y))]
-        for shift in (0.0, -half / 2, half / 2):
-            for way in (-1, 1):
-                end = y + way * (high + length)
-                choices.append(((x + shift, end), (x + shift, end + 0.08 * way)))
-    blocks = [_edges(rect) for rect in scene.rects if (rect.x, rect.y) != at]
-    blocks += [text.box for text in scene.texts if (text.x, text.y) != at]
-
-    def badness(choice: tuple[Point, Point]) -> float:
-        (ex, ey), (tx, ty) = choice
-        start = (ex if ey != y else x, y)
-        low = (min(ex, tx - away / 2 + 0.05), min(ey, ty - 0.06))
-        high = (max(ex, tx + away / 2 - 0.05), max(ey, ty + 0.06))
-        hits = sum(
-            low[0] < r and le < high[0] and low[1] < b and t < high[1] for le, t, r, b in blocks
-        )
-        corners = [(low[0], low[1]), (high[0], low[1]), (high[0], high[1]), (low[0], high[1])]
-        sides = [*zip(corners, [*corners[1:], corners[0]], strict=True), (start, (ex, ey))]
-        for line in scene.lines:
-            for p, q in _segments(line.points):
-                if at not in (p, q) or ey == y:
-                    hits += any(_cross(side, (p, q)) for side in sides)
-        return hits + 0.1 * (abs(ex - x) + abs(ey - y))
-
-    end, name = min(choices, key=badness)
-    start = (end[0] if end[1] != y else x, y)
-    scene.line(start, end, stroke=BUS[ind])
-    scene.texts.append(Text(*name, ind, SMALL, colour=BUS[ind]))
-
-
-def _tap(scene: Scene, at: Point, size: Point, frame: Sequence[float]) -> tuple[Point, Point]:
-    """The shortest straight way from a tensor to the bus that runs over nothing."""
-    x, y = at
-    candidates: list[tuple[Point, Point]] = []
-    for share in (0.0, -0.25, 0.25, -0.4, 0.4):
-        across, along = x + share * size[0], y + share * size[1]
-        candidates += [((across, y), (across, frame[1])), ((across, y), (across, frame[3]))]
-        candidates += [((x, along), (frame[0], along)), ((x, along), (frame[2], along))]
-    blocks = [_edges(rect) for rect in scene.rects if (rect.x, rect.y) != at]
-    blocks += [text.box for text in scene.texts if abs(text.x - x) + abs(text.y - y) > 1e-9]
-
-    def badness(way: tuple[Point, Point]) -> float:
-        (ax, ay), (bx, by) = way
-        low, high = (
-            (min(ax, bx) - 0.03, min(ay, by) - 0.03),
-            (max(ax, bx) + 0.03, max(ay, by) + 0.03),
-        )
-        hits = sum(
-            low[0] < right and left < high[0] and low[1] < bottom and top < high[1]
-            for left, top, right, bottom in blocks
-        )
-        crossed = sum(
-            _cross(way, (p, q)) for line in scene.lines for p, q in _segments(line.points)
-        )
-        beside = sum(
-            _beside(way, (p, q)) for line in scene.lines for p, q in _segments(line.points)
-        )
-        off = abs(ax - x) + abs(ay - y)
-        return 100.0 * hits + 5.0 * beside + 0.4 * crossed + abs(ax - bx) + abs(ay - by) + 0.1 * off
-
-    return min(candidates, key=badness)
-
-
-def _segments(points: Sequence[Point]) -> Iterator[tuple[Point, Point]]:
-    return zip(points, points[1:], strict=False)  # type: ignore[return-value]
-
-
-def _beside(way: tuple[Point, Point], other: tuple[Point, Point]) -> bool:
-    """Whether a horizontal or vertical way runs close along another line."""
-    axis = 0 if way[0][1] == way[1][1] else 1
-    if abs(other[0][1 - axis] - other[1][1 - axis]) > 1e-9:
-        return False
-    (low, high), (a, b) = (
-        sorted((way[0][axis], way[1][axis])),
-        sorted((other[0][axis], other[1][axis])),
-    )
-    return abs(way[0][1 - axis] - other[0][1 - axis]) < 0.1 and low < b and a < high
-
-
-def _cross(first: tuple[Point, Point], second: tuple[Point, Point]) -> bool:
-    def turn(a: Point, b: Point, c: Point) -> float:
-        return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
-
-    (a, b), (c, d) = first, second
-    return turn(a, b, c) * turn(a, b, d) <= 0 and turn(c, d, a) * turn(c, d, b) <= 0
-
-
-def _loop(scene: Scene, ends: Sequence[Point], frame: Sequence[float], colour: str) -> None:
-    left, top, right, bottom = frame
-    wide, high = right - left, bottom - top
-
-    def position(point: Point) -> float:
-        x, y = point
-        if y == top:
-            return x - left
-        if x == right:
-            return wide + y - top
-        if y == bottom:
-            return wide + high + right - x
-        return 2 * wide + high + bottom - y
-
-    round_trip = 2 * (wide + high)
-    corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
-    marks = sorted({position(end): end for end in ends}.items())
-    gaps = [
-        ((marks[(i + 1) % len(marks)][0] - at) % round_trip or round_trip, i)
-        for i, (at, _) in enumerate(marks)
-    ]
-    after = max(gaps)[1]  # the longest stretch without a tap is left out
-    order = [*marks[after + 1 :], *marks[: after + 1]]
-    start = order[0][0]
-    stops = [((at - start) % round_trip, point) for at, point in order]
-    length = stops[-1][0]
-    stops += [
-        ((position(corner) - start) % round_trip, corner)
-        for corner in corners
-        if (position(corner) - start) % round_trip < length
-    ]
-    stops.sort(key=lambda stop: stop[0])
-    scene.line(*(point for _, point in stops), stroke=colour)
-    if len(ends) > 2:
-        inner = [point for _, point in order[1:-1]]
-        scene.dots += [Dot(x, y, 0.03, colour, colour) for x, y in inner]
-
-
 def _framed(scene: Scene, node: Contraction, legs: Sequence[Leg]) -> tuple[Scene, float]:
-    left, top, right, bottom = _bounds(scene)
+    left, top, right, bottom = bounds(scene)
     title = node.name if node.scale == 1.0 else f"{node.name}  × {node.scale:.4g}"
     summed = sorted({i for p in node.parts for i in p.inds} - set(node.inds))
     note = "sum over " + ", ".join(summed) if summed else "no sum: a product, entry by entry"

@@ -6,13 +6,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tnlearn.networks.draw_graph import NOMINAL_BATCH, caption, page, si
 from tnlearn.networks.draw_layout import Block, layered
+from tnlearn.networks.draw_page import NOMINAL_BATCH, caption, page, si
 from tnlearn.networks.draw_scene import (
     EDGE,
     FILL,
     INK,
-    MUTED,
     ROW,
     SMALL,
     Line,

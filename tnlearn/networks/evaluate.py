@@ -66,7 +66,6 @@ def evaluate(
     parameters: Mapping[str, Any] | None = None,
 ) -> Any:
     """The output of a network for states; see `Network.__call__`."""
-    from tnlearn.networks.network import check_states
 
     u, v = split_states(states, v)
     torch_like = infer_backend(u) == "torch"
@@ -120,3 +119,23 @@ def evaluate(
     result = emit(plan, given, [out.term.id])[out.term.id]
     order = [out.names.index(name) for name in network.nodes[network.output].inds]
     return ordered(result, order)
+
+
+def check_states(network: Network, u: Any, v: Any) -> None:
+    """Raise `ShapeError` unless u and v fit the inputs of the network."""
+    for name, array in (("u", u), ("v", v)):
+        node = network.inputs.get(name)
+        if node is None:
+            continue
+        if array.ndim != 3 or tuple(array.shape[1:]) != tuple(node.shape[1:]):
+            mend = (
+                f"Build it for your chains, or use resize({array.shape[-1]})"
+                if array.ndim == 3
+                else "For a single chain add the samples axis: u[None], v[None]"
+            )
+            raise ShapeError(
+                f"{name} has shape {tuple(array.shape)}; this network takes "
+                f"(samples, {node.shape[1]} states, {node.shape[2]} cells). {mend}"
+            )
+    if u.shape != v.shape:
+        raise ShapeError(f"u and v are of the same chains, but have {len(u)} and {len(v)} samples")

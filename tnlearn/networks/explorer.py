@@ -14,11 +14,12 @@ import numpy as np
 
 from tnlearn.errors import check_choice
 from tnlearn.networks.draw import write_whole
-from tnlearn.networks.draw_graph import caption, graph_scene
+from tnlearn.networks.draw_graph import graph_scene
+from tnlearn.networks.draw_page import caption
 from tnlearn.networks.draw_scene import Scene, arrow_head, text_width
 from tnlearn.networks.draw_steps import tree_scene
 from tnlearn.networks.export import chosen_contraction, node_values
-from tnlearn.networks.nodes import Constant, Contraction, Function, Node, Operand, Parameter
+from tnlearn.networks.nodes import Contraction, Function, Node, Operand, Parameter
 
 if TYPE_CHECKING:
     from tnlearn.networks.network import Network

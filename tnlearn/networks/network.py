@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tnlearn.errors import ConfigError, ShapeError, check_choice
+from tnlearn.errors import ConfigError, check_choice
+from tnlearn.networks.builder import Builder
 from tnlearn.networks.heads import head_nodes
 from tnlearn.networks.init import Init, as_init
 from tnlearn.networks.nodes import (
     CHANNEL,
     Constant,
-    Contraction,
     Input,
     Node,
     Parameter,
@@ -25,8 +24,8 @@ from tnlearn.networks.nodes import (
 )
 from tnlearn.networks.plan import Cost, Plan, count_cost, find_trees, make_plan
 from tnlearn.networks.rewrite import in_order, replace_node
-from tnlearn.networks.search import Tree, leaves_of
-from tnlearn.networks.serial import decode_nodes, decode_tree, encode_nodes
+from tnlearn.networks.search import Tree
+from tnlearn.networks.serial import encode_nodes
 from tnlearn.networks.structures import free
 from tnlearn.networks.terms import count
 
@@ -35,17 +34,10 @@ if TYPE_CHECKING:
 
     from tnlearn.networks.compiled import Compiled
     from tnlearn.networks.export import Exported
-    from tnlearn.networks.formula import Scalar
     from tnlearn.networks.module import NetworkModule
+    from tnlearn.networks.operators import Scalar
 
-__all__ = ["Network", "from_description", "register_factory"]
-
-_FACTORIES: dict[str, Callable[..., Network]] = {}
-
-
-def register_factory(name: str, factory: Callable[..., Network]) -> None:
-    """Make a function that builds networks known, so that what it built can be loaded again."""
-    _FACTORIES[name] = factory
+__all__ = ["Network"]
 
 
 class Network:
@@ -96,7 +88,7 @@ class Network:
         dense: frozenset[str] = frozenset(),
     ) -> Network:
         """The network of a formula; diagonal operators named in `dense` become matrices."""
-        nodes, written = formula.build(name, part, dense)
+        nodes, written = Builder(dense).build(formula, name, part)
         return cls(nodes, name, recipe=recipe, written=written, formula=(formula, name, part))
 
     @property
@@ -323,6 +315,8 @@ class Network:
                 "build your formula for the other length"
             )
         base["cells"] = int(cells)
+        from tnlearn.networks.recipes import from_description
+
         return from_description({"recipe": [base, *self._recipe[1:]]})
 
     def _with_recipe(self, recipe: Sequence[Mapping[str, Any]]) -> Network:
@@ -457,76 +451,3 @@ class Network:
         from tnlearn.networks.explorer import to_html
 
         return to_html(self, path)
-
-
-def from_description(described: Mapping[str, Any]) -> Network:
-    """The network of `Network.describe`.
-
-    Raises
-    ------
-    ConfigError
-        If the description is not one of a network.
-    """
-    try:
-        recipe = [dict(step) for step in described["recipe"]]
-        recipe[0]["call"]
-    except (KeyError, IndexError, TypeError, ValueError):
-        raise ConfigError("this does not describe a network: it has no recipe") from None
-    try:
-        network = _rebuilt(recipe)
-    except (KeyError, TypeError) as error:
-        raise ConfigError(
-            f"this description of a network is damaged or of another version: {error!r}"
-        ) from error
-    trees = described.get("trees")
-    if trees is not None:
-        decoded = {name: decode_tree(tree) for name, tree in trees.items()}
-        sizes = {
-            node.name: len(node.parts)
-            for node in network.nodes.values()
-            if isinstance(node, Contraction) and node.lowering is None
-        }
-        if sizes == {name: len(leaves_of(tree)) for name, tree in decoded.items()}:
-            network._trees = decoded
-    return network
-
-
-def _rebuilt(recipe: Sequence[Mapping[str, Any]]) -> Network:
-    base = recipe[0]
-    if base["call"] == "graph":
-        network = Network(decode_nodes(base["nodes"]), base["output"], recipe=[base])
-    else:
-        importlib.import_module("tnlearn.models")  # its factories register themselves
-        check_choice("network factory", base["call"], _FACTORIES)
-        options = {key: value for key, value in base.items() if key != "call"}
-        network = _FACTORIES[base["call"]](**options)
-    for step in recipe[1:]:
-        options = {key: value for key, value in step.items() if key != "call"}
-        if step["call"] == "trainable":
-            options["init"] = Init(**options["init"])
-            network = network.trainable(*options.pop("names"), **options)
-        elif step["call"] == "head":
-            network = network.head(**options)
-        else:
-            raise ConfigError(f"unknown step {step['call']!r} in the description of a network")
-    return network
-
-
-def check_states(network: Network, u: Any, v: Any) -> None:
-    """Raise `ShapeError` unless u and v fit the inputs of the network."""
-    for name, array in (("u", u), ("v", v)):
-        node = network.inputs.get(name)
-        if node is None:
-            continue
-        if array.ndim != 3 or tuple(array.shape[1:]) != tuple(node.shape[1:]):
-            mend = (
-                f"Build it for your chains, or use resize({array.shape[-1]})"
-                if array.ndim == 3
-                else "For a single chain add the samples axis: u[None], v[None]"
-            )
-            raise ShapeError(
-                f"{name} has shape {tuple(array.shape)}; this network takes "
-                f"(samples, {node.shape[1]} states, {node.shape[2]} cells). {mend}"
-            )
-    if u.shape != v.shape:
-        raise ShapeError(f"u and v are of the same chains, but have {len(u)} and {len(v)} samples")

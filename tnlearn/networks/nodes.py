@@ -134,9 +134,14 @@ def sizes_of(node: Node, nodes: Mapping[str, Node]) -> dict[str, int | None]:
     Raises
     ------
     ShapeError
-        If an operand has the wrong number of indices, or one index two sizes.
+        If an operand has the wrong number of indices, one index two sizes, or a
+        contraction an index that none of its operands has.
     """
     sizes: dict[str, int | None] = dict(zip(node.inds, node.shape, strict=True))
+    if isinstance(node, Contraction):
+        for ind in node.inds:
+            if not any(ind in part.inds for part in node.parts):
+                raise ShapeError(f"index {ind!r} of {node.name!r} is on none of its operands")
     holders = dict.fromkeys(node.inds, node.name)
     for part in node.operands:
         shape = nodes[part.node].shape

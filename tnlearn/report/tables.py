@@ -143,10 +143,12 @@ def networks(results: Results, data: str) -> str:
     )
     rows = []
     for run in results.runs(data):
-        flops = run.about.get("flops") or {}
+        # Of this data set where the run says so: the number of classes counts.
+        made = {**run.about, **run.facts}
+        flops = made.get("flops") or {}
         cells = [
-            *(_count(run.about.get("parameters")), *map(_count, map(flops.get, _FLOPS))),
-            *(_count(run.about.get("peak")), _plain(run.facts.get("lr"))),
+            *(_count(made.get("parameters")), *map(_count, map(flops.get, _FLOPS))),
+            *(_count(made.get("peak")), _plain(run.facts.get("lr"))),
             *(_plain(run.facts.get("epochs")), _plain(run.facts.get("batches"))),
             _plain(run.facts.get("seconds"), ".1f"),
         ]

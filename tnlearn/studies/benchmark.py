@@ -250,18 +250,10 @@ def _assemble(
         "rates": [{"data": data, "network": name, **found} for (data, name), found in best.items()],
         "graphs": _graphs(profile["cells"], folder),
     }
-    last = list(profile["data"])[-1]
     for name, entry in profile["networks"].items():
-        cost = networks[last, name].cost(BATCH)
         report["networks"][name] = {
-            "title": entry["title"],
-            "family": entry["family"],
-            "description": entry["description"],
-            "parameters": cost.parameters,
-            "flops": {"naive": cost.naive, "path": cost.path, "shared": cost.shared},
-            "peak": cost.peak,
-            "batch": BATCH,
-        }
+            key: entry[key] for key in ("title", "family", "description")
+        } | _cost(networks[next(iter(profile["data"])), name])
     rows: dict[tuple[str, str], list[tuple[float, Result]]] = {}
     for task in tasks:
         result, config = results[task.key], task.config
@@ -277,7 +269,8 @@ def _assemble(
             report["exact"][data] = result["exact"]
             report["markers"][data] = result["markers"]
         elif task.kind == "train":
-            report["runs"].append(_run(config, result))
+            cost = _cost(networks[data, config["name"]])
+            report["runs"].append(_run(config, result) | cost)
             where = {"data": data, "network": config["name"]}
             if "pruning" in result:
                 report["pruning"].append(where | result["pruning"])
@@ -297,6 +290,16 @@ def _assemble(
             }
         )
     return report
+
+
+def _cost(network: Network) -> dict[str, Any]:
+    cost = network.cost(BATCH)
+    return {
+        "parameters": cost.parameters,
+        "flops": {"naive": cost.naive, "path": cost.path, "shared": cost.shared},
+        "peak": cost.peak,
+        "batch": BATCH,
+    }
 
 
 def _run(config: dict[str, Any], result: Result) -> dict[str, Any]:

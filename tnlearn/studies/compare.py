@@ -16,9 +16,9 @@ from tnlearn.networks.init import Init
 from tnlearn.physics.invariants import winding
 from tnlearn.studies.members import build_network, data_set, part_seed, shifted
 from tnlearn.studies.tasks import Result, Task
+from tnlearn.training import metrics
 from tnlearn.training.fit import fit
 from tnlearn.training.fitted import Fitted
-from tnlearn.training.metrics import success_epochs
 
 __all__ = ["work"]
 
@@ -83,21 +83,23 @@ def _train(task: Task, folder: Path) -> Result:
     not_applicable: dict[str, str] = {}
     for how in config["data"]["shifts"]:
         data = _shifted(config, how)
+        cells = data.states.u.shape[-1]
         try:
-            judge = (
-                fitted
-                if data.states.u.shape[-1] == config["cells"]
-                else fitted.resize(data.states.u.shape[-1])
-            )
-            scores["accuracy"][how] = judge.accuracy(data)
-            scores["accuracy_clear"][how] = judge.accuracy(data, clear=True)
-            scores["calibration"][how] = judge.calibration(data)
+            judge = fitted if cells == config["cells"] else fitted.resize(cells)
+            logits = judge.predict(data)
         except TnlearnError as error:
             not_applicable[how] = str(error)
             for score in scores.values():
                 score[how] = None
+            continue
+        clear = ~data.ambiguous
+        scores["accuracy"][how] = metrics.accuracy(logits, data.labels)
+        scores["calibration"][how] = metrics.calibration_error(logits, data.labels)
+        scores["accuracy_clear"][how] = (
+            metrics.accuracy(logits[:, clear], data.labels[clear]) if clear.any() else None
+        )
     accuracy = fitted.history["validation_accuracy"]
-    reached = success_epochs(accuracy, config["threshold"])
+    reached = metrics.success_epochs(accuracy, config["threshold"])
     result: Result = {
         "seconds": seconds,
         **scores,
@@ -106,8 +108,7 @@ def _train(task: Task, folder: Path) -> Result:
         "success": {
             "threshold": config["threshold"],
             "rate": float(np.mean(reached >= 0)),
-            # Counted from 1 for the reader: how many epochs it took.
-            "epochs": [int(e) + 1 if e >= 0 else None for e in reached],
+            "epochs": [int(e) if e >= 0 else None for e in reached],
         },
         "failed": int((fitted.failed >= 0).sum()),
     }

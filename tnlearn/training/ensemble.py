@@ -17,40 +17,10 @@ import torch
 
 from tnlearn.training.optimiser import Adam, clip_scale
 
-__all__ = ["Block", "cross_entropy", "lanes_for"]
+__all__ = ["Block", "cross_entropy"]
 
 Tensor = torch.Tensor
 Forward = Callable[..., Tensor]
-_CACHE = 5 << 20  # bytes a block may touch in a step and still stay in the cache
-_MOST = 32  # more lanes no longer pay: the fixed cost of a step is spread over them already
-
-
-def lanes_for(
-    forward: Forward, parameters: Mapping[str, Tensor], features: Sequence[Tensor]
-) -> int:
-    """Lanes of a block: a power of two, 1 to 32, so that a step stays in the cache.
-
-    `forward`, `parameters` and `features` are those of one member with a whole batch: a forward
-    pass shows how many bytes are kept for the backward pass.  The answer depends on the network,
-    the batch size and the dtype only, never on the size of the ensemble.
-    """
-    kept: dict[int, int] = {}
-
-    def count(x: Tensor) -> Tensor:
-        storage = x.untyped_storage()
-        kept[storage.data_ptr()] = storage.nbytes()
-        return x
-
-    for x in features:
-        count(x)
-    leaves = {name: x.detach().requires_grad_() for name, x in parameters.items()}
-    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(count, lambda x: x):
-        forward(leaves, *features)
-    for x in parameters.values():
-        kept.pop(x.untyped_storage().data_ptr(), None)
-    weights = sum(x.element_size() * x.numel() for x in parameters.values())
-    each = sum(kept.values()) + 4 * weights  # parameters, gradient and two moments
-    return int(min(_MOST, max(1, 2 ** math.floor(math.log2(max(1.0, _CACHE / each))))))
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

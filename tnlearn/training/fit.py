@@ -15,11 +15,11 @@ import numpy.typing as npt
 import torch
 
 from tnlearn.errors import ConfigError, ShapeError
-from tnlearn.networks.network import check_states
+from tnlearn.networks.evaluate import check_states
 from tnlearn.training.checkpoint import open_checkpoint
-from tnlearn.training.ensemble import lanes_for
 from tnlearn.training.features import fold_states, is_complex, state_tensors
 from tnlearn.training.fitted import Fitted
+from tnlearn.training.lanes import fewer_lanes, lanes_for
 from tnlearn.training.loop import HISTORY, Arrays, Job, Samples, blocks_of
 from tnlearn.training.options import Options, check_options, real, whole
 from tnlearn.training.pool import Progress, train_blocks
@@ -257,7 +257,8 @@ def _lanes(net: Any, samples: Samples, options: Options, classes: int) -> int:
             f"the network gives {given} per sample, but the data has {classes} classes; "
             f"add a head: net.head(classes={classes})"
         )
-    return lanes_for(compiled, parameters, batch)
+    lanes = lanes_for(compiled, parameters, batch)
+    return fewer_lanes(net, options, samples.features, classes, lanes)
 
 
 def _tasks(blocks: list[int], lanes: int, chunk: int | None, workers: int) -> list[list[int]]:

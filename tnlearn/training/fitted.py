@@ -13,7 +13,7 @@ import torch
 
 import tnlearn
 from tnlearn.errors import CheckpointError, ConfigError, MemoryLimitError, ShapeError
-from tnlearn.networks.network import check_states
+from tnlearn.networks.evaluate import check_states
 from tnlearn.training import metrics
 from tnlearn.training.archive import plain, read, write
 from tnlearn.training.evaluate import block_logits
@@ -286,7 +286,7 @@ def load(path: str | os.PathLike[str], net: Any = None) -> Fitted:
     record, arrays = read(path, _KIND)
     config = record["config"]
     if net is None:
-        from tnlearn.networks.network import from_description
+        from tnlearn.networks.recipes import from_description
 
         net = from_description(config["network"])
     elif plain(net.describe()) != config["network"]:

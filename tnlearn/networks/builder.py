@@ -1,0 +1,239 @@
+"""From an operator expression to the nodes of a network."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tnlearn.errors import ConfigError, check_choice
+from tnlearn.networks.formula import commutator, matrix
+from tnlearn.networks.nodes import (
+    BATCH,
+    Constant,
+    Contraction,
+    Function,
+    Input,
+    Node,
+    Operand,
+    as_constant,
+)
+from tnlearn.networks.operators import (
+    Adjoint,
+    Commutator,
+    Expression,
+    Product,
+    Scalar,
+    Scaled,
+    Sum,
+    Symbol,
+)
+from tnlearn.networks.search import Tree
+
+__all__ = ["Builder"]
+
+
+class Builder:
+    """Walks an expression and collects its nodes and operands."""
+
+    def __init__(self, dense: frozenset[str]) -> None:
+        self.dense = dense
+        self.nodes: dict[str, Node] = {}
+        self._fresh = 0
+
+    def build(
+        self, formula: Scalar, name: str, part: str
+    ) -> tuple[dict[str, Node], dict[str, Tree]]:
+        """The nodes in order, and the tree each contraction was written as."""
+        check_choice("part", part, ("real", "imag"))
+        terms = [
+            (weight * factor, term)
+            for weight, expression in formula.traces
+            for factor, term in _expand(self._densify(expression))
+        ]
+        written: dict[str, Tree] = {}
+        contractions: list[Contraction] = []
+        for number, (factor, term) in enumerate(terms):
+            parts, tree = self._trace(term)
+            label = "trace" if len(terms) == 1 else f"trace.{number}"
+            batched = any(BATCH in part.inds for part in parts)
+            contraction = Contraction(
+                label,
+                (BATCH,) if batched else (),
+                (None,) if batched else (),
+                tuple(parts),
+                scale=factor,
+            )
+            contractions.append(contraction)
+            written[label] = tree
+        if not any(isinstance(node, Input) for node in self.nodes.values()):
+            raise ConfigError(
+                "the formula has no states, so there is nothing to feed in; "
+                "write it with u, v = formula.states(cells)"
+            )
+        own = [*(c.name for c in contractions), *(["sum"] if len(contractions) > 1 else []), name]
+        for taken in own:
+            if taken in self.nodes or own.count(taken) > 1:
+                raise ConfigError(
+                    f"{taken!r} is the name of an operator of the formula and of a node that the "
+                    f"network makes of it ({', '.join(own)}); rename the operator"
+                )
+        for contraction in contractions:
+            self.nodes[contraction.name] = contraction
+        last: Node = contractions[0]
+        if len(contractions) > 1:
+            last = Function(
+                "sum",
+                (BATCH,),
+                (None,),
+                "add",
+                tuple(Operand(c.name, c.inds) for c in contractions),
+            )
+            self.nodes["sum"] = last
+        self.nodes[name] = Function(
+            name, last.inds, last.shape, part, (Operand(last.name, last.inds),)
+        )
+        return self.nodes, written
+
+    def _densify(self, expression: Expression) -> Expression:
+        """Replace diagonal operators that were asked for as full matrices."""
+        match expression:
+            case Symbol() if expression.node.name in self.dense and expression.is_diagonal:
+                assert isinstance(expression.node, Constant)
+                return matrix(expression.node.name, np.diag(expression.node.array))
+            case Product():
+                return Product(self._densify(expression.left), self._densify(expression.right))
+            case Sum():
+                return Sum(self._densify(expression.left), self._densify(expression.right))
+            case Scaled():
+                return Scaled(self._densify(expression.inner), expression.factor)
+            case Adjoint():
+                return Adjoint(self._densify(expression.inner))
+            case Commutator():
+                return commutator(
+                    self._densify(expression.position), self._densify(expression.inner)
+                )
+        return expression
+
+    def _index(self) -> str:
+        self._fresh += 1
+        return f"i{self._fresh}"
+
+    def _register(self, node: Node) -> None:
+        known = self.nodes.setdefault(node.name, node)
+        same = known is node or (
+            type(known) is type(node)
+            and known.shape == node.shape
+            and (not isinstance(known, Constant) or np.array_equal(known.array, node.array))  # type: ignore[attr-defined]
+        )
+        if not same:
+            raise ConfigError(
+                f"two different operators of the formula are called {node.name!r}; rename one"
+            )
+
+    def _trace(self, term: Expression) -> tuple[list[Operand], Tree]:
+        start = self._index()
+        parts: list[Operand] = []
+        tree, end = self._walk(term, start, parts, adjoint=False)
+        if end != start:
+            # Close the loop: rename the last index.  A lone dense operator would then
+            # carry one index twice, so its trace goes through an identity.
+            if any(end in part.inds and start in part.inds for part in parts):
+                size = next(
+                    self.nodes[p.node].shape[p.inds.index(end)] for p in parts if end in p.inds
+                )
+                parts.append(self._identity(int(size or 0), end, start))
+                return parts, (tree, len(parts) - 1)
+            parts = [
+                Operand(p.node, tuple(start if i == end else i for i in p.inds), p.conj)
+                for p in parts
+            ]
+        return parts, tree
+
+    def _identity(self, size: int, row: str, column: str) -> Operand:
+        identity = as_constant(f"identity.{size}", ("x", "y"), np.eye(size))
+        self._register(identity)
+        return Operand(identity.name, (row, column))
+
+    def _walk(
+        self,
+        expression: Expression,
+        start: str,
+        parts: list[Operand],
+        *,
+        adjoint: bool,
+    ) -> tuple[Tree, str]:
+        """Add the operands of a product that begins at index `start`; return its tree and end."""
+        if isinstance(expression, Adjoint):
+            return self._walk(expression.inner, start, parts, adjoint=not adjoint)
+        if isinstance(expression, Product):
+            first, second = expression.left, expression.right
+            if adjoint:
+                first, second = second, first
+            left, middle = self._walk(first, start, parts, adjoint=adjoint)
+            right, last = self._walk(second, middle, parts, adjoint=adjoint)
+            return (left, right), last
+        if isinstance(expression, Commutator):
+            inner, last = self._walk(expression.inner, start, parts, adjoint=adjoint)
+            if last == start:  # a diagonal operator: it needs a second index to differ on
+                last = self._index()
+                size = int(expression.position.node.shape[0] or 0)
+                parts.append(self._identity(size, start, last))
+                inner = (inner, len(parts) - 1)
+            ends = (last, start) if adjoint else (start, last)
+            parts.append(self._difference(expression.position, ends, adjoint))
+            return (inner, len(parts) - 1), last
+        assert isinstance(expression, Symbol)
+        if expression.elementwise:
+            raise ConfigError(
+                f"{expression.node.name!r} is a displacement d(x, y): "
+                "it can only stand in commutator(X, …)"
+            )
+        node = expression.node
+        for maker in expression.makers:
+            self._register(maker)
+        self._register(node)
+        if expression.is_diagonal:
+            last = start
+            inds = {expression.row: start}
+        else:
+            last = self._index()
+            inds = {expression.row: start, expression.column: last}
+            if adjoint:
+                inds = {expression.column: start, expression.row: last}
+        names = tuple(inds.get(axis, name) for axis, name in enumerate(node.inds))
+        parts.append(Operand(node.name, names, conj=adjoint))
+        return len(parts) - 1, last
+
+    def _difference(self, position: Symbol, ends: tuple[str, str], conj: bool) -> Operand:
+        self._register(position.node)
+        if position.elementwise:
+            return Operand(position.node.name, ends, conj)
+        name, size = f"{position.node.name}.difference", position.node.shape[0]
+        difference = Function(
+            name,
+            ("x", "y"),
+            (size, size),
+            "subtract",
+            (Operand(position.node.name, ("x",)), Operand(position.node.name, ("y",))),
+        )
+        self._register(difference)
+        return Operand(name, ends, conj)
+
+
+def _expand(expression: Expression) -> list[tuple[float, Expression]]:
+    """Distribute sums and factors: a list of (factor, product)."""
+    match expression:
+        case Sum():
+            return _expand(expression.left) + _expand(expression.right)
+        case Scaled():
+            return [(expression.factor * f, e) for f, e in _expand(expression.inner)]
+        case Adjoint():
+            return [(f, Adjoint(e)) for f, e in _expand(expression.inner)]
+        case Product():
+            return [
+                (f * g, Product(a, b))
+                for f, a in _expand(expression.left)
+                for g, b in _expand(expression.right)
+            ]
+        case Commutator():
+            return [(f, Commutator(expression.position, e)) for f, e in _expand(expression.inner)]
+    return [(1.0, expression)]
