@@ -52,6 +52,10 @@ def _sweeps(
     for k in range(n):
         carry[k] = shifts[k]
         g[cells - 1, k] = 0.0
+        # Beyond the ends: a window of the whole chain multiplies these by zero.
+        e[0, k] = 0.0
+        rho[0, k] = 0.0
+        lam[cells - 1, k] = 0.0
     for x in range(cells - 1, 0, -1):
         p2, rr = p[x] * p[x], r[x - 1]
         for k in range(n):

@@ -170,8 +170,10 @@ def banded_rswn(bands: Bands, window: float, threads: int) -> Part:
 
     Two tables of poles are tried, with cut-offs 1e-3 and 1e-6 of the norm, each
     judged by Σ_y q_yx² = 1 in every column of the window; what neither satisfies
-    goes to the dense SVD (up to 4,096 cells).  The error is 2 L times that of the
-    poles, plus L times what is missing of the normalisation (to first order).
+    goes to the dense SVD (up to 4,096 cells).  The error is a bound: 2 L times that
+    of the poles, plus L √(2 d) for columns that miss d of their normalisation.  (A mode
+    v_0 that the poles cut costs a column d = 2ε v_0(x)² but W up to 2ε |v_0(x)| L.)
+    Whether a sample is reliable is judged by L d, which is nearer to what is seen.
     """
     from tnlearn.physics.banded import banded_gaps, banded_windings
 
@@ -200,7 +202,8 @@ def banded_rswn(bands: Bands, window: float, threads: int) -> Part:
     coarse, fine = [(t.shifts, t.weights) for t in tables]
     in_threads(work, samples, threads)
     defect[~np.isfinite(defect)] = np.inf
-    error[:] = cells * (2 * tables[1].error + defect)
+    error[:] = cells * (2 * tables[1].error + np.sqrt(2 * defect))
+    likely = cells * (2 * tables[1].error + defect)
     sound = (gap > 4 * _EPS * cells) | (defect < 1e-9)
     for k in np.flatnonzero(defect > 1e-7).tolist() if cells <= DENSE_CELLS else []:
         block = np.zeros((1, cells, cells))
@@ -209,9 +212,9 @@ def banded_rswn(bands: Bands, window: float, threads: int) -> Part:
             block[0, y + m, y] = t[k, y] / norm[k]
         found, energies = rswn_values(block, "open", window)
         value[k], gap[k] = found[0], energies[0, -1]
-        error[k] = svd_error(energies, real=True)[0]
+        error[k] = likely[k] = svd_error(energies, real=True)[0]
         sound[k] = gap[k] > 4 * _EPS * cells
-    return Part(value, gap * norm, np.minimum(error, cells), sound & (error < 0.05))
+    return Part(value, gap * norm, np.minimum(error, cells), sound & (likely < 0.05))
 
 
 def svd_error(energies: Array, real: bool) -> Array:
