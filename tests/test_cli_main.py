@@ -250,6 +250,7 @@ def test_the_installed_command_fails_without_a_traceback(tmp_path):
         check=False,
     )
     assert done.returncode == 2
-    assert done.stderr == (
-        "tnlearn: unknown command 'drwa': did you mean 'draw'? Known: benchmark, draw, about\n"
+    assert done.stderr.startswith(
+        "tnlearn: unknown command 'drwa': did you mean 'draw'? Known: benchmark, draw, "
     )
+    assert done.stderr.count("\n") == 1

@@ -17,7 +17,7 @@ _HOMES = {
     "ssh": "tnlearn.physics.chains",
     "States": "tnlearn.physics.states",
     "states": "tnlearn.physics.states",
-    "winding": "tnlearn.physics.invariants",
+    "winding": "tnlearn.physics.label",
     "Network": "tnlearn.networks.network",
     "init": "tnlearn.networks",
     "formula": "tnlearn.networks",
@@ -25,10 +25,15 @@ _HOMES = {
     "baseline": "tnlearn.models.baselines",
     "dataset": "tnlearn.data.datasets",
     "Dataset": "tnlearn.data.datasets",
+    "StoredDataset": "tnlearn.data.stored",
+    "open_dataset": "tnlearn.data.stored",
+    "label_file": "tnlearn.data.labelling",
     "shift": "tnlearn.data.shifts",
     "fit": "tnlearn.training.fit",
     "Fitted": "tnlearn.training.fitted",
     "load": "tnlearn.training.fitted",
+    "PhaseDiagram": "tnlearn.studies.phase_diagram",
+    "phase_diagram": "tnlearn.studies.phase_diagram",
 }
 
 # Sub-modules that are themselves public names (tnl.init.normal(0.1)).
@@ -39,7 +44,9 @@ __all__ = [
     "Dataset",
     "Fitted",
     "Network",
+    "PhaseDiagram",
     "States",
+    "StoredDataset",
     "__version__",
     "baseline",
     "chain",
@@ -47,7 +54,10 @@ __all__ = [
     "fit",
     "formula",
     "init",
+    "label_file",
     "load",
+    "open_dataset",
+    "phase_diagram",
     "rswn",
     "shift",
     "ssh",
@@ -73,13 +83,16 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:
     from tnlearn.data.datasets import Dataset, dataset
+    from tnlearn.data.labelling import label_file
     from tnlearn.data.shifts import shift
+    from tnlearn.data.stored import StoredDataset, open_dataset
     from tnlearn.models.baselines import baseline
     from tnlearn.models.rswn import rswn
     from tnlearn.networks import formula, init
     from tnlearn.networks.network import Network
     from tnlearn.physics.chains import Chains, chain, ssh
-    from tnlearn.physics.invariants import winding
+    from tnlearn.physics.label import winding
     from tnlearn.physics.states import States, states
+    from tnlearn.studies.phase_diagram import PhaseDiagram, phase_diagram
     from tnlearn.training.fit import fit
     from tnlearn.training.fitted import Fitted, load

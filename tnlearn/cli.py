@@ -1,4 +1,4 @@
-"""The command line: `tnlearn benchmark`, `tnlearn draw`, `tnlearn about`.
+"""The command line: `tnlearn benchmark`, `draw`, `phase-diagram`, `about`.
 
 A thin face: it reads the arguments, calls one function of the package, and
 turns every deliberate error into one line on stderr and exit status 2.
@@ -27,7 +27,7 @@ FORMS = ("operator", "sublattice", "quartic", "lowrank")
 PICTURES = (".html", ".svg", ".png")
 PACKAGES = (
     *("numpy", "scipy", "numba", "networkx", "matplotlib", "autoray", "cotengra", "quimb"),
-    *("tensornetwork", "torch"),
+    *("tensornetwork", "torch", "h5py"),
 )
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -251,11 +251,17 @@ def _parser() -> tuple[_Parser, dict[str, argparse.ArgumentParser]]:
     )
     draw.set_defaults(call=_draw)
 
+    from tnlearn import cli_label, cli_phase
+
+    label = cli_label.add(commands, _integer, _choice, _window)
+    phase = cli_phase.add(commands, _integer, _choice)
+
     about = commands.add_parser(
         "about", help="versions, threads, BLAS, compiler", allow_abbrev=False
     )
     about.set_defaults(call=_about)
-    return parser, {"benchmark": bench, "draw": draw, "about": about}
+    named = {"benchmark": bench, "draw": draw, "label": label, "phase-diagram": phase}
+    return parser, {**named, "about": about}
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -296,7 +302,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:  # --help and --version
         return stop.code if isinstance(stop.code, int) else 0
     except KeyboardInterrupt:
-        again = "; the same command goes on where it stopped" if "benchmark" in words[:1] else ""
+        resumable = words[:1] in (["benchmark"], ["label"], ["phase-diagram"])
+        again = "; the same command goes on where it stopped" if resumable else ""
         print(f"tnlearn: interrupted{again}", file=sys.stderr)
         return 130
     except Exception as error:

@@ -1,4 +1,4 @@
-"""Data sets of labelled chains, and the shifts networks are tested on.
+"""Data sets of labelled chains, in memory and on disk, their shifts, and labelling files.
 
 What lives here knows `tnlearn.physics` and numpy only: no torch, no networks.
 """
@@ -14,11 +14,25 @@ _HOMES = {
     "Recipe": "recipes",
     "SHIFTS": "shifts",
     "Shift": "shifts",
+    "StoredDataset": "stored",
     "dataset": "datasets",
+    "disagreement": "kinds",
+    "open_dataset": "stored",
     "shift": "shifts",
 }
 
-__all__ = ["DATASETS", "SHIFTS", "Dataset", "Recipe", "Shift", "dataset", "shift"]
+__all__ = [
+    "DATASETS",
+    "SHIFTS",
+    "Dataset",
+    "Recipe",
+    "Shift",
+    "StoredDataset",
+    "dataset",
+    "disagreement",
+    "open_dataset",
+    "shift",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -36,5 +50,7 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:
     from tnlearn.data.datasets import Dataset, dataset
+    from tnlearn.data.kinds import disagreement
     from tnlearn.data.recipes import DATASETS, Recipe
     from tnlearn.data.shifts import SHIFTS, Shift, shift
+    from tnlearn.data.stored import StoredDataset, open_dataset

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tnlearn.data.kinds import all_kinds, join_kinds, take
 from tnlearn.data.recipes import recipe_for
 from tnlearn.data.sampling import draw
-from tnlearn.errors import ConfigError, check_choice
+from tnlearn.errors import ConfigError, ShapeError, check_choice
 from tnlearn.physics.chains import Chains
 from tnlearn.physics.geometry import check_boundary, check_cells
-from tnlearn.physics.invariants import ROUNDING_LIMIT, winding
+from tnlearn.physics.invariants import ROUNDING_LIMIT, Winding, winding
 from tnlearn.physics.memory import check_memory
 from tnlearn.physics.states import States, check_precision, states
 
-__all__ = ["GAUGES", "Dataset", "dataset"]
+if TYPE_CHECKING:
+    from tnlearn.data.stored import StoredDataset
+
+__all__ = ["GAUGES", "LABELS", "Dataset", "dataset", "joined"]
 
 Array = NDArray[Any]
 
 GAUGES = ("random", "solver")
+LABELS = ("lyapunov", "all")
 
 # A ring whose gap is below this share of its norm is on the transition.
 _GAPLESS = 1e-6
@@ -52,6 +58,11 @@ class Dataset:
     info : dict
         The recipe: name, cells, samples, disorder, seed, boundary, gauge, start,
         dtype, variant, label (the kind of the label), shifts (applied since).
+    kinds : dict of str to `Winding`
+        Every kind of winding number of every sample, where the data set was made
+        with `labels="all"`: the methods of `tnlearn.winding` that apply, of the
+        chain as it is, and `rswn-ring`, the RSWN of an open sample closed into a
+        ring.  Empty otherwise.  `tnlearn.data.disagreement` compares them.
     """
 
     states: States
@@ -61,6 +72,7 @@ class Dataset:
     ambiguous: Array
     chains: Chains = field(repr=False)
     info: dict[str, Any] = field(default_factory=dict)
+    kinds: dict[str, Winding] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -85,7 +97,83 @@ class Dataset:
             self.ambiguous[index],
             self.chains[index],
             info,
+            take(self.kinds, index),
         )
+
+    def save(self, path: str | os.PathLike[str], *, chunk: int | None = None) -> StoredDataset:
+        """Write the data set to an HDF5 file, with its recipe and a checksum of every chunk.
+
+        What was there before is replaced once everything is on the disk.  Read it
+        with `tnlearn.open_dataset`; `FileError` if it cannot be written.
+        """
+        from tnlearn.data.stored import save
+
+        return save(self, path, chunk)
+
+
+def joined(parts: list[Dataset]) -> Dataset:
+    """Several pieces of one data set, one after the other, under the recipe of the first."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    if any(set(p.chains.hoppings) != set(first.chains.hoppings) for p in parts):
+        raise ShapeError("these are pieces of different data sets")
+    chains = Chains(
+        first.chains.cells,
+        {m: np.concatenate([p.chains.hoppings[m] for p in parts]) for m in first.chains.hoppings},
+        first.chains.boundary,
+        first.chains.flux,
+    )
+    return Dataset(
+        States(
+            np.concatenate([p.states.u for p in parts]),
+            np.concatenate([p.states.v for p in parts]),
+            np.concatenate([p.states.energies for p in parts]),
+        ),
+        np.concatenate([p.labels for p in parts]),
+        first.classes,
+        np.concatenate([p.windings for p in parts]),
+        np.concatenate([p.ambiguous for p in parts]),
+        chains,
+        {**first.info, "samples": sum(map(len, parts))},
+        join_kinds([p.kinds for p in parts]),
+    )
+
+
+@overload
+def dataset(
+    name: str,
+    cells: int = ...,
+    samples: int = ...,
+    disorder: float = ...,
+    seed: int = ...,
+    *,
+    boundary: str = ...,
+    gauge: str = ...,
+    start: int = ...,
+    dtype: str = ...,
+    labels: str = ...,
+    path: None = ...,
+    chunk: int | None = ...,
+) -> Dataset: ...
+
+
+@overload
+def dataset(
+    name: str,
+    cells: int = ...,
+    samples: int = ...,
+    disorder: float = ...,
+    seed: int = ...,
+    *,
+    boundary: str = ...,
+    gauge: str = ...,
+    start: int = ...,
+    dtype: str = ...,
+    labels: str = ...,
+    path: str | os.PathLike[str],
+    chunk: int | None = ...,
+) -> StoredDataset: ...
 
 
 def dataset(
@@ -99,8 +187,11 @@ def dataset(
     gauge: str = "random",
     start: int = 0,
     dtype: str = "float32",
-) -> Dataset:
-    """Balanced, labelled chains.
+    labels: str = "lyapunov",
+    path: str | os.PathLike[str] | None = None,
+    chunk: int | None = None,
+) -> Dataset | StoredDataset:
+    """Balanced, labelled chains, in memory or, if larger than that, in a file.
 
     ========== ============= ===================================================
     name       windings      hoppings
@@ -135,33 +226,47 @@ def dataset(
         Index of the first sample: disjoint ranges are disjoint data.
     dtype : "float32" | "float64"
         Precision of the states; complex where the chains are.
+    labels : "lyapunov" | "all"
+        "all": every kind of winding number as well, in `kinds`.
+    path : str or path, optional
+        An HDF5 file that the samples are written to as they are made, `chunk` at a
+        time (about 32 MiB unless told): the data set may be larger than memory.
+        A process that was killed goes on where it stopped when called again; a
+        file that holds this very data set already is opened.
 
     Returns
     -------
-    Dataset
+    Dataset, or StoredDataset if `path` is given
+        The same samples, bit for bit.
 
     Raises
     ------
-    UnknownNameError, ConfigError, MemoryLimitError
+    UnknownNameError, ConfigError, MemoryLimitError, FileError
         For unknown names, settings out of range, a class too rare to be found,
-        a size past memory.
+        a size past memory, a file that cannot be written or holds something else.
 
     Source: docs/physics.md for the conventions, arXiv:2509.26261 for the task.
     """
-    return build(
-        {
-            "name": name,
-            "cells": cells,
-            "samples": samples,
-            "disorder": disorder,
-            "seed": seed,
-            "boundary": boundary,
-            "gauge": gauge,
-            "start": start,
-            "dtype": dtype,
-            "variant": "",
-        }
-    )
+    recipe = {
+        "name": name,
+        "cells": cells,
+        "samples": samples,
+        "disorder": disorder,
+        "seed": seed,
+        "boundary": boundary,
+        "gauge": gauge,
+        "start": start,
+        "dtype": dtype,
+        "variant": "",
+        "labels": labels,
+    }
+    if path is None:
+        if chunk is not None:
+            raise ConfigError("chunk is the size of the pieces of a file: give path, too")
+        return build(recipe)
+    from tnlearn.data.stored import generate
+
+    return generate(_checked(recipe), path, chunk)
 
 
 def build(recipe_info: dict[str, Any]) -> Dataset:
@@ -169,7 +274,7 @@ def build(recipe_info: dict[str, Any]) -> Dataset:
     info = _checked(recipe_info)
     recipe = recipe_for(info["name"], info["variant"])
     known = recipe_for(info["name"]).classes
-    cells, samples = info["cells"], info["samples"]
+    cells, samples, every = info["cells"], info["samples"], info["labels"] == "all"
     width = 8 if recipe.kind == "real" else 16
     check_memory(f"{samples} samples of {cells} cells", 3 * samples * cells**2 * width)
     indices = np.arange(info["start"], info["start"] + samples)
@@ -188,6 +293,7 @@ def build(recipe_info: dict[str, Any]) -> Dataset:
         ambiguity(chains, windings),
         chains,
         {**info, "label": "lyapunov", "shifts": []},
+        all_kinds(chains) if every else {},
     )
 
 
@@ -213,7 +319,8 @@ def ambiguity(chains: Chains, windings: Array) -> Array:
 
 
 def _checked(given: dict[str, Any]) -> dict[str, Any]:
-    info = dict(given)
+    info = {"labels": "lyapunov", **given}
+    check_choice("labels", info["labels"], LABELS)
     recipe_for(info["name"], info["variant"])
     info["cells"] = check_cells(info["cells"])
     for key, least in (("samples", 1), ("start", 0), ("seed", 0)):

@@ -17,6 +17,7 @@ import numpy as np
 
 from tnlearn.data import transforms
 from tnlearn.data.datasets import Dataset, build
+from tnlearn.data.kinds import all_kinds
 from tnlearn.data.sampling import derived_seed, stream
 from tnlearn.errors import ConfigError, UnknownNameError, nearest
 
@@ -246,6 +247,7 @@ def shift(name: str, data: Dataset, seed: int = 0, *, samples: int | None = None
         found.ambiguous,
         found.chains,
         info,
+        all_kinds(found.chains) if found.kinds else {},
     )
 
 

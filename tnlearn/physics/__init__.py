@@ -22,9 +22,12 @@ _HOMES = {
     "displacement": "geometry",
     "hoppings_from_block": "blocks",
     "kept_cells": "geometry",
+    "mean_log": "boundary",
     "positions": "geometry",
     "ssh": "chains",
-    "winding": "invariants",
+    "ssh_exponent": "boundary",
+    "ssh_transitions": "boundary",
+    "winding": "label",
     "window_cells": "geometry",
 }
 
@@ -39,8 +42,11 @@ __all__ = [
     "displacement",
     "hoppings_from_block",
     "kept_cells",
+    "mean_log",
     "positions",
     "ssh",
+    "ssh_exponent",
+    "ssh_transitions",
     "winding",
     "window_cells",
 ]
@@ -62,6 +68,7 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:
     from tnlearn.physics.blocks import block_from_hamiltonian, hoppings_from_block
+    from tnlearn.physics.boundary import mean_log, ssh_exponent, ssh_transitions
     from tnlearn.physics.chains import Chains, chain, ssh
     from tnlearn.physics.geometry import (
         BOUNDARIES,
@@ -70,5 +77,6 @@ if TYPE_CHECKING:
         positions,
         window_cells,
     )
-    from tnlearn.physics.invariants import METHODS, Winding, winding
+    from tnlearn.physics.invariants import METHODS, Winding
+    from tnlearn.physics.label import winding
     from tnlearn.physics.states import States

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,22 +12,37 @@ from numpy.typing import NDArray
 from tnlearn.errors import check_choice
 from tnlearn.physics.blocks import check_block, hoppings_from_block
 from tnlearn.physics.chains import Chains
+from tnlearn.physics.fast import (
+    TOLERANCE,
+    Part,
+    banded_applies,
+    banded_rswn,
+    bidiagonal_rswn,
+    check_threads,
+    check_tolerance,
+    in_threads,
+    svd_error,
+)
 from tnlearn.physics.geometry import check_boundary, kept_cells
 from tnlearn.physics.log import log_values
 from tnlearn.physics.momentum import momentum_winding
+from tnlearn.physics.ringgap import ring_gaps
 from tnlearn.physics.rswn import rswn_values
+from tnlearn.physics.structure import bands_of
 from tnlearn.physics.transfer import lyapunov_winding
 from tnlearn.physics.twist import twist_winding
 
-__all__ = ["METHODS", "Winding", "is_gapless", "winding"]
+__all__ = ["METHODS", "Winding", "as_numpy", "is_gapless", "winding"]
 
 Array = NDArray[Any]
 
-METHODS = ("rswn", "lyapunov", "twist", "log", "momentum")
+METHODS = ("rswn", "lyapunov", "twist", "log", "momentum", "localizer")
 
 # A real winding number further than this from an integer is not rounded in good faith.
 ROUNDING_LIMIT = 0.3
 _CHUNK_BYTES = 64 * 2**20
+# Rings above this size have their gap by sparse elimination, in linear time.
+_DENSE_GAP = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +65,10 @@ class Winding:
         the method could not settle its count.
     method : str
         Which number this is.
+    error : (samples,) float array
+        Bound of the error of `value` by poles, tails and rounding (first order in
+        the rounding), in the units of `value`; 0 for a count that is settled, and
+        infinity where nothing is known.
     """
 
     value: Array
@@ -57,6 +76,7 @@ class Winding:
     gap: Array
     reliable: Array
     method: str
+    error: Array
 
     def __len__(self) -> int:
         return len(self.value)
@@ -67,8 +87,12 @@ def winding(
     method: str = "rswn",
     boundary: str | None = None,
     window: float = 0.5,
+    *,
+    tolerance: float | None = None,
+    threads: int | None = 1,
+    gap: bool = True,
 ) -> Winding:
-    """Winding number of chiral chains by one of five methods.
+    """Winding number of chiral chains by one of six methods.
 
     ========== =======================================================  ================
     method     formula                                                  note
@@ -78,6 +102,7 @@ def winding(
     `twist`    winding of det h(φ) as the flux goes 0 → 2π              integer
     `log`      (1/2πi) Tr log(X_A X_B†)                                 integer on a ring
     `momentum` lowest power + zeros of Σ t_m z^m in the unit circle     clean chains only
+    `localizer` −½ sig of the spectral localizer of the open chain     integer, O(L r²)
     ========== =======================================================  ================
 
     `rswn` looks at the chain as it is; the others look at the same sample closed
@@ -98,6 +123,14 @@ def winding(
         them.  "open" for a raw block unless told otherwise.
     window : float
         Fraction of the cells over which `rswn` traces an open chain.
+    tolerance : float, optional
+        Error that the fast forms of `rswn` may make, from 1e-13 to 0.1; 1e-11
+        unless told otherwise.  What was really reached is bounded by `error`.
+    threads : int or None
+        Threads that share the samples; None takes all cores.
+    gap : bool
+        Whether the integer methods also compute the gap of the ring, which costs
+        far more than the integer; without it `gap` is NaN.
 
     Returns
     -------
@@ -118,25 +151,31 @@ def winding(
     check_choice("method", method, METHODS)
     if boundary is not None:
         check_boundary(boundary)
+    limit = check_tolerance(TOLERANCE if tolerance is None else tolerance)
+    workers = check_threads(threads)
     if isinstance(chains_or_h, Chains):
         given = chains_or_h
         if boundary is not None and boundary != given.boundary:
             given = given.with_boundary(boundary)
-        if method == "rswn":
-            return _rswn((c.block() for c in _chunks(given)), given.cells, given.boundary, window)
+        where = given.boundary
+        source: Chains | Array = given
     else:
-        block = check_block(chains_or_h)
+        source = check_block(as_numpy(chains_or_h))
         where = boundary or "open"
-        if method == "rswn":
-            size = block.shape[-1]
-            step = _chunk_length(size)
-            parts = (block[k : k + step] for k in range(0, len(block), step))
-            return _rswn(parts, size, where, window)
-        given = hoppings_from_block(block, where)
+    if method == "rswn":
+        return _assemble("rswn", [_rswn(source, where, window, limit, workers)])
+    given = source if isinstance(source, Chains) else hoppings_from_block(source, where)
     flux = given.flux if given.boundary == "periodic" else 0.0
-    return _assemble(
-        method, [_RING[method](c) for c in _chunks(given.with_boundary("periodic", flux))]
-    )
+    ring = given.with_boundary("periodic", flux)
+    return _assemble(method, [_RING[method](c, gap) for c in _chunks(ring)])
+
+
+def as_numpy(values: Any) -> Any:
+    """A torch tensor as a numpy array (detached, on the CPU); everything else as it is."""
+    if hasattr(values, "detach") and hasattr(values, "cpu"):
+        values = values.detach().cpu()
+        return (values.resolve_conj() if hasattr(values, "resolve_conj") else values).numpy()
+    return values
 
 
 def is_gapless(energies: Array) -> Array:
@@ -145,59 +184,103 @@ def is_gapless(energies: Array) -> Array:
     return np.asarray(energies[:, -1] <= rounding * energies[:, 0])
 
 
-Part = tuple[Array, Array, Array]
-
-
-def _rswn(blocks: Iterator[Array], cells: int, boundary: str, window: float) -> Winding:
-    parts = []
+def _rswn(
+    source: Chains | Array, boundary: str, window: float, tolerance: float, threads: int
+) -> Part:
+    cells = source.cells if isinstance(source, Chains) else source.shape[-1]
     # Over a whole open chain the trace vanishes identically: it says nothing of W.
     whole = kept_cells(cells, window)[1] == cells and boundary == "open"
-    for block in blocks:
-        value, energies = rswn_values(block, boundary, window)
-        sound = ~is_gapless(energies)
-        parts.append((value, energies[:, -1], sound & (not whole)))
-    return _assemble("rswn", parts)
+    bands = bands_of(source) if boundary == "open" else None
+    if bands is not None and bands.bidiagonal:
+        part = bidiagonal_rswn(bands, window, tolerance, threads)
+    elif bands is not None and banded_applies(bands):
+        part = banded_rswn(bands, window, threads)
+    else:
+        part = _dense_rswn(source, boundary, window, threads)
+    return replace(part, sound=part.sound & (not whole))
 
 
-def _lyapunov(chains: Chains) -> Part:
+def _dense_rswn(source: Chains | Array, boundary: str, window: float, threads: int) -> Part:
+    cells = source.cells if isinstance(source, Chains) else source.shape[-1]
+    samples = len(source)
+    value, gap, error = np.empty((3, samples))
+    sound = np.empty(samples, dtype=bool)
+    step = _chunk_length(cells)
+
+    def work(part: slice) -> None:
+        for k in range(part.start, part.stop, step):
+            piece = slice(k, min(k + step, part.stop))
+            block = source[piece].block() if isinstance(source, Chains) else source[piece]
+            value[piece], energies = rswn_values(block, boundary, window)
+            gap[piece] = energies[:, -1]
+            error[piece] = svd_error(energies, real=not np.iscomplexobj(block))
+            sound[piece] = ~is_gapless(energies)
+
+    in_threads(work, samples, threads)
+    return Part(value, gap, error, sound)
+
+
+def _localizer(chains: Chains, gap: bool) -> Part:
+    from tnlearn.physics.localizer import localizer_values
+
+    bands = bands_of(chains.with_boundary("open"))
+    assert bands is not None
+    value, _, clear = localizer_values(bands, gap=False)
+    return _with_gap(chains, value, clear, gap)
+
+
+def _lyapunov(chains: Chains, gap: bool) -> Part:
     value, settled = lyapunov_winding(chains.hoppings)
-    return _with_gap(chains, value, settled)
+    return _with_gap(chains, value, settled, gap)
 
 
-def _twist(chains: Chains) -> Part:
+def _twist(chains: Chains, gap: bool) -> Part:
     value, resolved = twist_winding(chains)
-    return _with_gap(chains, value, resolved)
+    return _with_gap(chains, value, resolved, gap)
 
 
-def _momentum(chains: Chains) -> Part:
+def _momentum(chains: Chains, gap: bool) -> Part:
     value, clear = momentum_winding(chains)
-    return _with_gap(chains, value, clear)
+    return _with_gap(chains, value, clear, gap)
 
 
-def _log(chains: Chains) -> Part:
+def _log(chains: Chains, gap: bool) -> Part:
     value, energies, clear = log_values(chains.block())
-    return value, energies[:, -1], clear & ~is_gapless(energies)
+    sound = clear & ~is_gapless(energies)
+    return Part(value, energies[:, -1], np.abs(value - np.round(value)), sound)
 
 
-_RING: dict[str, Callable[[Chains], Part]] = {
+_RING: dict[str, Callable[[Chains, bool], Part]] = {
     "lyapunov": _lyapunov,
     "twist": _twist,
     "log": _log,
     "momentum": _momentum,
+    "localizer": _localizer,
 }
 
 
-def _with_gap(chains: Chains, value: Array, settled: Array) -> Part:
+def _with_gap(chains: Chains, value: Array, settled: Array, gap: bool) -> Part:
+    error = np.where(settled & np.isfinite(value), 0.0, np.inf)
+    if not gap:
+        return Part(value, np.full(len(value), np.nan), error, settled)
+    if chains.cells > _DENSE_GAP:
+        smallest, norm = ring_gaps(chains)
+        rounding = 4 * chains.cells * np.finfo(float).eps
+        return Part(value, smallest, error, settled & (smallest > rounding * norm))
     energies = np.linalg.svd(chains.block(), compute_uv=False)
-    return value, energies[:, -1], settled & ~is_gapless(energies)
+    return Part(value, energies[:, -1], error, settled & ~is_gapless(energies))
 
 
 def _assemble(method: str, parts: list[Part]) -> Winding:
-    value, gap, sound = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    value, gap, error = (
+        np.concatenate([getattr(p, name) for p in parts]) for name in ("value", "gap", "error")
+    )
+    sound = np.concatenate([p.sound for p in parts])
     exists = np.isfinite(value)
     nearest = np.round(np.where(exists, value, 0.0))
     near = np.abs(np.where(exists, value, np.inf) - nearest) <= ROUNDING_LIMIT
-    return Winding(value, nearest.astype(np.int64), gap, sound & near & exists, method)
+    integer = nearest.astype(np.int64)
+    return Winding(value, integer, gap, sound & near & exists, method, error)
 
 
 def _chunk_length(cells: int) -> int:

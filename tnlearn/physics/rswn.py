@@ -7,14 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tnlearn.physics.geometry import displacement, window_cells
+from tnlearn.physics.geometry import displacement, kept_cells
 
 __all__ = ["rswn_values"]
 
 Array = NDArray[Any]
 
 
-def rswn_values(block: Array, boundary: str = "open", window: float = 0.5) -> tuple[Array, Array]:
+def rswn_values(
+    block: Array, boundary: str = "open", window: float = 0.5, start: int | None = None
+) -> tuple[Array, Array]:
     """Real-space winding number (RSWN) of blocks by their polar factor.
 
     With h = U S V† and q = U V†,
@@ -31,6 +33,8 @@ def rswn_values(block: Array, boundary: str = "open", window: float = 0.5) -> tu
         h[x, y] = <A,x|H|B,y>.
     boundary, window
         As in `tnlearn.physics.displacement` and `window_cells`.
+    start : int, optional
+        First cell of the window, where it is not to stand in the middle.
 
     Returns
     -------
@@ -45,8 +49,10 @@ def rswn_values(block: Array, boundary: str = "open", window: float = 0.5) -> tu
     size = block.shape[-1]
     d = displacement(size, boundary)
     if boundary == "open":
-        kept = window_cells(size, window)
-        d = d * (kept / kept.sum())
+        first, kept = kept_cells(size, window)
+        inside = np.zeros(size)
+        inside[first if start is None else start :][:kept] = 1 / kept
+        d = d * inside
     else:
         d = d / size
     weight = np.abs(u @ vh) ** 2

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from tnlearn.errors import ShapeError, UnknownNameError
 from tnlearn.physics.blocks import check_block
 from tnlearn.physics.chains import Chains
+from tnlearn.physics.lapack import bidiagonal_svd
 from tnlearn.physics.memory import check_memory
+from tnlearn.physics.structure import Bands, bands_of, gauge_to_real
 
 __all__ = ["States", "states"]
 
@@ -116,6 +118,9 @@ def check_precision(dtype: Any) -> np.dtype[Any]:
 def states(h: Chains | Any) -> States:
     """Eigenstates of chiral chains, from the SVD of the block h.
 
+    Open nearest-neighbour chains (a bidiagonal block) are given to LAPACK's
+    `dbdsdc`, everything else to the dense SVD.
+
     h = U S V†, u_n = U[:, n], v_n = V[:, n], energies ascending.  Never from
     `eigh(H)`: it mixes the two edge modes once their splitting is below rounding,
     and then q is not unitary.
@@ -142,12 +147,49 @@ def states(h: Chains | Any) -> States:
             f"the states of {h.samples} chains of {h.cells} cells",
             3 * h.samples * h.cells**2 * h.dtype.itemsize,
         )
-        block = h.block()
+        source: Chains | Array = h
     else:
-        block = check_block(h)
+        if hasattr(h, "detach"):
+            h = h.detach().cpu().numpy()
+        source = check_block(h)
+    bands = bands_of(source) if isinstance(source, Chains) or _may_be_bidiagonal(source) else None
+    if bands is not None and bands.bidiagonal and bands.cells > 1:
+        found = _bidiagonal_states(bands, source.dtype)
+        if found is not None:
+            return found
+    block = source.block() if isinstance(source, Chains) else source
     u, s, vh = np.linalg.svd(block)
     return States(
         np.ascontiguousarray(u.swapaxes(1, 2)[:, ::-1]),
         np.ascontiguousarray(vh.conj()[:, ::-1]),
         np.ascontiguousarray(s[:, ::-1]),
     )
+
+
+def _may_be_bidiagonal(block: Array) -> bool:
+    """Whether a raw block could be bidiagonal: no bond in its far corners (a cheap look)."""
+    return not (np.any(block[:, -1, :-2]) or np.any(block[:, 0, 2:]))
+
+
+def _bidiagonal_states(bands: Bands, kind: np.dtype[Any]) -> States | None:
+    diagonal, other, a, b = gauge_to_real(bands)
+    turned = np.iscomplexobj(a)
+    samples, cells = diagonal.shape
+    u, v = (np.empty((samples, cells, cells), dtype=kind) for _ in range(2))
+    energies = np.empty((samples, cells))
+    # A few samples at a time, so that what LAPACK writes is still in the cache when it is turned.
+    step = max(1, 2**14 // cells**2)
+    left, right = np.empty((2, step, cells, cells))
+    s = np.empty((step, cells))
+    for start in range(0, samples, step):
+        part = slice(start, min(start + step, samples))
+        n = part.stop - start
+        if not bidiagonal_svd(
+            diagonal[part], other[part], bands.high == 1, left[:n], right[:n], s[:n]
+        ):
+            return None
+        energies[part] = s[:n, ::-1]
+        x, y = left[:n, ::-1], right[:n].swapaxes(1, 2)[:, ::-1]
+        u[part] = x * a[part, None] if turned else x
+        v[part] = y * b[part, None] if turned else y
+    return States(u, v, energies)

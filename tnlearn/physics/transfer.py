@@ -12,8 +12,12 @@ eliminations only, and the eigenvalues are split by squaring the pencil (an
 inverse-free spectral division, Bai, Demmel, Gu, doi:10.1007/s002110050264).  A
 vanishing hopping is then an eigenvalue at 0 or ∞ and no special case.
 
-All arrays here carry the samples last: the algebra of tiny matrices is done for
-all samples at once.
+Three ways, each handing on what it cannot settle: two offsets compare their sums of
+logarithms; far from a transition one coefficient of det(λA − B) outweighs all
+others and tells the count (Pellet's theorem); the rest is squared.
+
+In the squarings all arrays carry the samples last: the algebra of tiny matrices is
+done for all samples at once.
 """
 
 from __future__ import annotations
@@ -57,55 +61,76 @@ def lyapunov_winding(hoppings: Mapping[int, Array]) -> tuple[Array, Array]:
     Source: W from Lyapunov exponents, arXiv:1311.5233; docs/physics.md.
     """
     low, high = min(hoppings), max(hoppings)
-    samples = len(hoppings[low])
+    samples, cells = hoppings[low].shape
     count = np.empty(samples)
-    settled = np.empty(samples, dtype=bool)
-    chunk = max(1, _CHUNK // (1 + 6 * (high - low) ** 2))
-    for start in range(0, samples, chunk):
-        part = slice(start, start + chunk)
+    settled = np.zeros(samples, dtype=bool)
+    if len(hoppings) == 2 and high - low == 1:
+        count, settled = _two_offsets(hoppings, low, high)
+    open_ones = np.flatnonzero(~settled)
+    chunk = max(1, _CHUNK // ((1 + 6 * (high - low) ** 2) * max(1, cells // 64)))
+    for start in range(0, len(open_ones), chunk):
+        some = open_ones[start : start + chunk]
+        part: Any = slice(None) if len(some) == samples else some
         count[part], settled[part] = _count({m: t[part] for m, t in hoppings.items()}, low, high)
     return count, settled
 
 
 def _count(hoppings: Mapping[int, Array], low: int, high: int) -> tuple[Array, Array]:
     r = high - low
-    rows = _rows(hoppings, low, high)
-    cells, _, samples = rows.shape
-    scale = np.abs(rows).max(axis=1)
-    alive = (scale > 0).all(axis=0)
+    from tnlearn.physics.pencil import dominant_power, ring_pencil
+
+    bonds = _stacked(hoppings, low, high)
+    samples, _, cells = bonds.shape
     if r == 0:
         # One offset: det h = ± e^{i m φ} Π t_m, no exponent to count.
+        alive = (bonds != 0).all(axis=(1, 2))
         return np.where(alive, float(low), np.nan), alive
-    rows /= np.where(scale > 0, scale, 1.0)[:, None]
-    pencil = np.zeros((r, 2 * r, samples), dtype=rows.dtype)
-    pencil[np.arange(r), np.arange(r)] = 1.0
-    pencil[np.arange(r), r + np.arange(r)] = -1.0
-    # Columns: the moving amplitudes v(x') … v(x'+r−1), then the r before the seam.
-    for row in rows:
-        stack = np.zeros((r + 1, 2 * r + 1, samples), dtype=rows.dtype)
-        stack[:r, :r] = pencil[:, :r]
-        stack[:r, r + 1 :] = pencil[:, r:]
-        stack[r, : r + 1] = row
-        pencil = _eliminate(stack)
-    a, b = pencil[:, :r], -pencil[:, r:]
+    alive = np.empty(samples, dtype=bool)
+    pencil = np.empty((samples, r, 2 * r), dtype=bonds.dtype)
+    power = np.empty(samples, dtype=np.int64)
+    ring_pencil(bonds, high, pencil, alive)
+    dominant_power(pencil, power)
+    outside = (r - power).astype(float)
+    settled = power >= 0
+    rest = np.flatnonzero(~settled)
+    if len(rest):
+        a = np.moveaxis(pencil[rest, :, :r], 0, -1)
+        b = -np.moveaxis(pencil[rest, :, r:], 0, -1)
+        outside[rest], settled[rest] = _settle(a, b, cells)
+    return np.where(alive, low + outside, np.nan), settled & alive
+
+
+def _settle(a: Array, b: Array, cells: int) -> tuple[Array, Array]:
+    """The count where no coefficient of det(λA − B) dominates: near a transition, or short."""
     # Exponents add up over cells: on a short ring nothing is settled in fewer turns.
     turns = 1
     while turns * cells < 16:
         a, b = _square(a, b)
         turns *= 2
-    outside, settled = _divide(a, b)
-    return np.where(alive, low + outside, np.nan), settled & alive
+    return _divide(a, b)
 
 
-def _rows(hoppings: Mapping[int, Array], low: int, high: int) -> Array:
-    """Row x of h as coefficients of v(x − high), …, v(x − low): (cells, r+1, samples)."""
-    first = next(iter(hoppings.values()))
-    samples, cells = first.shape
+def _two_offsets(hoppings: Mapping[int, Array], low: int, high: int) -> tuple[Array, Array]:
+    """Of rings with two neighbouring offsets: the one exponent compares Σ ln|t_m|."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        lower = np.log(np.abs(hoppings[low])).sum(axis=1)
+        upper = np.log(np.abs(hoppings[high])).sum(axis=1)
+        difference = upper - lower
+        size = np.abs(np.nan_to_num(upper, posinf=0, neginf=0)) + np.abs(
+            np.nan_to_num(lower, posinf=0, neginf=0)
+        )
+        settled = np.abs(difference) > 1e-11 * (1.0 + size)
+    return np.where(difference > 0, float(high), float(low)), settled
+
+
+def _stacked(hoppings: Mapping[int, Array], low: int, high: int) -> Array:
+    """The bonds t_m(y), m = high … low: (samples, r + 1, cells)."""
+    samples, cells = next(iter(hoppings.values())).shape
     kind = np.result_type(*[t.dtype for t in hoppings.values()])
-    rows = np.zeros((cells, high - low + 1, samples), dtype=kind)
+    bonds = np.zeros((samples, high - low + 1, cells), dtype=kind)
     for m, t in hoppings.items():
-        rows[:, high - m] = np.roll(t, m, axis=1).T
-    return rows
+        bonds[:, high - m] = t
+    return bonds
 
 
 def _eliminate(stack: Array) -> Array:

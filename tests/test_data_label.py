@@ -1,0 +1,394 @@
+"""Labelling files: every form of input, streamed, resumed, refused with one clear error."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+import tnlearn as tnl
+from tnlearn.data import labelling
+from tnlearn.data.journal import Journal
+from tnlearn.data.labelling import label_file
+from tnlearn.data.storage import part_of
+from tnlearn.errors import (
+    ConfigError,
+    FileError,
+    NotChiralError,
+    NotFiniteError,
+    ShapeError,
+    UnknownNameError,
+)
+
+CHAINS = tnl.chain(10, {-1: 0.2, 0: 0.6, 1: 1.0}, disorder={0: 1.0, 1: 1.0}, samples=30, seed=4)
+BLOCKS = CHAINS.block()
+FULL = CHAINS.hamiltonian()
+EXPECTED = tnl.winding(CHAINS)
+PATTERN = sp.csr_array(FULL[0])
+ROWS = np.repeat(np.arange(20), np.diff(PATTERN.indptr))
+SPARSE = {
+    "data": FULL[:, ROWS, PATTERN.indices],
+    "indices": PATTERN.indices,
+    "indptr": PATTERN.indptr,
+    "shape": np.array(PATTERN.shape),
+}
+
+
+def hdf5(path, content, **attributes):
+    with h5py.File(path, "w") as file:
+        for name, value in content.items():
+            if isinstance(value, dict):
+                group = file.create_group(name)
+                for inner, part in value.items():
+                    group[inner] = part
+            else:
+                file[name] = value
+        file.attrs.update(attributes)
+
+
+MAKERS = {
+    "blocks.npy": lambda p: np.save(p, BLOCKS),
+    "hamiltonians.npy": lambda p: np.save(p, FULL),
+    "single.npy": lambda p: np.save(p, FULL[0]),
+    "float32-fortran.npy": lambda p: np.save(p, np.asfortranarray(BLOCKS)),
+    "h.npz": lambda p: np.savez(p, h=BLOCKS),
+    "H.npz": lambda p: np.savez_compressed(p, H=FULL, sublattice=np.array(list("AB" * 10))),
+    "named.npz": lambda p: np.savez(p, chains=np.asfortranarray(FULL), note=np.arange(3)),
+    "hoppings.npz": lambda p: np.savez(p, **{f"t{m}": t for m, t in CHAINS.hoppings.items()}),
+    "scipy.npz": lambda p: sp.save_npz(p, sp.csc_matrix(FULL[0])),
+    "scipy-block.npz": lambda p: sp.save_npz(p, sp.csr_array(BLOCKS[0])),
+    "pattern.npz": lambda p: np.savez(p, **SPARSE, format="csr"),
+    "h.h5": lambda p: hdf5(p, {"h": BLOCKS}),
+    "H.hdf5": lambda p: hdf5(p, {"H": FULL, "sublattice": np.tile([1, -1], 10)}),
+    "letters.h5": lambda p: hdf5(p, {"H": FULL}, sublattice="AB" * 10, boundary="open"),
+    "sparse.h5": lambda p: hdf5(p, {"H": SPARSE}),
+    "hoppings.h5": lambda p: hdf5(p, {f"t{m}": t for m, t in CHAINS.hoppings.items()}),
+}
+
+
+def table(path):
+    """The columns of an output, and the method."""
+    if path.suffix == ".npz":
+        with np.load(path, allow_pickle=False) as content:
+            return {n: content[n] for n in content.files}
+    with path.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [int(r["sample"]) for r in rows] == list(range(len(rows)))
+    return {
+        "value": np.array([float(r["value"]) for r in rows]),
+        "integer": np.array([int(r["integer"]) for r in rows]),
+        "gap": np.array([float(r["gap"]) for r in rows]),
+        "reliable": np.array([{"true": True, "false": False}[r["reliable"]] for r in rows]),
+        "method": rows[0]["method"],
+    }
+
+
+def check(path, expected=EXPECTED, tolerance=1e-12):
+    found = table(path)
+    count = len(found["value"])
+    assert np.allclose(found["value"], expected.value[:count], rtol=0, atol=tolerance)
+    assert np.array_equal(found["integer"], expected.integer[:count])
+    assert np.allclose(found["gap"], expected.gap[:count], rtol=0, atol=1e-12)
+    assert np.array_equal(found["reliable"], expected.reliable[:count])
+    assert str(found["method"]) == expected.method
+    return count
+
+
+@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("suffix", [".csv", ".npz"])
+def test_every_form_of_input_gives_the_numbers_of_its_chains(tmp_path, name, suffix):
+    path, out = tmp_path / name, tmp_path / f"out{suffix}"
+    MAKERS[name](path)
+    done = label_file(path, out, chunk=7)
+    count = check(out)
+    assert count == done.samples == (1 if name.startswith(("single", "scipy")) else 30)
+    assert done.reliable == EXPECTED.reliable[:count].sum()
+    assert done.resumed == 0
+    assert not part_of(out).exists()
+
+
+@pytest.mark.parametrize("method", ["lyapunov", "twist", "log"])
+def test_every_method_is_streamed(tmp_path, method):
+    np.save(tmp_path / "h.npy", BLOCKS)
+    label_file(tmp_path / "h.npy", tmp_path / "o.csv", method, chunk=7)
+    # A stretch is closed into rings by the offsets that it has; here all have all.
+    check(tmp_path / "o.csv", tnl.winding(BLOCKS, method), 1e-9)
+
+
+def test_threads_and_tolerance_reach_the_labels(tmp_path):
+    chains = tnl.ssh(60, 0.5, 1.0, 0.5, 0.5, samples=40, seed=1)
+    np.save(tmp_path / "h.npy", chains.block())
+    label_file(tmp_path / "h.npy", tmp_path / "a.npz", tolerance=1e-4, threads=2)
+    exact, found = tnl.winding(chains), table(tmp_path / "a.npz")
+    assert (np.abs(found["value"] - exact.value) <= found["error"] + exact.error).all()
+    assert np.array_equal(found["integer"], exact.integer)
+
+
+def test_a_ring_is_told_by_the_file_or_the_caller(tmp_path):
+    ring = CHAINS.with_boundary("periodic")
+    hdf5(tmp_path / "h.h5", {"h": ring.block()}, boundary="periodic")
+    np.savez(tmp_path / "h.npz", h=ring.block())
+    label_file(tmp_path / "h.h5", tmp_path / "a.csv")
+    label_file(tmp_path / "h.npz", tmp_path / "b.csv", boundary="periodic")
+    check(tmp_path / "a.csv", tnl.winding(ring))
+    check(tmp_path / "b.csv", tnl.winding(ring))
+
+
+def test_a_data_set_of_tnlearn_is_labelled(tmp_path):
+    data = tnl.dataset("complex", cells=8, samples=25, disorder=0.5)
+    data.save(tmp_path / "d.h5", chunk=4).close()
+    label_file(tmp_path / "d.h5", tmp_path / "o.npz", "lyapunov", chunk=6)
+    assert np.array_equal(table(tmp_path / "o.npz")["integer"], data.windings)
+
+
+def test_sublattices_chiral_operators_and_positions_are_used(tmp_path):
+    order = np.concatenate([[0], 1 + np.random.default_rng(0).permutation(19)])
+    turned = FULL[:, order][:, :, order]
+    places, signs = (np.arange(20) // 2)[order], np.tile([1, -1], 10)[order]
+    np.save(tmp_path / "a.npy", turned)
+    np.savez(tmp_path / "b.npz", H=turned, positions=places, sublattice=signs)
+    label_file(tmp_path / "a.npy", tmp_path / "a.csv", positions=places)
+    label_file(tmp_path / "b.npz", tmp_path / "b.csv")
+    label_file(tmp_path / "b.npz", tmp_path / "c.csv", chiral=np.diag(signs))
+    for name in "abc":
+        check(tmp_path / f"{name}.csv")
+
+
+def test_an_error_bound_is_a_column(tmp_path):
+    np.save(tmp_path / "h.npy", BLOCKS)
+    label_file(tmp_path / "h.npy", tmp_path / "o.npz")
+    found = table(tmp_path / "o.npz")["error"]
+    assert np.allclose(found, EXPECTED.error, rtol=1e-6, atol=0)
+    assert (found < 1e-9).all()
+
+
+def bad_sample(kind):
+    blocks, full = BLOCKS.copy(), FULL.copy()
+    blocks[17, 2, 3] = np.nan
+    full[17, 4, 4] = 0.25
+    return blocks if kind == "nan" else full
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "match"),
+    [("nan", NotFiniteError, "sample 17 "), ("onsite", NotChiralError, r"sample 17.*0\.25")],
+)
+def test_a_bad_sample_is_named_and_what_came_before_is_kept(tmp_path, kind, error, match):
+    np.savez(tmp_path / "a.npz", **{"h" if kind == "nan" else "H": bad_sample(kind)})
+    given = {"sublattice": "site"} if kind == "onsite" else {}
+    for _ in range(2):
+        with pytest.raises(error, match=match):
+            label_file(tmp_path / "a.npz", tmp_path / "o.csv", chunk=5, **given)
+        assert not (tmp_path / "o.csv").exists()
+        assert part_of(tmp_path / "o.csv").stat().st_size > 15 * labelling._ROW.itemsize
+
+
+def test_it_goes_on_after_a_torn_record(tmp_path):
+    np.savez(tmp_path / "h.npz", h=bad_sample("nan"))
+    out = tmp_path / "o.npz"
+    with pytest.raises(NotFiniteError):
+        label_file(tmp_path / "h.npz", out, chunk=5)
+    about = (tmp_path / "h.npz").stat()
+    part = part_of(out)
+    head, rest = part.read_bytes().split(b"\n", 1)
+    run = json.loads(head)
+    np.savez(tmp_path / "h.npz", h=BLOCKS)
+    os.utime(tmp_path / "h.npz", ns=(about.st_atime_ns, about.st_mtime_ns))
+    with pytest.raises(FileError, match="another input"):
+        label_file(tmp_path / "h.npz", out, chunk=5)
+    # The very same file again: the third record is torn, the first two are taken.
+    size = len(rest) // 3
+    with Journal(tmp_path / "probe", run["run"], labelling._ROW) as probe:
+        assert probe.done == 0
+    torn = rest[: 2 * size + size // 2]
+    part.write_bytes(head + b"\n" + torn)
+    with Journal(part, run["run"], labelling._ROW) as journal:
+        assert journal.done == 10
+        assert sum(map(len, journal.rows())) == 10
+    assert part.read_bytes() == head + b"\n" + rest[: 2 * size]
+    altered = bytearray(rest)
+    altered[size + 60] ^= 1
+    part.write_bytes(head + b"\n" + bytes(altered))
+    with Journal(part, run["run"], labelling._ROW) as journal:
+        assert journal.done == 5
+
+
+def test_another_run_is_not_gone_on_with(tmp_path):
+    np.savez(tmp_path / "h.npz", h=bad_sample("nan"))
+    with pytest.raises(NotFiniteError):
+        label_file(tmp_path / "h.npz", tmp_path / "o.csv", chunk=5)
+    before = part_of(tmp_path / "o.csv").read_bytes()
+    with pytest.raises(FileError, match="another method"):
+        label_file(tmp_path / "h.npz", tmp_path / "o.csv", "lyapunov", chunk=5)
+    part_of(tmp_path / "p.csv").write_text("mine\n")
+    with pytest.raises(FileError, match="not a journal"):
+        label_file(tmp_path / "h.npz", tmp_path / "p.csv")
+    assert part_of(tmp_path / "p.csv").read_text() == "mine\n"
+    assert part_of(tmp_path / "o.csv").read_bytes() == before
+
+
+def test_two_processes_do_not_write_one_output(tmp_path):
+    run = {"a": 1}
+    with Journal(tmp_path / "j", run, labelling._ROW) as journal:
+        journal.append(np.zeros(3, labelling._ROW))
+        with pytest.raises(FileError, match="in use"):
+            Journal(tmp_path / "j", run, labelling._ROW)
+
+
+def test_only_one_stretch_is_in_memory(tmp_path, monkeypatch):
+    """Nothing larger than a stretch is ever asked of the source."""
+    seen = []
+    original = labelling._Reader.read
+
+    def read(self, start, stop):
+        seen.append((start, stop))
+        return original(self, start, stop)
+
+    monkeypatch.setattr(labelling._Reader, "read", read)
+    monkeypatch.setattr(labelling, "_STRETCH_BYTES", 6 * 100 * 8)
+    np.save(tmp_path / "h.npy", BLOCKS)
+    label_file(tmp_path / "h.npy", tmp_path / "o.csv")
+    assert seen == [(0, 6), (6, 12), (12, 18), (18, 24), (24, 30)]
+
+
+def pickled(path):
+    np.save(path, np.array([{"a": 1}], dtype=object), allow_pickle=True)
+
+
+def torn(path):
+    np.savez(path, h=BLOCKS)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 255
+    path.write_bytes(content)
+
+
+def cut(path):
+    np.save(path, BLOCKS)
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "error", "match"),
+    [
+        ("a.npy", lambda p: None, FileError, "No such file"),
+        ("a.txt", lambda p: p.write_text("1"), UnknownNameError, r"\.npy, \.npz"),
+        ("a.npy", lambda p: p.write_text("1"), FileError, "damaged"),
+        ("a.npz", lambda p: p.write_text("1"), FileError, "damaged"),
+        ("a.h5", lambda p: p.write_text("1"), FileError, "damaged"),
+        ("a.npy", pickled, FileError, "damaged|object"),
+        ("a.npz", lambda p: np.savez(p, h=np.array([{}])), FileError, "never loaded"),
+        ("a.npy", cut, FileError, "damaged"),
+        ("a.npz", torn, FileError, "damaged"),
+        ("a.npy", lambda p: np.save(p, np.ones(5)), ShapeError, "square"),
+        ("a.npy", lambda p: np.save(p, np.ones((3, 4, 5))), ShapeError, "square"),
+        ("a.npy", lambda p: np.save(p, np.ones((0, 4, 4))), ShapeError, "square"),
+        ("a.npy", lambda p: np.save(p, np.full((2, 2), "a")), ShapeError, "numbers"),
+        ("a.npz", lambda p: np.savez(p, x=np.ones(5)), FileError, r"none of its arrays \(x\)"),
+        ("a.npz", lambda p: np.savez(p, a=BLOCKS, b=BLOCKS), FileError, "several.*a, b"),
+        ("a.npz", lambda p: np.savez(p, h=BLOCKS, H=FULL), FileError, "several"),
+        ("a.npz", lambda p: np.savez(p, t0=np.ones(3), t1=np.ones(4)), ShapeError, "one shape"),
+        ("a.npz", lambda p: sp.save_npz(p, sp.coo_array(FULL[0])), (FileError, ShapeError), "."),
+        ("a.h5", lambda p: hdf5(p, {}), FileError, "there are none"),
+    ],
+)
+def test_bad_input_is_one_clear_error_and_leaves_no_output(tmp_path, name, make, error, match):
+    make(tmp_path / name)
+    with pytest.raises(error, match=match):
+        label_file(tmp_path / name, tmp_path / "o.csv")
+    assert not (tmp_path / "o.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "match", "given"),
+    [
+        (UnknownNameError, "did you mean 'rswn'", {"method": "rwsn"}),
+        (UnknownNameError, "boundary", {"boundary": "opened"}),
+        (UnknownNameError, "kind", {"kind": "blok"}),
+        (ConfigError, "window", {"window": 1.5}),
+        (ConfigError, "chunk", {"chunk": 0}),
+        (ConfigError, "threads", {"threads": 0}),
+        (ConfigError, "tolerance", {"tolerance": 1.0}),
+        (FileError, "leave the key out", {"key": "h"}),
+        (ConfigError, "not both", {"sublattice": "site", "chiral": np.ones(10)}),
+        (ConfigError, "told already", {"kind": "block", "sublattice": "site"}),
+    ],
+)
+def test_bad_settings_are_one_clear_error(tmp_path, error, match, given):
+    np.save(tmp_path / "h.npy", BLOCKS)
+    with pytest.raises(error, match=match):
+        label_file(tmp_path / "h.npy", tmp_path / "o.csv", **given)
+
+
+def test_bad_outputs_are_refused_before_anything_is_computed(tmp_path):
+    np.savez(tmp_path / "h.npz", h=BLOCKS)
+    with pytest.raises(UnknownNameError, match=r"\.csv, \.npz"):
+        label_file(tmp_path / "h.npz", tmp_path / "o.txt")
+    with pytest.raises(FileError, match="does not exist"):
+        label_file(tmp_path / "h.npz", tmp_path / "no" / "o.csv")
+    with pytest.raises(ConfigError, match="is the input"):
+        label_file(tmp_path / "h.npz", tmp_path / "h.npz")
+    with pytest.raises(UnknownNameError, match="did you mean 'h'"):
+        label_file(tmp_path / "h.npz", tmp_path / "o.csv", key="hh")
+
+
+def test_an_npz_output_is_a_sound_archive(tmp_path):
+    np.save(tmp_path / "h.npy", BLOCKS)
+    label_file(tmp_path / "h.npy", tmp_path / "o.npz", chunk=4)
+    with zipfile.ZipFile(tmp_path / "o.npz") as archive:
+        assert archive.testzip() is None
+    assert table(tmp_path / "o.npz")["value"].dtype == np.float64
+    assert table(tmp_path / "o.npz")["reliable"].dtype == bool
+
+
+def done_so_far(part):
+    return part.stat().st_size if part.exists() else 0
+
+
+@pytest.mark.parametrize("name", ["h.npy", "h.npz", "h.h5"])
+def test_a_killed_process_is_gone_on_with(tmp_path, name):
+    many = np.tile(BLOCKS, (100, 1, 1))
+    if name.endswith("h5"):
+        hdf5(tmp_path / name, {"h": many})
+    elif name.endswith("npz"):
+        np.savez(tmp_path / name, h=many)
+    else:
+        np.save(tmp_path / name, many)
+    out = tmp_path / "o.csv"
+    words = ["label", str(tmp_path / name), "--out", str(out), "--chunk", "20"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(tnl.__file__).parents[1])}
+    command = [sys.executable, "-m", "tnlearn.cli", *words]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
+        until = time.monotonic() + 30
+        # The first line names the run; each record holds 20 rows.
+        while (
+            done_so_far(part_of(out)) < 2000 + 60 * labelling._ROW.itemsize
+            and process.poll() is None
+            and time.monotonic() < until
+        ):
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert process.returncode == -signal.SIGKILL, "it was done before it could be killed"
+    assert not out.exists()
+    done = label_file(tmp_path / name, out, chunk=20)
+    assert 20 <= done.resumed < 3000
+    assert done.samples == 3000
+    found = table(out)
+    assert np.allclose(found["value"], np.tile(EXPECTED.value, 100), rtol=0, atol=1e-12)
+
+
+def test_progress_is_drawn_where_asked_for(tmp_path, capsys):
+    np.save(tmp_path / "h.npy", BLOCKS)
+    label_file(tmp_path / "h.npy", tmp_path / "o.csv", chunk=10, progress=True)
+    assert "30/30" in capsys.readouterr().err
+    label_file(tmp_path / "h.npy", tmp_path / "o.csv", chunk=10, progress=False)
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,227 @@
+"""The linear-time winding numbers against the dense SVD."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tnlearn as tnl
+from tnlearn.errors import ConfigError
+from tnlearn.physics.fast import TOLERANCE, banded_applies, banded_rswn, bidiagonal_rswn, svd_error
+from tnlearn.physics.rswn import rswn_values
+from tnlearn.physics.structure import bands_of
+
+quick = settings(max_examples=60, deadline=None)
+
+
+def exact(chains, window=0.5):
+    value, energies = rswn_values(chains.block(), "open", window)
+    return value, energies[:, -1], svd_error(energies, not np.iscomplexobj(chains.block()))
+
+
+def clear(chains):
+    """Where the singular values below rounding leave the pairing, and so W, well defined."""
+    energies = np.linalg.svd(chains.block(), compute_uv=False)
+    return (energies[:, -1] > 1e-12 * energies[:, 0]) & (energies[:, -1] > 0)
+
+
+def check(chains, window=0.5, tolerance=TOLERANCE):
+    found = tnl.winding(chains, window=window, tolerance=tolerance)
+    value, gap, rounding = exact(chains, window)
+    sure = clear(chains)
+    off = np.abs(found.value - value)[sure]
+    assert (off <= found.error[sure] + rounding[sure]).all()
+    norm = np.abs(chains.block()).sum(axis=2).max(axis=1)
+    assert (np.abs(found.gap - gap) <= 1e-9 * gap + 1e-13 * norm).all()
+    return found, off
+
+
+@st.composite
+def neighbours(draw):
+    """Nearest-neighbour chains of every kind."""
+    cells = draw(st.integers(2, 40))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    other = draw(st.sampled_from([1, -1]))
+    disorder = draw(st.sampled_from([0.0, 0.3, 1.0, 3.0]))
+    scale = draw(st.sampled_from([1e-120, 1.0, 1e120]))
+    intra = rng.uniform(-1.5, 1.5, (4, 1)) + disorder * rng.uniform(-1, 1, (4, cells))
+    inter = rng.uniform(-1.5, 1.5, (4, 1)) + disorder * rng.uniform(-1, 1, (4, cells))
+    if draw(st.booleans()):
+        intra = intra * np.exp(2j * np.pi * rng.random((4, cells)))
+        inter = inter * np.exp(2j * np.pi * rng.random((4, cells)))
+    return tnl.chain(cells, {0: scale * intra, other: scale * inter})
+
+
+@quick
+@given(neighbours(), st.sampled_from([0.5, 0.3, 0.7]))
+def test_neighbours_by_poles_are_the_svd(chains, window):
+    if round(window * chains.cells) < 1:
+        window = 0.5
+    found, off = check(chains, window)
+    assert (off <= 1e-9).all()
+    assert found.method == "rswn"
+
+
+@pytest.mark.parametrize("tolerance", [1e-12, 1e-6, 1e-3])
+def test_the_tolerance_is_kept(tolerance):
+    rng = np.random.default_rng(1)
+    chains = tnl.ssh(60, rng.uniform(0, 2, 200), rng.uniform(0, 2, 200), 0.5, 0.5, seed=3)
+    _, off = check(chains, tolerance=tolerance)
+    assert off.max() < max(tolerance, 1e-11)
+
+
+@pytest.mark.parametrize(
+    "hoppings",
+    [
+        {0: 1.0, 1: 1.0},
+        {0: 1.0, 1: 1.0 + 1e-9},
+        {0: 0.999, 1: 1.0},
+        {0: 1e-9, 1: 1.0},
+        {0: 1.0, 1: 1e-9},
+        {0: -0.7, 1: 1.0},
+        {0: 0.7, -1: -1.1},
+        {0: 0.5j, 1: 1.0 + 1j},
+        {0: 1.0, 1: 0.0},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("cells", [3, 20, 101])
+def test_clean_chains(hoppings, cells):
+    _, off = check(tnl.chain(cells, hoppings))
+    assert (off <= 1e-9).all()
+
+
+def test_random_chains_and_their_integers():
+    rng = np.random.default_rng(0)
+    chains = tnl.ssh(30, rng.uniform(0, 2, 2000), rng.uniform(0, 2, 2000), 1.0, 1.0, seed=5)
+    found = tnl.winding(chains)
+    value, _, _ = exact(chains)
+    assert np.abs(found.value - value).max() < 1e-9
+    assert np.array_equal(found.integer, np.round(value))
+
+
+def test_strong_disorder_with_bulk_zero_modes():
+    # A fixed cut-off fails here by up to 0.7.
+    chains = tnl.ssh(120, 1.0, 1.0, 6.0, 6.0, samples=60, seed=2)
+    off = check(chains)[1]
+    assert (off < 1e-6).all()
+
+
+def test_an_exact_zero_mode_is_flagged_and_computed():
+    intra = np.ones((3, 40))
+    intra[0, 0] = intra[1, 17] = 0.0
+    found = tnl.winding(tnl.chain(40, {0: intra, 1: 0.6}))
+    assert found.reliable.tolist() == [False, False, True]
+    assert found.gap[:2].tolist() == [0.0, 0.0]
+    assert np.isfinite(found.value).all()
+    # A bond between cells that is missing only cuts the chain.
+    inter = np.full((1, 40), 0.6)
+    inter[0, 11] = 0.0
+    cut = tnl.chain(40, {0: 1.0, 1: inter})
+    assert abs(tnl.winding(cut).value[0] - exact(cut)[0][0]) < 1e-11
+
+
+def test_a_deep_edge_pair_is_no_reason_to_doubt():
+    found = tnl.winding(tnl.ssh(400, 0.3, 1.0))
+    assert 0 < found.gap[0] < 1e-100
+    assert found.reliable[0]
+    assert found.integer[0] == 1
+    assert found.error[0] < 1e-8
+
+
+def test_all_zero_blocks_and_tiny_chains():
+    found = tnl.winding(tnl.ssh(6, 0.0, 0.0))
+    assert not found.reliable[0]
+    assert found.gap[0] == 0.0
+    assert (
+        abs(tnl.winding(tnl.ssh(2, 0.5, 1.0)).value[0] - exact(tnl.ssh(2, 0.5, 1.0))[0][0]) < 1e-12
+    )
+
+
+def test_linear_in_length_with_a_million_cells_in_reach():
+    # (The benchmark goes to a million; a test must be short.)
+    chains = tnl.ssh(50_000, 0.6, 1.0, 1.0, 1.0, seed=1)
+    found = tnl.winding(chains)
+    assert abs(found.value[0] - 1) < 1e-3
+    assert found.reliable[0]
+
+
+def test_blocks_threads_and_tensors_give_the_same():
+    import torch
+
+    chains = tnl.ssh(24, 0.7, 1.0, 1.0, 1.0, samples=100, seed=0)
+    plain = tnl.winding(chains)
+    for other in (
+        tnl.winding(chains, threads=2),
+        tnl.winding(chains, threads=None),
+        tnl.winding(chains.block()),
+        tnl.winding(torch.tensor(chains.block())),
+    ):
+        assert np.allclose(other.value, plain.value, rtol=0, atol=1e-13)
+        assert np.array_equal(other.gap, plain.gap)
+    turned = chains.block().transpose(0, 2, 1)
+    assert np.allclose(
+        tnl.winding(turned).value, rswn_values(turned, "open", 0.5)[0], rtol=0, atol=1e-10
+    )
+
+
+@pytest.mark.parametrize("offsets", [(0, 1, 2), (-1, 0, 1), (-1, 0, 1, 2), (-2, -1, 0), (1, 2)])
+def test_any_range_is_the_svd(offsets):
+    rng = np.random.default_rng(4)
+    chains = tnl.chain(
+        96,
+        {m: rng.uniform(-1, 1, 12) for m in offsets},
+        disorder=dict.fromkeys(offsets, 0.6),
+        seed=0,
+    )
+    bands = bands_of(chains)
+    assert banded_applies(bands)
+    part = banded_rswn(bands, 0.5, 1)
+    value, gap, _ = exact(chains)
+    unsure = ~clear(chains) & (part.error > 1e-6)
+    assert (np.abs(part.value - value) <= part.error + 1e-9)[~unsure].all()
+    assert np.allclose(part.gap, gap, rtol=1e-6, atol=1e-12)
+    assert np.array_equal(tnl.winding(chains).value, part.value)
+
+
+def test_any_range_near_and_at_the_transition():
+    chains = tnl.chain(128, {-1: 0.3, 0: [1.0, 1.01, 1.2], 1: 1.0, 2: 0.3})
+    found = tnl.winding(chains)
+    assert np.allclose(found.value, exact(chains)[0], rtol=0, atol=1e-6)
+
+
+def test_long_complex_chains_go_the_dense_way():
+    chains = tnl.chain(80, {0: 0.4j, 1: 1.0, 2: 0.2}, disorder={0: 0.5}, samples=2, seed=0)
+    assert not banded_applies(bands_of(chains))
+    assert np.allclose(tnl.winding(chains).value, exact(chains)[0], rtol=0, atol=1e-13)
+
+
+def test_one_kernel_serves_both_orders_of_the_sublattices():
+    chains = tnl.chain(31, {0: 0.8, -1: 1.0}, disorder={0: 0.4, -1: 0.4}, samples=5, seed=0)
+    part = bidiagonal_rswn(bands_of(chains), 0.5, TOLERANCE, 1)
+    assert np.allclose(part.value, exact(chains)[0], rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("tolerance", 0.0),
+        ("tolerance", "fine"),
+        ("tolerance", 1.0),
+        ("threads", 0),
+        ("threads", 1.5),
+    ],
+)
+def test_bad_options(option, value):
+    with pytest.raises(ConfigError, match=option):
+        tnl.winding(tnl.ssh(6, 0.5, 1.0), **{option: value})
+
+
+def test_a_window_of_the_whole_chain_reads_nothing_beyond_the_ends():
+    """Tables were read past the ends of the chain, where memory may hold anything, also NaN."""
+    for cells in range(20, 60, 4):
+        # Freed blocks full of NaN, of the sizes the tables have, so that reuse shows.
+        _ = [np.full((cells, n), np.nan) for n in range(8, 48, 8) for _ in range(6)]
+        del _
+        value = tnl.winding(tnl.ssh(cells, 1.1, 1.0), "rswn", window=1.0).value
+        assert abs(value[0]) < 1e-10

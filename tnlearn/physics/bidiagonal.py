@@ -1,0 +1,316 @@
+"""The real-space winding number of nearest-neighbour chains in linear time: the kernels.
+
+h is lower bidiagonal, p_x = |h[x, x]|, r_x = |h[x+1, x]| (a diagonal gauge makes it
+real and non-negative and leaves |q_yx| alone), scaled to norm at most 1.  With
+Zolotarev's poles q = h Σ_k c_k (hᵀh + s_k)⁻¹, and each resolvent G is
+semiseparable: its columns are running products.  Without a single subtraction,
+
+    t_x = s + τ_x,  τ_x = r_x² t_{x+1}/R_{x+1},   R_x = p_x² + t_x       (from the right)
+    v_x = s + p_x² v_{x−1}/V_{x−1},               V_x = r_x² + v_x       (from the left)
+    G_xx = 1/(v_x + τ_x)
+    G_{y,x} = ρ_y G_{y−1,x},  ρ_y = −r_{y−1} p_y/R_y,   q_yx = Σ c e_y G_{y−1,x},  e_y = r_{y−1} t_y/R_y    (y > x)
+    G_{y,x} = λ_y G_{y+1,x},  λ_y = −r_y p_{y+1}/V_y,   q_yx = Σ c f_y G_{y,x},    f_y = p_y v_{y−1}/V_{y−1}  (y ≤ x)
+
+A singular value far below all others (an edge pair) is taken out of the poles'
+range and put back exactly: (1 − r(σ_0)) u_0(y) v_0(x) has the form of one more
+pole with ρ = λ = 1, e = f = u_0, G = v_0.
+
+W = (1/L') Σ_{x in window} Σ_y (y − x) q_yx² is summed outward from each column until
+Σ_y q_yx² = 1 is met, or by the recursion of the K x K moments of the products over
+pairs of poles, which costs the same whatever the localisation length.
+"""  # noqa: E501
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tnlearn.physics.jit import kernel
+from tnlearn.physics.spectrum import LANES, count_below, smallest, zero_mode
+
+__all__ = ["BOND_FLOOR", "bidiagonal_windings"]
+
+Array = NDArray[Any]
+
+# Bonds below this share of the norm are raised to it: far below rounding, far above underflow.
+BOND_FLOOR = 1e-30
+# Outward steps a column and pole that cost as much as the moments: measured.
+BUDGET = 1.5
+
+
+@kernel
+def _sweeps(
+    p: Array, r: Array, shifts: Array, weights: Array, n: int,
+    e: Array, rho: Array, f: Array, lam: Array, g: Array,
+) -> None:  # fmt: skip
+    """Fill e, ρ, f, λ and g = c G_xx, each (cells, poles), for n poles."""
+    cells = len(p)
+    carry = np.empty(n)
+    # From the right; τ waits in g.
+    for k in range(n):
+        carry[k] = shifts[k]
+        g[cells - 1, k] = 0.0
+        # Beyond the ends: a window of the whole chain multiplies these by zero.
+        e[0, k] = 0.0
+        rho[0, k] = 0.0
+        lam[cells - 1, k] = 0.0
+    for x in range(cells - 1, 0, -1):
+        p2, rr = p[x] * p[x], r[x - 1]
+        for k in range(n):
+            w = 1.0 / (p2 + carry[k])
+            ratio = carry[k] * w
+            rho[x, k] = -rr * p[x] * w
+            e[x, k] = rr * ratio
+            tau = rr * rr * ratio
+            g[x - 1, k] = tau
+            carry[k] = shifts[k] + tau
+    # From the left.
+    for k in range(n):
+        carry[k] = p[0] * p[0] + shifts[k]
+        f[0, k] = p[0]
+        g[0, k] = weights[k] / (carry[k] + g[0, k])
+    for x in range(1, cells):
+        r2, rp, p2 = r[x - 1] * r[x - 1], r[x - 1] * p[x], p[x] * p[x]
+        for k in range(n):
+            w = 1.0 / (r2 + carry[k])
+            ratio = carry[k] * w
+            lam[x - 1, k] = -rp * w
+            f[x, k] = p[x] * ratio
+            carry[k] = shifts[k] + p2 * ratio
+            g[x, k] = weights[k] / (carry[k] + g[x, k])
+
+
+@kernel
+def _outward(
+    e: Array, rho: Array, f: Array, lam: Array, g: Array, n: int,
+    first: int, kept: int, slack: float, budget: float, result: Array,
+) -> bool:  # fmt: skip
+    """Column by column until each is normalised to `slack`; False past `budget` steps a column."""
+    cells = len(e)
+    down = np.empty(n)
+    up = np.empty(n)
+    total, steps, worst, missing = 0.0, 0, 0.0, 0.0
+    for x in range(first, first + kept):
+        q = 0.0
+        for k in range(n):
+            down[k] = g[x, k]
+            up[k] = g[x, k]
+            q += f[x, k] * g[x, k]
+        mass = q * q
+        value = 0.0
+        far = max(x, cells - 1 - x)
+        reach = far
+        for m in range(1, far + 1):
+            y, z = x + m, x - m
+            a, b = 0.0, 0.0
+            # Sums apart from updates: no loop then has to fear that arrays overlap.
+            if y < cells:
+                for k in range(n):
+                    a += e[y, k] * down[k]
+                for k in range(n):
+                    down[k] *= rho[y, k]
+            if z >= 0:
+                for k in range(n):
+                    up[k] *= lam[z, k]
+                for k in range(n):
+                    b += f[z, k] * up[k]
+            a *= a
+            b *= b
+            mass += a + b
+            value += m * (a - b)
+            if 1.0 - mass < slack:
+                reach = m
+                break
+        total += value
+        steps += reach
+        worst = max(worst, abs(1.0 - mass))
+        if reach < far:
+            missing += slack * far
+        # Some columns' grace, then the mean reach decides which sum is cheaper.
+        if steps > budget * (x - first + 8):
+            return False
+    result[0] = total / kept
+    result[1] = worst
+    result[2] = missing / kept
+    return True
+
+
+@kernel
+def _step(
+    m0: Array, m1: Array, e: Array, rho: Array, g: Array, n: int, up: bool
+) -> tuple[float, float]:  # fmt: skip
+    """One cell of the moments: its Σ_x |y − x| q_yx² and Σ_x q_yx², e, ρ, g being rows (poles,).
+
+    Downward the cell is weighed and then its own column g added, upward the reverse.
+    """
+    total, share = 0.0, 0.0
+    for k in range(n):
+        a1, a0 = 0.0, 0.0
+        rk, gk = rho[k], g[k]
+        if up:
+            for l in range(n):
+                factor = rk * rho[l]
+                old = factor * m0[k, l]
+                new = factor * m1[k, l] + old
+                old += gk * g[l]
+                m0[k, l] = old
+                m1[k, l] = new
+                a1 += e[l] * new
+                a0 += e[l] * old
+        else:
+            for l in range(n):
+                new, old = m1[k, l], m0[k, l]
+                a1 += e[l] * new
+                a0 += e[l] * old
+                factor = rk * rho[l]
+                pair = gk * g[l]
+                m0[k, l] = factor * old + pair
+                m1[k, l] = factor * (new + old) + pair
+        total += e[k] * a1
+        share += e[k] * a0
+    return total, share
+
+
+@kernel
+def _moments(
+    e: Array, rho: Array, f: Array, lam: Array, g: Array, n: int,
+    first: int, kept: int, slack: float, result: Array,
+) -> None:  # fmt: skip
+    """The same sum by the recursion of Σ_x (y − x)^j G_yx G_yx over pairs of poles, j = 0, 1."""
+    cells = len(e)
+    last = first + kept
+    below0 = np.zeros((n, n))
+    below1 = np.zeros((n, n))
+    above0 = np.zeros((n, n))
+    above1 = np.zeros((n, n))
+    none = np.zeros(n)
+    total, mass = 0.0, 0.0
+    for y in range(first, last):
+        moment, share = _step(below0, below1, e[y], rho[y], g[y], n, False)
+        total += moment
+        mass += share
+    for y in range(last - 1, first - 1, -1):
+        moment, share = _step(above0, above1, f[y], lam[y], g[y], n, True)
+        total -= moment
+        mass += share
+    # Outside the window on both sides, until all columns are normalised: amplitudes
+    # may grow again far away (a zero mode bound to two walls), so nothing less will do.
+    down, up = last, first - 1
+    while mass < kept * (1.0 - slack) and (down < cells or up >= 0):
+        if down < cells:
+            moment, share = _step(below0, below1, e[down], rho[down], none, n, False)
+            total += moment
+            mass += share
+            down += 1
+        if up >= 0:
+            moment, share = _step(above0, above1, f[up], lam[up], none, n, True)
+            total -= moment
+            mass += share
+            up -= 1
+    result[0] = total / kept
+    result[1] = abs(1.0 - mass / kept)
+    result[2] = slack * cells if down < cells or up >= 0 else 0.0
+
+
+@kernel
+def bidiagonal_windings(
+    p: Array, r: Array, first: int, kept: int,
+    levels: Array, counts: Array, shifts: Array, weights: Array, errors: Array,
+    value: Array, gap: Array, bound: Array, low: Array,
+) -> None:  # fmt: skip
+    """Winding numbers of a batch.
+
+    p (samples, cells) and r (samples, cells − 1): moduli of the bonds, at least
+    BOND_FLOOR, norms at most 1.  levels: descending cut-offs, each with counts[j]
+    poles shifts[j], weights[j] (padded) and their error.  Out, each (samples,):
+    value, gap, bound (of the error, rounding left out), low (cut-off needed, or
+    minus that where it is below the last level and the value means nothing).
+    """
+    samples, cells = p.shape
+    # Candidates for the cut-off: quarter decades to 1e-4, then three quarters to 1e-16;
+    # and, where two values are below even that, more to 1e-53.
+    steps = np.arange(32.0)
+    marks = 10.0 ** (-0.5 - np.where(steps < 16, 0.25 * steps, 3.75 + 0.75 * (steps - 15)))
+    deeper = 10.0 ** (-17.5 - 1.125 * steps)
+    below = np.empty(32)
+    p2 = np.empty((cells, LANES))
+    r2 = np.empty((cells, LANES))
+    lowest = np.empty(LANES)
+    u = np.empty(cells)
+    v = np.empty(cells)
+    width = 0
+    e = rho = f = lam = g = np.empty((0, 0))
+    result = np.empty(3)
+    s = np.empty(0)
+    c = np.empty(0)
+    for i in range(samples):
+        lane = i % LANES
+        if lane == 0:
+            for k in range(LANES):
+                j = min(i + k, samples - 1)
+                for x in range(cells):
+                    p2[x, k] = p[j, x] * p[j, x]
+                    r2[x, k] = r[j, x] * r[j, x] if x < cells - 1 else 0.0
+            smallest(p2, r2, lowest)
+        sigma = np.sqrt(lowest[lane])
+        cut = sigma
+        deflate = False
+        if sigma < 3e-3:
+            ladder = marks
+            count_below(p[i], r[i], ladder, below)
+            if below[31] > 1.5 and sigma < 1e-20:
+                ladder = deeper
+                count_below(p[i], r[i], ladder, below)
+            for j in range(32):
+                if below[j] < 1.5:
+                    if ladder[j] >= 1e3 * sigma:
+                        cut = ladder[j]
+                        deflate = True
+                    break
+        if deflate:
+            sigma = zero_mode(p[i], r[i], sigma, u, v)
+        gap[i] = sigma
+        low[i] = cut
+        level = 0
+        while level < len(levels) - 1 and levels[level] > cut:
+            level += 1
+        if levels[level] > cut:
+            low[i] = -cut
+            value[i] = np.nan
+            bound[i] = np.inf
+            continue
+        poles = counts[level]
+        n = poles + 1 if deflate else poles
+        n = (n + 7) // 8 * 8
+        if n > width or n < width - 16:
+            width = n
+            e = np.empty((cells, width))
+            rho = np.empty((cells, width))
+            f = np.empty((cells, width))
+            lam = np.empty((cells, width))
+            g = np.empty((cells, width))
+            s = np.empty(width)
+            c = np.empty(width)
+        answer = 0.0
+        for k in range(n):
+            s[k] = shifts[level, k] if k < poles else 1.0
+            c[k] = weights[level, k] if k < poles else 0.0
+            answer += c[k] * sigma / (sigma * sigma + s[k])
+        _sweeps(p[i], r[i], s, c, n, e, rho, f, lam, g)
+        if deflate:
+            k = poles
+            for x in range(cells):
+                e[x, k] = u[x]
+                f[x, k] = u[x]
+                rho[x, k] = 1.0
+                lam[x, k] = 1.0
+                g[x, k] = (1.0 - answer) * v[x]
+        slack = 4.0 * errors[level] + 2e-14
+        if not _outward(e, rho, f, lam, g, n, first, kept, slack, BUDGET * n, result):
+            _moments(e, rho, f, lam, g, n, first, kept, slack, result)
+        value[i] = result[0]
+        bound[i] = 2.0 * cells * errors[level] + result[2]
+        if result[1] > 100.0 * slack:
+            bound[i] += cells * result[1]

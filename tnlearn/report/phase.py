@@ -1,0 +1,166 @@
+"""Phase diagrams: the mean winding number in colour, the analytic boundary as a line over it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from tnlearn.errors import FileError, check_choice
+from tnlearn.report.style import BLACK, COLOURS, figure, tidy
+
+__all__ = ["draw_phases", "phase_figure"]
+
+Array = NDArray[Any]
+
+# Nothing that changes from run to run goes into a file: the same diagram gives the same bytes.
+_PLAIN: dict[str, dict[str, None]] = {
+    ".png": {"Software": None},
+    ".svg": {"Date": None},
+    ".pdf": {"CreationDate": None},
+}
+_NOTHING = "#BDBDBD"
+_LINE = COLOURS[1]
+# Beyond this the exponent only says on which side of the boundary a point lies.
+_CLIP = 50.0
+_SUBSCRIPTS = str.maketrans("-0123456789", "₋₀₁₂₃₄₅₆₇₈₉")
+
+
+def draw_phases(diagrams: Sequence[Any], path: Path, *, titles: Sequence[str] = ()) -> Path:
+    """Draw phase diagrams side by side to a .png, .svg or .pdf file; return its path.
+
+    Raises `UnknownNameError` for another kind of picture, `FileError` if the file
+    cannot be written (it is written whole or not at all).
+    """
+    suffix = check_choice("kind of picture", path.suffix.lower(), _PLAIN)
+    made = phase_figure(diagrams, titles=titles)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        made.savefig(partial, format=suffix[1:], metadata=_PLAIN[suffix])
+        os.replace(partial, path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise FileError(
+            f"cannot write {path}: {error.strerror or error}; give a folder that exists, is "
+            "writable and has room"
+        ) from error
+    return path
+
+
+def phase_figure(diagrams: Sequence[Any], *, titles: Sequence[str] = ()) -> Figure:
+    """The figure: a panel for each diagram, one scale of colour for all.
+
+    Parameters
+    ----------
+    diagrams
+        Objects with the attributes of `tnlearn.studies.phase_diagram.PhaseDiagram`.
+    titles
+        One for each; without it, or where it is empty, hoppings and disorder in words.
+    """
+    count = len(diagrams)
+    made, axes = figure(1, count, 5.0, width=1.6 + 4.7 * count)
+    low, high = _range(diagrams)
+    shown: Any = None
+    for number, (ax, diagram) in enumerate(zip(axes, diagrams, strict=True)):
+        title = titles[number] if number < len(titles) else ""
+        x, y = (_labelled(name, diagram.recipe) for name in diagram.names)
+        tidy(ax, title=title or _in_words(diagram.recipe), x=x, y=y, grid="none")
+        ax.set_facecolor(_NOTHING)
+        shown = ax.pcolormesh(
+            _edges(diagram.columns),
+            _edges(diagram.rows),
+            np.ma.masked_invalid(diagram.mean),
+            cmap="Blues" if high - low == 1 else "cividis",
+            vmin=low,
+            vmax=high,
+            rasterized=True,
+        )
+        _boundary(ax, diagram)
+    made.supxlabel(_method(diagrams), fontsize=8.5, color=BLACK)
+    bar = made.colorbar(shown, ax=axes, shrink=0.9, pad=0.02)
+    bar.set_label("mean winding number", fontsize=9, color=BLACK)
+    bar.ax.tick_params(labelsize=9, labelcolor=BLACK)
+    bar.outline.set_visible(False)
+    if high - low > 1:
+        bar.set_ticks(list(range(low, high + 1)))
+    return made
+
+
+def _boundary(ax: Any, diagram: Any) -> None:
+    """The zero line of E ln|t_{m+1}| − E ln|t_m|, where it is known and passes through."""
+    field = diagram.exponent
+    if field is None or min(field.shape) < 2:
+        return
+    field = np.ma.masked_invalid(np.clip(field, -_CLIP, _CLIP))
+    if not (field.min() < 0 < field.max()):
+        return
+    ax.contour(diagram.columns, diagram.rows, field, levels=[0.0], colors=[_LINE], linewidths=1.8)
+    m = min(diagram.recipe["offsets"])
+    inner, outer = (str(k).translate(_SUBSCRIPTS) for k in (m, m + 1))
+    name = f"infinite chain: E ln|t{inner}| = E ln|t{outer}|"
+    ax.legend(
+        handles=[Line2D([], [], color=_LINE, linewidth=1.8, label=name)],
+        fontsize=8.5,
+        frameon=False,
+        labelcolor=BLACK,
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.13),
+    )
+
+
+def _range(diagrams: Sequence[Any]) -> tuple[int, int]:
+    """The integers the colours run between: those that some point has as its majority."""
+    found = [d.majority[d.agreement > 0] for d in diagrams]
+    every = np.concatenate([x.ravel() for x in found]) if found else np.zeros(0, int)
+    low = int(every.min()) if every.size else 0
+    high = int(every.max()) if every.size else 1
+    return low, max(high, low + 1)
+
+
+def _edges(values: Array) -> Array:
+    """Borders of the cells around ascending values: half way between neighbours."""
+    if len(values) == 1:
+        return np.array([values[0] - 0.5, values[0] + 0.5])
+    middle = (values[1:] + values[:-1]) / 2
+    first, last = 2 * values[0] - middle[0], 2 * values[-1] - middle[-1]
+    return np.concatenate([[first], middle, [last]])
+
+
+def _labelled(name: str, recipe: dict[str, Any]) -> str:
+    """The name of an axis, with its unit where it is itself a hopping or a strength."""
+    words = [*recipe["hoppings"].values(), *recipe["disorder"].values()]
+    energy = any(word == name or word.endswith(f" {name}") for word in words)
+    return f"{name} (units of the hopping)" if energy else name
+
+
+def _in_words(recipe: dict[str, Any]) -> str:
+    def line(symbol: str, quantities: dict[str, str]) -> str:
+        parts = []
+        for m, word in sorted(quantities.items(), key=lambda item: int(item[0])):
+            value = recipe["fixed"].get(word)
+            shown = word if value is None else f"{value:g}"
+            if shown != "0":
+                parts.append(f"{symbol}{m.translate(_SUBSCRIPTS)} = {shown}")
+        return ", ".join(parts)
+
+    return "\n".join(filter(None, (line("t", recipe["hoppings"]), line("W", recipe["disorder"]))))
+
+
+def _method(diagrams: Sequence[Any]) -> str:
+    """What was averaged, in one line; settings that differ between the panels are left out."""
+    recipes = [d.recipe for d in diagrams]
+
+    def same(key: str, text: str) -> str:
+        values = {recipe[key] for recipe in recipes}
+        return text.format(values.pop()) if len(values) == 1 else ""
+
+    parts = [same("kind", "{}"), same("cells", "{} cells"), same("samples", "{} chains a point")]
+    if any(not np.isfinite(d.mean).all() for d in diagrams):
+        parts.append("grey: no chain has a winding number")
+    return ", ".join(filter(None, parts))
