@@ -144,7 +144,7 @@ def accuracy() -> None:
         )
         reference /= kept
         whole = np.abs(reference - np.round(reference)) < 0.4
-        for tolerance in (1e-11, 1e-3):
+        for tolerance in (1e-12, 1e-3):
             found = tnl.winding(chains, tolerance=tolerance)
             off = np.abs(found.value - reference)
             right = (found.integer == np.round(reference))[whole]

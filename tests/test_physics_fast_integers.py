@@ -118,7 +118,7 @@ def test_localizer_of_one_offset(m):
 @given(any_chains(boundaries=("open",), min_cells=4))
 def test_localizer_by_inertia_is_half_the_signature(batch):
     bands = bands_of(batch)
-    value, gap, clear = localizer_values(bands)
+    value, clear = localizer_values(bands)
     norm = np.sum([np.abs(t).max(axis=1) for t in bands.bonds.values()], axis=0)
     away = np.arange(batch.cells) - (batch.cells - 1) / 2 - 0.25
     for s, h in enumerate(batch.block()):
@@ -128,7 +128,6 @@ def test_localizer_by_inertia_is_half_the_signature(batch):
             continue
         assert clear[s]
         assert value[s] == ((energies < 0).sum() - (energies > 0).sum()) / 2
-        assert abs(gap[s] - np.abs(energies).min()) < 1e-7 * norm[s]
 
 
 def test_localizer_agrees_with_lyapunov_away_from_the_transition():

@@ -80,7 +80,7 @@ def add(
         "--tolerance",
         type=float,
         metavar="E",
-        help="error that the fast forms of rswn may make, 1e-13 to 0.1; default: 1e-11",
+        help="error that the fast forms of rswn may make, 1e-13 to 0.1; default: 1e-12",
     )
     parser.add_argument(
         "--threads", type=integer(1), default=1, metavar="N", help="share the samples; default: 1"

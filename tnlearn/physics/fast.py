@@ -33,8 +33,8 @@ __all__ = [
 
 Array = NDArray[Any]
 
-# Error of a winding number that nobody will notice, and that costs little more than 1e-3.
-TOLERANCE = 1e-11
+# Below what the four networks are compared to; few poles more than for 1e-11.
+TOLERANCE = 1e-12
 # Largest chain for which the dense SVD is a way out.
 DENSE_CELLS = 4096
 # Below this the dense SVD of a banded block is as good.

@@ -124,7 +124,7 @@ def winding(
     window : float
         Fraction of the cells over which `rswn` traces an open chain.
     tolerance : float, optional
-        Error that the fast forms of `rswn` may make, from 1e-13 to 0.1; 1e-11
+        Error that the fast forms of `rswn` may make, from 1e-13 to 0.1; 1e-12
         unless told otherwise.  What was really reached is bounded by `error`.
     threads : int or None
         Threads that share the samples; None takes all cores.
@@ -225,7 +225,7 @@ def _localizer(chains: Chains, gap: bool) -> Part:
 
     bands = bands_of(chains.with_boundary("open"))
     assert bands is not None
-    value, _, clear = localizer_values(bands, gap=False)
+    value, clear = localizer_values(bands)
     return _with_gap(chains, value, clear, gap)
 
 

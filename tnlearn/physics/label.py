@@ -79,7 +79,7 @@ def winding(
     params : dict, optional
         Parameters of a PythTB or kwant model.
     tolerance : float, optional
-        Error that the fast forms of `rswn` may make, from 1e-13 to 0.1; 1e-11
+        Error that the fast forms of `rswn` may make, from 1e-13 to 0.1; 1e-12
         unless told otherwise.
     threads : int or None
         Threads that share the samples; None takes all cores.

@@ -17,10 +17,9 @@ Array = NDArray[Any]
 # Beyond this growth of the elimination its signs are not to be trusted.
 _GROWTH = 1e9
 _DENSE_CELLS = 1024
-_BISECTIONS = 40
 
 
-def localizer_values(bands: Bands, gap: bool = True) -> tuple[Array, Array, Array]:
+def localizer_values(bands: Bands) -> tuple[Array, Array]:
     """Half the signature of the spectral localizer, of open chains.
 
         W = −½ sig [[κ(X − x_0), h], [h†, −κ(X − x_0)]],   κ = 2 ‖h‖/L
@@ -31,9 +30,8 @@ def localizer_values(bands: Bands, gap: bool = True) -> tuple[Array, Array, Arra
 
     Returns
     -------
-    value, gap : (samples,) float arrays
-        W, and the localizer gap: its smallest |eigenvalue|, to 1e-9 of the norm
-        (NaN if not asked for).
+    value : (samples,) float array
+        W.
     clear : (samples,) bool array
         False where the elimination was not stable and the chain too long for
         eigenvalues, and for a block of zeros.
@@ -46,7 +44,7 @@ def localizer_values(bands: Bands, gap: bool = True) -> tuple[Array, Array, Arra
     norm = np.sum([np.abs(t).max(axis=1) for t in bands.bonds.values()], axis=0)
     kappa = 2 * np.where(norm > 0, norm, 1.0) / cells
     kind = np.result_type(np.float64, *bands.bonds.values())
-    value, found = np.empty((2, samples))
+    value = np.empty(samples)
     clear = np.empty(samples, dtype=bool)
     away = np.arange(cells) - (cells - 1) / 2 - 0.25
     matrix = np.zeros((2 * cells, width + 1), dtype=kind)
@@ -61,31 +59,19 @@ def localizer_values(bands: Bands, gap: bool = True) -> tuple[Array, Array, Arra
             lower = row > column
             matrix[row[lower], (row - column)[lower]] = t[s, y[lower]]
             matrix[column[~lower], (column - row)[~lower]] = t[s, y[~lower]].conj()
-        value[s], found[s], clear[s] = _one(matrix, float(norm[s]), gap)
+        value[s], clear[s] = _one(matrix)
         clear[s] &= norm[s] > 0
-    return value, found, clear
+    return value, clear
 
 
-def _one(matrix: Array, norm: float, gap: bool) -> tuple[float, float, bool]:
+def _one(matrix: Array) -> tuple[float, bool]:
     size = len(matrix)
     negative, growth = inertia(matrix, 0.0)
     if growth > _GROWTH:
         if size > 2 * _DENSE_CELLS:
-            return float(negative - size // 2), float("nan"), False
-        energies = np.linalg.eigvalsh(_dense(matrix))
-        negative = int((energies < 0).sum())
-        return float(negative - size // 2), float(np.abs(energies).min()), True
-    if not gap:
-        return float(negative - size // 2), float("nan"), True
-    # ‖h‖ and κ |x − x_0| are at most `norm` and 1.5 of it.
-    low, high = 0.0, max(2.5 * norm, 1e-300)
-    for _ in range(_BISECTIONS):
-        middle = (low + high) / 2
-        empty = inertia(matrix, middle)[0] == negative == inertia(matrix, -middle)[0]
-        low, high = (middle, high) if empty else (low, middle)
-        if high - low < 1e-9 * norm:
-            break
-    return float(negative - size // 2), low, True
+            return float(negative - size // 2), False
+        negative = int((np.linalg.eigvalsh(_dense(matrix)) < 0).sum())
+    return float(negative - size // 2), True
 
 
 def _dense(matrix: Array) -> Array:
