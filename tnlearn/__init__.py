@@ -34,6 +34,11 @@ _HOMES = {
     "load": "tnlearn.training.fitted",
     "PhaseDiagram": "tnlearn.studies.phase_diagram",
     "phase_diagram": "tnlearn.studies.phase_diagram",
+    "study": "tnlearn.studies.study",
+    "Audit": "tnlearn.audits.audit",
+    "audit": "tnlearn.audits.audit",
+    "Marker": "tnlearn.models.marker",
+    "marker": "tnlearn.models.marker",
 }
 
 # Sub-modules that are themselves public names (tnl.init.normal(0.1)).

@@ -1,4 +1,4 @@
-"""The command line: `tnlearn benchmark`, `draw`, `phase-diagram`, `about`.
+"""The command line: `tnlearn benchmark`, `study`, `draw`, `label`, `phase-diagram`, `about`.
 
 A thin face: it reads the arguments, calls one function of the package, and
 turns every deliberate error into one line on stderr and exit status 2.
@@ -251,17 +251,18 @@ def _parser() -> tuple[_Parser, dict[str, argparse.ArgumentParser]]:
     )
     draw.set_defaults(call=_draw)
 
-    from tnlearn import cli_label, cli_phase
+    from tnlearn import cli_label, cli_phase, cli_study
 
     label = cli_label.add(commands, _integer, _choice, _window)
     phase = cli_phase.add(commands, _integer, _choice)
+    study = cli_study.add(commands, _integer, _choice)
 
     about = commands.add_parser(
         "about", help="versions, threads, BLAS, compiler", allow_abbrev=False
     )
     about.set_defaults(call=_about)
-    named = {"benchmark": bench, "draw": draw, "label": label, "phase-diagram": phase}
-    return parser, {**named, "about": about}
+    named = {"benchmark": bench, "study": study, "draw": draw, "label": label}
+    return parser, {**named, "phase-diagram": phase, "about": about}
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -302,7 +303,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:  # --help and --version
         return stop.code if isinstance(stop.code, int) else 0
     except KeyboardInterrupt:
-        resumable = words[:1] in (["benchmark"], ["label"], ["phase-diagram"])
+        resumable = words[:1] in (["benchmark"], ["study"], ["label"], ["phase-diagram"])
         again = "; the same command goes on where it stopped" if resumable else ""
         print(f"tnlearn: interrupted{again}", file=sys.stderr)
         return 130

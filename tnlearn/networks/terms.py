@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tnlearn.networks.fuse import fused
 from tnlearn.networks.nodes import Inds, Node, Shape
 
 __all__ = ["Term", "TermTable", "Use", "Value"]
@@ -171,9 +172,12 @@ class TermTable:
         return Value(term, a.conj, tuple(a.names[i] for i in kept))
 
     def pair(self, a: Value, b: Value, keep: set[str]) -> Value:
-        """Contract two values; names that are not kept are summed."""
+        """Contract two values; names that are not kept are summed, frozen factors first (`fuse`)."""
         a = self.reduce(a, keep | set(b.names))
         b = self.reduce(b, keep | set(a.names))
+        together = fused(self, a, b, keep)
+        if together is not None:
+            return together
         real = a.term.real and b.term.real
         if a.term.id == b.term.id and a.names == b.names and set(a.names) <= keep:
             return self._square(a, b)

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import sys
 import time
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from tnlearn import __version__
-from tnlearn.errors import CheckpointError, ConfigError, FileError
+from tnlearn.errors import ConfigError
 from tnlearn.models.rswn import FORMS, rswn
 from tnlearn.networks.network import Network
 from tnlearn.report import write
 from tnlearn.studies.compare import work
+from tnlearn.studies.environment import environment
+from tnlearn.studies.folder import claim
 from tnlearn.studies.members import build_network
-from tnlearn.studies.profile import Profile, load_profile, to_toml
+from tnlearn.studies.profile import Profile, load_profile
 from tnlearn.studies.tasks import Result, Task, read_json, run_tasks, write_json
-from tnlearn.training.archive import replace_file
 
 __all__ = ["run"]
 
@@ -70,7 +66,7 @@ def run(
         raise ConfigError("workers and members must be at least 1")
     networks = _networks(chosen)
     folder = Path(out)
-    _claim(folder, chosen)
+    claim(folder, chosen, "tnlearn benchmark", ("checkpoints", "fitted", "figures"))
     spent = read_json(folder / "seconds.json") or 0.0
 
     def tasks_done(tasks: list[Task]) -> dict[str, Result]:
@@ -102,45 +98,6 @@ def _command(profile: Any, out: Any, seed: Any, members: Any, workers: Any) -> s
     }
     options = [f"--{name} {value}" for name, value in given.items() if value is not None]
     return " ".join(["tnlearn benchmark", *options])
-
-
-def _claim(folder: Path, profile: Profile) -> None:
-    """Make the folder ours: new, empty, or of the same configuration."""
-    # How many processes share the work does not change a result.
-    text = to_toml({key: value for key, value in profile.items() if key != "workers"})
-    config = folder / "config.toml"
-    try:
-        if folder.exists() and not folder.is_dir():
-            raise FileError(f"{folder} is a file; --out names a folder")
-        folder.mkdir(parents=True, exist_ok=True)
-        present = sorted(path.name for path in folder.iterdir())
-        known = config.read_text(encoding="utf-8") if "config.toml" in present else None
-    except OSError as error:
-        reason = error.strerror or error
-        raise FileError(f"cannot use the folder {folder}: {reason}; choose another --out") from None
-    if known is not None and known != text:
-        raise CheckpointError(
-            f"{folder} holds a run of another configuration (see {config}): "
-            f"{_difference(known, text)}. Choose another --out, or delete the folder"
-        )
-    if known is None and present:
-        raise FileError(
-            f"{folder} is not empty and was not made by tnlearn benchmark "
-            f"(it holds {present[0]}); nothing was changed. Choose another --out"
-        )
-    if not os.access(folder, os.W_OK):
-        raise FileError(f"cannot write to {folder}; choose another --out")
-    if known is None:
-        replace_file(config, lambda handle: handle.write(text.encode()))
-    for name in ("checkpoints", "fitted", "figures"):
-        (folder / name).mkdir(exist_ok=True)
-
-
-def _difference(old: str, new: str) -> str:
-    before, after = old.splitlines(), new.splitlines()
-    changed = [line for line in before if line not in after][:1]
-    instead = [line for line in after if line not in before][:1]
-    return f"there {changed[0] if changed else '(nothing)'}, here {instead[0] if instead else '-'}"
 
 
 def _networks(profile: Profile) -> dict[tuple[str, str], Network]:
@@ -239,7 +196,7 @@ def _assemble(
     report: dict[str, Any] = {
         "format": FORMAT,
         "config": profile,
-        "environment": _environment(profile),
+        "environment": environment(profile["workers"]),
         "data": {},
         "networks": {},
         "runs": [],
@@ -335,30 +292,3 @@ def _graphs(cells: int, folder: Path) -> dict[str, Any]:
             "batch": BATCH,
         }
     return graphs
-
-
-def _environment(profile: Profile) -> dict[str, Any]:
-    facts: dict[str, Any] = {"tnlearn": __version__, "python": sys.version.split()[0]}
-    for package in ("torch", "numpy", "scipy", "quimb", "cotengra", "autoray"):
-        try:
-            facts[package] = version(package)
-        except PackageNotFoundError:
-            facts[package] = "not installed"
-    return facts | {
-        "threads": 1,
-        "workers": profile["workers"],
-        "cores": os.cpu_count(),
-        "cpu": _processor(),
-        "system": f"{platform.system()} {platform.machine()}",
-    }
-
-
-def _processor() -> str:
-    """The processor's name where the system tells it."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()

@@ -13,7 +13,7 @@ from typing import Any
 
 from tnlearn.errors import ConfigError, FileError, check_choice
 
-__all__ = ["SHIPPED", "load_profile", "to_toml"]
+__all__ = ["NETWORK", "SHIPPED", "check_table", "load_profile", "read_toml", "to_toml"]
 
 SHIPPED = ("quick", "paper")
 
@@ -22,7 +22,7 @@ Schema = Mapping[str, Any]
 
 # What may stand in a profile: a type, a nested table, or a table of such tables by name
 # (under "*").  A type with "?" before it may be missing.
-_NETWORK: Schema = {
+NETWORK: Schema = {
     "title": "str",
     "family": "str",
     "description": "str",
@@ -55,7 +55,7 @@ _SCHEMA: Schema = {
     "batches": "str",
     "threshold": "number",
     "data": {"*": _DATA},
-    "networks": {"*": _NETWORK},
+    "networks": {"*": NETWORK},
     "search": {
         "?": True,
         "rates": "list",
@@ -94,22 +94,8 @@ def load_profile(
     ConfigError, UnknownNameError
         If it is not TOML, or a key is unknown, missing or of the wrong type.
     """
-    name = str(given)
-    if name in SHIPPED:
-        text = resources.files("tnlearn.studies").joinpath(f"profiles/{name}.toml").read_text()
-    elif name.endswith(".toml"):
-        try:
-            text = Path(given).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise FileError(f"cannot read the profile {name}: {reason}") from error
-    else:
-        check_choice("profile", name, SHIPPED)
-    try:
-        profile = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"the profile {name} is not valid TOML: {error}") from error
-    _check(profile, _SCHEMA, "")
+    profile = read_toml(given, {name: f"{name}.toml" for name in SHIPPED})
+    check_table(profile, _SCHEMA)
     if seed is not None:
         profile["seed"] = seed
     if workers is not None:
@@ -122,14 +108,47 @@ def load_profile(
     return profile
 
 
-def _check(table: Any, schema: Schema, where: str) -> None:
+def read_toml(given: str | Path, shipped: Mapping[str, str]) -> Profile:
+    """The profile of that name among the `shipped` (name -> file), or the one in a TOML file.
+
+    Raises
+    ------
+    FileError, ConfigError, UnknownNameError
+        If it cannot be read, is not TOML, or is neither shipped nor a ``.toml`` file.
+    """
+    name = str(given)
+    if name in shipped:
+        folder = resources.files("tnlearn.studies").joinpath("profiles")
+        text = folder.joinpath(shipped[name]).read_text(encoding="utf-8")
+    elif name.endswith(".toml"):
+        try:
+            text = Path(given).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise FileError(f"cannot read the profile {name}: {reason}") from error
+    else:
+        check_choice("profile", name, list(shipped))
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"the profile {name} is not valid TOML: {error}") from error
+
+
+def check_table(table: Any, schema: Schema, where: str = "") -> None:
+    """Refuse a table with an unknown or missing key, or a value of the wrong type.
+
+    Raises
+    ------
+    ConfigError, UnknownNameError
+        Naming the key, what is expected and what was given.
+    """
     if not isinstance(table, dict):
         raise ConfigError(f"{where or 'the profile'} must be a table, not {table!r}")
     if "*" in schema:
         if not table:
             raise ConfigError(f"[{where}] is empty; name at least one")
         for name, inner in table.items():
-            _check(inner, schema["*"], f"{where}.{name}")
+            check_table(inner, schema["*"], f"{where}.{name}")
         return
     known = [key for key in schema if key != "?"]
     for key, value in table.items():
@@ -139,7 +158,7 @@ def _check(table: Any, schema: Schema, where: str) -> None:
         if isinstance(expected, str):
             _check_type(path, value, expected.lstrip("?"))
         else:
-            _check(value, expected, path)
+            check_table(value, expected, path)
     for key in known:
         expected = schema[key]
         optional = expected.startswith("?") if isinstance(expected, str) else "?" in expected
