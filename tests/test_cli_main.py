@@ -251,6 +251,6 @@ def test_the_installed_command_fails_without_a_traceback(tmp_path):
     )
     assert done.returncode == 2
     assert done.stderr.startswith(
-        "tnlearn: unknown command 'drwa': did you mean 'draw'? Known: benchmark, draw, "
+        "tnlearn: unknown command 'drwa': did you mean 'draw'? Known: benchmark, study, claims, "
     )
     assert done.stderr.count("\n") == 1

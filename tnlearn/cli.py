@@ -256,12 +256,13 @@ def _parser() -> tuple[_Parser, dict[str, argparse.ArgumentParser]]:
     label = cli_label.add(commands, _integer, _choice, _window)
     phase = cli_phase.add(commands, _integer, _choice)
     study = cli_study.add(commands, _integer, _choice)
+    claims = cli_study.add_claims(commands)
 
     about = commands.add_parser(
         "about", help="versions, threads, BLAS, compiler", allow_abbrev=False
     )
     about.set_defaults(call=_about)
-    named = {"benchmark": bench, "study": study, "draw": draw, "label": label}
+    named = {"benchmark": bench, "study": study, "claims": claims, "draw": draw, "label": label}
     return parser, {**named, "phase-diagram": phase, "about": about}
 
 

@@ -1,4 +1,4 @@
-"""The command `tnlearn study`: its arguments, and one call of the package."""
+"""The commands `tnlearn study` and `tnlearn claims`: arguments, and one call of the package."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["NAMES", "add"]
+__all__ = ["NAMES", "add", "add_claims"]
 
 # Spelt out here so that `tnlearn --help` starts without the studies; a test holds them equal.
-NAMES = ("trainability", "pruning", "audit", "sizes", "disorder", "samples", "marker")
+NAMES = (*("exact", "trainability", "pruning", "audit", "sizes", "disorder", "samples", "marker"),)
 
 
 def add(
@@ -50,6 +50,31 @@ def add(
     )
     parser.set_defaults(call=_study)
     return parser
+
+
+def add_claims(commands: Any) -> argparse.ArgumentParser:
+    """Add the command `claims` to the parser, and return its own parser."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "claims",
+        help="write the page of claims and verdicts from the results of studies",
+        description="Read every results.json of a study below DIR and write the claims made of "
+        "these networks beside the numbers measured, with a verdict, as Markdown.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("folder", type=Path, metavar="DIR", help="where the results are")
+    parser.add_argument(
+        "--out", type=Path, default=Path("claims.md"), metavar="FILE", help="default: claims.md"
+    )
+    parser.set_defaults(call=_claims)
+    return parser
+
+
+def _claims(options: argparse.Namespace) -> int:
+    """Write the page of claims and say where it is."""
+    from tnlearn.report.claims import write_claims
+
+    print(f"The claims are in {write_claims(options.folder, options.out).resolve()}")
+    return 0
 
 
 def _part(text: str) -> tuple[int, int]:

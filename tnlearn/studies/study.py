@@ -27,6 +27,7 @@ FORMAT = "tnlearn-study/1"
 
 # In the order in which `all` does them: what trains most for the others comes first.
 STUDIES = (
+    "exact",
     "trainability",
     "pruning",
     "audit",
@@ -49,7 +50,7 @@ _COMMON: Mapping[str, Any] = {
     "batch_size": "int",
     "batches": "str",
     "threshold": "number",
-    "networks": "list",
+    "networks": "?list",
 }
 
 
@@ -133,7 +134,7 @@ def read_profile(
         if profile[key] < 1:
             raise ConfigError(f"{key} must be at least 1, not {profile[key]}")
     profile["entries"] = {}
-    for name in profile["networks"]:
+    for name in profile.get("networks", ()):
         check_choice("network", name, list(entries))
         check_table(entries[name], NETWORK, f"entries.{name}")
         profile["entries"][name] = entries[name]
