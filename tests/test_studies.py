@@ -294,7 +294,7 @@ def test_a_killed_run_goes_on_to_the_same_results(
     killed = 0
     for results in (1, 3):
         process = subprocess.Popen(command, env=environment)
-        deadline = time.monotonic() + 40
+        deadline = time.monotonic() + 180
         while process.poll() is None and time.monotonic() < deadline:
             if len(list((out / "tasks").glob("*.json"))) >= results:
                 process.send_signal(signal.SIGKILL)
@@ -303,5 +303,5 @@ def test_a_killed_run_goes_on_to_the_same_results(
             time.sleep(0.002)
         process.wait()
     assert killed
-    subprocess.run(command, env=environment, check=True, timeout=60)
+    subprocess.run(command, env=environment, check=True, timeout=300)
     assert measured(out) == measured(finished)
