@@ -105,6 +105,20 @@ class Compiled:
         axes = range(len(shape))
         return tuple(sorted(axes, key=lambda axis: (shape[axis] is not None, axis)))
 
+    def step_identity(self) -> tuple[str, tuple[bytes, ...]]:
+        """What the step does to features and parameters: its code, and the constants it reads.
+
+        Where it is the same for a network at two lengths, features of both may be mixed.
+        """
+        read = [node for node in self.step.graph.nodes if node.op == "placeholder"]
+        used = [bool(node.users) for node in read[len(read) - len(self._constants) :]]
+        constants = tuple(
+            constant.numpy().tobytes()
+            for constant, there in zip(self._constants, used, strict=True)
+            if there
+        )
+        return self.step.code, constants
+
     def initial(self, seed: int, members: Sequence[int]) -> dict[str, torch.Tensor]:
         """Starting values of members with these numbers, each (len(members), *shape).
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -63,6 +64,7 @@ class _Walk:
     table: TermTable
     out: Inds
     args: list[Value]
+    inds: Mapping[str, Inds]
     names: dict[int, Inds] = field(default_factory=dict)
     times: Counter[int] = field(default_factory=Counter)
     leaves: set[int] = field(default_factory=set)
@@ -83,7 +85,28 @@ class _Walk:
         b = self.note(self.table.reduce(b, keep | set(a.names)))
         value = self.note(self.table.pair(a, b, keep))
         self.times[value.term.id] += 1
+        self.between(value.term)
         return value
+
+    def between(self, term: Term) -> None:
+        """Note what a step was carried out through, where it was not the tree as it stands.
+
+        A trained node made of fixed functions is contracted with these first (see `fuse`).
+        """
+        for use in term.uses:
+            below = self.table.terms[use.term]
+            if below.id in self.names:
+                continue
+            if below.kind == "leaf":
+                self.leaves.add(below.id)
+                self.names[below.id] = self.inds[below.name]
+                continue
+            self.between(below)
+            known: dict[int, str] = {}
+            for inner in below.uses:
+                for label, name in zip(inner.labels, self.names[inner.term], strict=True):
+                    known.setdefault(label, name)
+            self.names[below.id] = tuple(known[label] for label in below.out)
 
 
 def contraction_steps(
@@ -99,17 +122,18 @@ def contraction_steps(
         for part in node.parts
     ]
     table = plan.table.copy()  # every step is there already; nothing is added to the plan
-    walk = _Walk(table, node.inds, args)
+    walk = _Walk(table, node.inds, args, {n.name: n.inds for n in network.nodes.values()})
     if node.lowering is None:
         value = walk.note(table.reduce(walk.visit(network.trees[node.name]), set(node.inds)))
-        walk.note(table.scale(value, node.scale))
+        root = walk.note(table.scale(value, node.scale)).term.id
     else:
         for part in (args[0], args[-1]):  # torch forms no shift tensors
             walk.leaves.add(walk.note(part).term.id)
-        walk.names[plan.values[node.name].term.id] = node.inds
+        root = plan.values[node.name].term.id
+        walk.names[root] = node.inds
     terms = table.terms
     steps: Steps = {}
-    for i in sorted(walk.names):
+    for i in _used(terms, root, walk.leaves):
         term, leaf = terms[i], i in walk.leaves
         uses = () if leaf else tuple(dict.fromkeys(use.term for use in term.uses))
         entering = dict.fromkeys(name for use in uses for name in walk.names[use])
@@ -129,6 +153,16 @@ def contraction_steps(
             times=max(1, walk.times[i]),
         )
     return node, steps
+
+
+def _used(terms: list[Term], root: int, leaves: set[int]) -> list[int]:
+    found, stack = {root}, [root]
+    while stack:
+        i = stack.pop()
+        below = set() if i in leaves else {use.term for use in terms[i].uses} - found
+        found |= below
+        stack.extend(below)
+    return sorted(found)
 
 
 def _summed(term: Term, names: dict[int, Inds]) -> Inds:

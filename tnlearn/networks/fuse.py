@@ -1,9 +1,9 @@
-"""Frozen factors before trained ones: ``data x (weights x constants) = (data x constants) x weights``.
+"""Frozen factors before trained ones: ``data (weights functions) = (data functions) weights``.
 
-A node that is a combination of fixed functions with trained weights, such as ``D = sum_k w_k f_k``,
-would have to be formed at every step of training, and what is folded of a data set would be all
-that D is contracted with.  Contracted with the functions first, a sample folds to one number for
-each function, ``B_k = sum_xy f_k(x, y) |q_xy|^2``: a handful, and as many for a chain of any length.
+A node that is a combination of fixed functions with trained weights, ``D = sum_k w_k f_k``, would
+have to be formed at every step of training, and all that D is contracted with would be kept of a
+sample.  With the functions first, a sample folds to one number for each of them,
+``B_k = sum_xy f_k(x, y) |q_xy|^2``: a handful, and as many for a chain of any length.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ __all__ = ["fused"]
 def fused(table: TermTable, a: Value, b: Value, keep: set[str]) -> Value | None:
     """The contraction of two values with the frozen factors first, or None where that is no gain.
 
-    One of the two must hold data and be frozen, the other be a product of parameters and
-    constants, all real.  Names that are not kept are summed.
+    One of the two must hold data and be frozen, the other be a sum over functions that are
+    constant, weighted by parameters, all real.  Names that are not kept are summed.
     """
     if b.term.data:
         a, b = b, a
@@ -30,7 +30,8 @@ def fused(table: TermTable, a: Value, b: Value, keep: set[str]) -> Value | None:
     factors = _factors(table, b)
     constants = [f for f in factors if not f.term.live]
     weights = [f for f in factors if f.term.live]
-    if not constants or not all(f.term.real for f in factors):
+    summed = any(set(c.names) - set(b.names) for c in constants)
+    if not summed or not all(f.term.real for f in factors):
         return None
     open_names = set().union(*(w.names for w in weights))
     while constants:

@@ -172,7 +172,7 @@ class TermTable:
         return Value(term, a.conj, tuple(a.names[i] for i in kept))
 
     def pair(self, a: Value, b: Value, keep: set[str]) -> Value:
-        """Contract two values; names that are not kept are summed, frozen factors first (`fuse`)."""
+        """Contract two values, frozen factors first (`fuse`); names not kept are summed."""
         a = self.reduce(a, keep | set(b.names))
         b = self.reduce(b, keep | set(a.names))
         together = fused(self, a, b, keep)

@@ -14,14 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from tnlearn.errors import ConfigError, ShapeError
-from tnlearn.networks.evaluate import check_states
+from tnlearn.errors import ConfigError
 from tnlearn.training.checkpoint import open_checkpoint
-from tnlearn.training.features import fold_states, is_complex, state_tensors
 from tnlearn.training.fitted import Fitted
 from tnlearn.training.lanes import fewer_lanes, lanes_for
 from tnlearn.training.loop import HISTORY, Arrays, Job, Samples, blocks_of
 from tnlearn.training.options import Options, check_options, real, whole
+from tnlearn.training.parts import Parts
 from tnlearn.training.pool import Progress, train_blocks
 from tnlearn.training.record import run_record
 
@@ -70,9 +69,15 @@ def fit(
     ----------
     net : Network
         With a class head: logits (batch, classes).
-    data, validation : Dataset
-        States, labels (class indices) and classes.  Both must have the same classes, in the same
+    data, validation : Dataset, or list of Datasets
+        States, labels (class indices) and classes.  All must have the same classes, in the same
         order.  Validation loss and accuracy are recorded after every epoch.
+
+        With a list the samples of all its data sets are one training set.  Their lengths may
+        differ, from each other and from that of `net`, which is built anew for each: it works
+        where a trained node is a function of position and only heads follow, as in
+        ``tnl.fit(net.trainable("D", structure="position").head(4), [at_16, at_24, at_32], …)``.
+        Validation sets may then be of any length, too.
     members, epochs : int
         Size of the ensemble; passes over the data.
     batch_size : int
@@ -139,8 +144,8 @@ def fit(
             f"net must be a network, such as tnl.rswn(...) or tnl.baseline(...) gives, "
             f"not {type(net).__name__}"
         )
-    labels = _labels("data", data)
-    held = None if validation is None else _labels("validation", validation)
+    parts = Parts("data", data)
+    held = None if validation is None else Parts("validation", validation)
     options = check_options(
         members=members,
         epochs=epochs,
@@ -157,11 +162,11 @@ def fit(
         patience=patience,
         member_offset=member_offset,
         dtype=dtype,
-        complex=is_complex(data) or (validation is not None and is_complex(validation)),
+        complex=parts.complex or (held is not None and held.complex),
         threads=threads,
         compile=_compiled(compile),
-        samples=len(labels),
-        validated=validation is not None,
+        samples=len(parts),
+        validated=held is not None,
     )
     workers = whole("workers", workers, 1)
     chunk = None if chunk is None else whole("chunk", chunk, 1)
@@ -171,13 +176,15 @@ def fit(
             f"workers use one thread each: give threads=1 with workers={workers}, "
             f"or workers=1 with threads={options.threads}"
         )
-    if validation is not None:
-        _check_validation(data, validation)
+    if held is not None:
+        parts.check_validation(held)
+    resized = parts.several or (held is not None and held.several)
     with _threads(options.threads):
-        samples = _fold(net, data, labels, options)
-        held_samples = None if held is None else _fold(net, validation, held, options)
-        lanes = _lanes(net, samples, options, len(data.classes))
-        record = run_record(net, data, validation, options, lanes)
+        samples = parts.fold(net, options, resized)
+        held_samples = None if held is None else held.fold(net, options, resized)
+        lanes = _lanes(net, samples, options, len(parts.classes))
+        validated = None if held is None else held.given
+        record = run_record(net, parts.given, validated, options, lanes)
         blocks = blocks_of(options.ids, lanes)
         tasks = _tasks(blocks, lanes, chunk, workers)
         bar = Progress(options.members, options.epochs, show=bool(progress))
@@ -188,53 +195,7 @@ def fit(
                 folder = stack.enter_context(open_checkpoint(checkpoint, record))
             job = Job(net, options, lanes, record, folder, checkpoint_every)
             results = train_blocks(job, samples, held_samples, tasks, workers, bar)
-    return _gather(net, record, [results[b] for b in blocks], validation is not None)
-
-
-def _labels(name: str, data: Any) -> Tensor:
-    missing = [x for x in ("states", "labels", "classes", "info") if not hasattr(data, x)]
-    if missing:
-        raise ConfigError(
-            f"{name} must be a data set such as tnl.dataset(...) gives; "
-            f"a {type(data).__name__} has no {missing[0]!r}"
-        )
-    labels = np.asarray(data.labels)
-    if labels.ndim != 1 or labels.dtype.kind not in "iu":
-        raise ShapeError(
-            f"{name}.labels must be class indices, integers (samples,); "
-            f"got {labels.dtype} {labels.shape}"
-        )
-    if not labels.size:
-        raise ShapeError(f"{name} holds no samples")
-    samples = np.shape(data.states.u)[0]
-    if len(labels) != samples:
-        raise ShapeError(f"{name} holds {samples} samples of states but {len(labels)} labels")
-    count = len(data.classes)
-    if labels.min() < 0 or labels.max() >= count:
-        raise ConfigError(
-            f"{name}.labels must lie in 0 .. {count - 1}, as there are {count} classes "
-            f"{tuple(data.classes)}; found {labels.min()} .. {labels.max()}"
-        )
-    return torch.from_numpy(labels.astype(np.int64))
-
-
-def _check_validation(data: Any, validation: Any) -> None:
-    if tuple(validation.classes) != tuple(data.classes):
-        raise ConfigError(
-            f"validation has classes {tuple(validation.classes)}, but data has "
-            f"{tuple(data.classes)}; both need the same, in the same order"
-        )
-    here, there = np.shape(validation.states.u)[1:], np.shape(data.states.u)[1:]
-    if here != there:
-        raise ShapeError(
-            f"validation has (states, cells) = {tuple(here)}, but data has {tuple(there)}"
-        )
-
-
-def _fold(net: Any, data: Any, labels: Tensor, options: Options) -> Samples:
-    u, v = state_tensors(data, getattr(torch, options.dtype))
-    check_states(net, u, v)
-    return Samples(fold_states(options.compiled(net, 1).fold, u, v), labels)
+    return _gather(net, record, [results[b] for b in blocks], held is not None)
 
 
 def _lanes(net: Any, samples: Samples, options: Options, classes: int) -> int:

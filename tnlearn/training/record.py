@@ -13,7 +13,13 @@ __all__ = ["data_record", "differences", "run_record"]
 
 
 def data_record(data: Any) -> dict[str, Any]:
-    """A data set by its recipe (``data.info``), its classes, and the SHA-256 of what it holds."""
+    """A data set by its recipe (``data.info``), its classes, and the SHA-256 of what it holds.
+
+    Of a list of data sets: the classes they share, and the record of each under ``parts``.
+    """
+    if isinstance(data, list):
+        parts = [data_record(x) for x in data]
+        return {"classes": parts[0]["classes"], "parts": parts}
     arrays = {"u": data.states.u, "v": data.states.v, "labels": data.labels}
     return {
         "info": plain(data.info),

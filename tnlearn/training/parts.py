@@ -1,0 +1,175 @@
+"""Chains of several lengths as one training set.
+
+A network whose trained nodes are functions of position folds a sample to as many numbers at every
+length (`tnlearn.networks.fuse`), and what follows is the same computation: the folded features of
+data sets of several lengths, one after the other, are one training set.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from tnlearn.errors import ConfigError, ShapeError, TnlearnError
+from tnlearn.networks.evaluate import check_states
+from tnlearn.training.features import fold_states, is_complex, state_tensors
+from tnlearn.training.loop import Samples
+from tnlearn.training.options import Options
+
+__all__ = ["Parts"]
+
+Tensor = torch.Tensor
+
+
+class Parts:
+    """What `fit` trains or validates on: one data set, or several of any lengths.
+
+    Parameters
+    ----------
+    name
+        ``"data"`` or ``"validation"``, for messages.
+    given
+        A data set, or a list of them.
+
+    Raises
+    ------
+    ConfigError, ShapeError
+        If one of them is not a data set, its labels do not fit it, or the classes differ.
+    """
+
+    def __init__(self, name: str, given: Any) -> None:
+        self.several = isinstance(given, (list, tuple))
+        self.sets: list[Any] = list(given) if self.several else [given]
+        if not self.sets:
+            raise ConfigError(f"{name} is an empty list: give a data set, or several")
+        called = [f"{name}[{i}]" for i in range(len(self.sets))] if self.several else [name]
+        self.labels = [_labels(n, x) for n, x in zip(called, self.sets, strict=True)]
+        self.classes = tuple(self.sets[0].classes)
+        for n, x in zip(called, self.sets, strict=True):
+            self.same_classes(n, x, called[0])
+
+    def __len__(self) -> int:
+        return sum(map(len, self.labels))
+
+    @property
+    def given(self) -> Any:
+        """The data set, or the list of them, as it was given."""
+        return self.sets if self.several else self.sets[0]
+
+    @property
+    def complex(self) -> bool:
+        """Whether any of the states is complex."""
+        return any(map(is_complex, self.sets))
+
+    def same_classes(self, name: str, data: Any, of: str = "data") -> None:
+        """Raise `ConfigError` unless a data set has these classes in this order."""
+        if tuple(data.classes) != self.classes:
+            raise ConfigError(
+                f"{name} has classes {tuple(data.classes)}, but {of} has {self.classes}; "
+                "both need the same, in the same order"
+            )
+
+    def check_validation(self, validation: Parts) -> None:
+        """Raise unless this training set and that validation set fit together."""
+        for i, data in enumerate(validation.sets):
+            self.same_classes(f"validation[{i}]" if validation.several else "validation", data)
+        if self.several or validation.several:
+            return  # of any length
+        here, there = _shape(validation.sets[0]), _shape(self.sets[0])
+        if here != there:
+            raise ShapeError(f"validation has (states, cells) = {here}, but data has {there}")
+
+    def fold(self, net: Any, options: Options, resized: bool) -> Samples:
+        """Folded features and labels; with `resized` the network at the length of each part.
+
+        Raises
+        ------
+        ConfigError
+            If the network folds chains of different lengths to features of different kinds.
+        ShapeError, NotFiniteError, MemoryLimitError
+            As `fold_states`, and if the states do not fit the network.
+        """
+        features, steps = [], []
+        for data in self.sets:
+            sized = _at_length(net, _shape(data)[1]) if resized else net
+            u, v = state_tensors(data, getattr(torch, options.dtype))
+            check_states(sized, u, v)
+            compiled = options.compiled(sized, 1)
+            features.append(fold_states(compiled.fold, u, v))
+            if resized:
+                steps.append((compiled.parameters, compiled.step_identity()))
+        for data, folded, step in zip(self.sets[1:], features[1:], steps[1:], strict=False):
+            shapes = [[tuple(x.shape[1:]) for x in part] for part in (features[0], folded)]
+            if shapes[0] != shapes[1] or step != steps[0]:
+                raise ConfigError(
+                    f"this network cannot be trained on chains of {_shape(self.sets[0])[1]} and of "
+                    f"{_shape(data)[1]} cells at once: what it learns, or what it learns from, "
+                    f"changes with the length ({_first_difference(steps[0], step, shapes)}). Free "
+                    "its nodes as functions of position, as in "
+                    "net.trainable('D', structure='position')"
+                )
+        if len(features) == 1:
+            return Samples(features[0], self.labels[0])
+        return Samples(
+            tuple(torch.cat(parts) for parts in zip(*features, strict=True)),
+            torch.cat(self.labels),
+        )
+
+
+def _at_length(net: Any, cells: int) -> Any:
+    """The network for chains of that length, contracted along the same trees."""
+    from tnlearn.networks.recipes import from_description
+
+    if net.cells == cells:
+        return net
+    try:
+        recipe = net.resize(cells).describe()["recipe"]
+    except TnlearnError as error:
+        raise ConfigError(
+            f"to train on several lengths the network is built for each; for {cells} cells that "
+            f"fails: {error}"
+        ) from error
+    return from_description({"recipe": recipe, "trees": net.describe()["trees"]})
+
+
+def _first_difference(one: Any, other: Any, shapes: list[list[tuple[int, ...]]]) -> str:
+    for name, shape in one[0].items():
+        if other[0].get(name) != shape:
+            return f"parameter {name!r} has shapes {shape} and {other[0].get(name)}"
+    if shapes[0] != shapes[1]:
+        return f"a sample is folded to shapes {shapes[0]} and {shapes[1]}"
+    return "frozen nodes that depend on the length are used after the trained ones"
+
+
+def _shape(data: Any) -> tuple[int, int]:
+    states, cells = np.shape(data.states.u)[1:]
+    return int(states), int(cells)
+
+
+def _labels(name: str, data: Any) -> Tensor:
+    missing = [x for x in ("states", "labels", "classes", "info") if not hasattr(data, x)]
+    if missing:
+        raise ConfigError(
+            f"{name} must be a data set such as tnl.dataset(...) gives; "
+            f"a {type(data).__name__} has no {missing[0]!r}"
+        )
+    labels = np.asarray(data.labels)
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise ShapeError(
+            f"{name}.labels must be class indices, integers (samples,); "
+            f"got {labels.dtype} {labels.shape}"
+        )
+    if not labels.size:
+        raise ShapeError(f"{name} holds no samples")
+    samples = np.shape(data.states.u)[0]
+    if len(labels) != samples:
+        raise ShapeError(f"{name} holds {samples} samples of states but {len(labels)} labels")
+    count = len(data.classes)
+    if labels.min() < 0 or labels.max() >= count:
+        raise ConfigError(
+            f"{name}.labels must lie in 0 .. {count - 1}, as there are {count} classes "
+            f"{tuple(data.classes)}; found {labels.min()} .. {labels.max()}"
+        )
+    return torch.from_numpy(labels.astype(np.int64))
