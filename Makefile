@@ -1,7 +1,8 @@
-# The whole project by four words:
+# The whole project by five words:
 #   make benchmark   set up, run the quick comparison, say where the report is
 #   make test        the same set-up, then all tests
 #   make lint        formatting, lint and types
+#   make results     all studies at a size of about an hour on two cores, and the claims from them
 #   make clean       remove the environment and everything that was built (not the results)
 #
 # The set-up is done once and again only when pyproject.toml, setup.cfg or the constraints change.
@@ -16,6 +17,7 @@ CONSTRAINTS := constraints.txt
 # Worker processes of the tests; each of them computes with one thread.
 TEST_WORKERS := 2
 OUT := benchmark-quick
+RESULTS := study-all-hour
 
 # The first interpreter that really starts and is new enough: a name on the PATH may be a shim of
 # a version that is not active.
@@ -27,7 +29,7 @@ PYTHON = $(shell $(find_python))
 pip_install := $(BIN)/python -m pip install --disable-pip-version-check \
 	$(if $(CONSTRAINTS),-c $(CONSTRAINTS))
 
-.PHONY: benchmark test lint clean
+.PHONY: benchmark test lint results clean
 # A recipe that fails or is interrupted leaves no stamp behind.
 .DELETE_ON_ERROR:
 
@@ -41,6 +43,10 @@ lint: $(VENV)/quality.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+results: $(VENV)/installed.stamp
+	$(BIN)/tnlearn study all --profile hour --out "$(RESULTS)"
+	$(BIN)/tnlearn claims "$(RESULTS)" --keep docs/results --out docs/claims.md
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -13,6 +13,7 @@ from tnlearn.cli import main
 from tnlearn.errors import CheckpointError, ConfigError, FileError, UnknownNameError
 from tnlearn.physics.invariants import winding
 from tnlearn.report.claims import CLAIMS, VERDICTS, claims_page, read_results, write_claims
+from tnlearn.report.collect import collect
 from tnlearn.studies.exact import trace_formula
 from tnlearn.studies.members import data_set
 from tnlearn.studies.study import PROFILES, STUDIES, load_study, read_profile, study
@@ -262,6 +263,23 @@ def test_claims_are_written_from_results(finished: Path, tmp_path: Path) -> None
     assert page.count("not measured") >= len(CLAIMS) - 1
     value = json.loads((finished / "results.json").read_text())["findings"][0]["value"]
     assert f"{value:.1e}" in page
+
+
+def test_the_kept_copies_are_the_results(finished: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    stale = kept / "exact" / "figures" / "no-longer-made.png"
+    stale.parent.mkdir(parents=True)
+    stale.write_bytes(b"")
+    assert collect(finished, kept) == [kept / "exact"]
+    copied = json.loads((kept / "exact" / "results.json").read_text())
+    assert copied == json.loads((finished / "results.json").read_text())
+    assert sorted(p.name for p in (kept / "exact" / "figures").iterdir()) == [
+        "precision.png",
+        "rounding.png",
+    ]
+    pages = [write_claims(f, tmp_path / "claims.md").read_text() for f in (finished, kept)]
+    assert pages[1].replace(str(kept), str(finished)) == pages[0]
+    assert not list(kept.rglob("*.html"))
 
 
 def test_studies_that_differ_give_a_verdict_that_depends() -> None:

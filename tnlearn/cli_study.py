@@ -65,6 +65,13 @@ def add_claims(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--out", type=Path, default=Path("claims.md"), metavar="FILE", help="default: claims.md"
     )
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        metavar="KEPT",
+        help="also copy the numbers and figures of every study there, small enough to be kept, "
+        "and write the page from the copies",
+    )
     parser.set_defaults(call=_claims)
     return parser
 
@@ -73,7 +80,13 @@ def _claims(options: argparse.Namespace) -> int:
     """Write the page of claims and say where it is."""
     from tnlearn.report.claims import write_claims
 
-    print(f"The claims are in {write_claims(options.folder, options.out).resolve()}")
+    folder = options.folder
+    if options.keep is not None:
+        from tnlearn.report.collect import collect
+
+        collect(folder, options.keep)
+        folder = options.keep
+    print(f"The claims are in {write_claims(folder, options.out).resolve()}")
     return 0
 
 
