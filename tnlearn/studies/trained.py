@@ -74,7 +74,8 @@ def training_config(
     profile
         Of a study, with its `entries` resolved.
     data
-        ``name, train, validation, test`` and optionally ``disorder``.
+        ``name, train, validation, test`` and optionally ``disorder``: a strength, or a list of
+        strengths that are mixed in equal parts.
     name
         Of the entry.
     offset, members
@@ -107,9 +108,16 @@ def part(config: Mapping[str, Any], which: str, samples: int | None = None) -> D
         data["name"],
         config["cells"],
         data[which] if samples is None else samples,
-        float(data.get("disorder", 0.0)),
+        _strength(data.get("disorder", 0.0)),
         part_seed(config["seed"], which),
     )
+
+
+def _strength(disorder: Any) -> float | tuple[float, ...]:
+    """A strength of disorder, or those of a mixture (a list)."""
+    if isinstance(disorder, (list, tuple)):
+        return tuple(float(strength) for strength in disorder)
+    return float(disorder)
 
 
 def shifted_part(config: Mapping[str, Any], how: str, samples: int | None = None) -> Dataset:
@@ -144,6 +152,7 @@ def trained(config: Mapping[str, Any], store: Path) -> Fitted:
     """
     # The test chains decide nothing about training.
     kept = {key: value for key, value in config["data"].items() if key not in ("test", "shifts")}
+    kept["disorder"] = _strength(kept.get("disorder", 0.0))
     key = json.dumps({**config, "data": kept}, sort_keys=True)
     path = Path(store) / f"{hashlib.sha256(key.encode()).hexdigest()[:20]}.npz"
     if path.exists():
