@@ -15,7 +15,6 @@ import tnlearn as tnl
 from tnlearn.errors import ConfigError, UnknownNameError
 from tnlearn.networks import formula as f
 from tnlearn.networks.init import draw
-from tnlearn.networks.structures import position_basis
 
 TIGHT = {"rtol": 0.0, "atol": 1e-12}
 DENSE_RANK = 6  # of D on a ring of six cells: all of it
@@ -25,6 +24,7 @@ FREED = [
     ("quartic", ["D"], {}),
     ("quartic", ["D"], {"structure": "dense"}),
     ("quartic", ["D"], {"structure": "position"}),
+    ("quartic", ["D"], {"structure": "position-short"}),
     ("quartic", ["D"], {"structure": "lowrank", "bond": DENSE_RANK}),
     ("lowrank", ["left", "right"], {}),
     ("sublattice", ["X"], {}),
@@ -97,7 +97,13 @@ def test_a_diagonal_of_a_matrix_is_all_that_stays():
             {"D.left": (3, 6, 2), "D.right": (3, 6, 2)},
         ),
         ("quartic", {"structure": "diagonal"}, {"D.diagonal": (6,)}),
-        ("quartic", {"structure": "position"}, {"D.weights": (1 + 19 * 5,)}),
+        ("quartic", {"structure": "position"}, {"D.weights": (1 + 2 * 5,)}),
+        ("quartic", {"structure": "position-short"}, {"D.weights": (1 + 2 * 5 + 7 * 3,)}),
+        (
+            "quartic",
+            {"structure": "position", "bond": 2, "channels": 3},
+            {"D.left": (3, 2, 4), "D.right": (3, 2, 8)},
+        ),
         ("operator", {"structure": "position"}, {"X.weights": (1 + 2 * 7,)}),
         ("operator", {"structure": "dense"}, {"X": (12, 12)}),
         ("operator", {}, {"X": (12,)}),
@@ -135,12 +141,6 @@ def test_resized_networks_keep_heads_and_options():
     u, v = f.states(4)
     with pytest.raises(ConfigError, match="other length"):
         f.Tr(u @ v.H).network().resize(8)
-
-
-def test_the_basis_of_positions_is_smooth_in_the_length():
-    # far from the ends, the functions of one displacement do not know the length but for 1/L
-    short, long = (position_basis(np.zeros((n, n)), n) * n for n in (20, 40))
-    np.testing.assert_allclose(short[1::5][:, 12, 10], long[1::5][:, 22, 20], atol=1e-12)
 
 
 # ------------------------------------------------------------------- initialisation

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+import tnlearn as tnl
 from tnlearn.errors import ConfigError, UnknownNameError
 from tnlearn.report.statistics import difference
-from tnlearn.studies.samples import assemble, epochs_at
+from tnlearn.studies.members import data_set
+from tnlearn.studies.samples import epochs_at
+from tnlearn.studies.samples_numbers import assemble
 from tnlearn.studies.study import load_study, read_profile, study
 from tnlearn.studies.tasks import Task
 
@@ -29,6 +33,7 @@ networks = ["symmetric-dense", "linear"]
 sizes = [32, 64]
 elsewhere = 2
 passes = 2
+budgets = ["steps", "epochs"]
 shifts = ["clean", "disorder-0.5"]
 ours = ["symmetric-dense"]
 rivals = ["linear"]
@@ -61,21 +66,29 @@ def test_the_steps_are_as_many_at_every_number_of_chains(size: int) -> None:
     assert epochs_at({"epochs": 36}, 4000, 10**6, 3) == 3
 
 
-def test_fewer_members_elsewhere_and_shared_training(tmp_path: Path) -> None:
+def test_fewer_chains_are_the_first_of_more() -> None:
+    few, many = (data_set("ssh", 8, samples, 0.0, 0) for samples in (10, 25))
+    assert np.array_equal(few.states.u, many.states.u[:10])
+    assert np.array_equal(few.labels, many.labels[:10])
+
+
+def test_tasks_have_their_members_budgets_and_sizes(tmp_path: Path) -> None:
     chosen = load_study("samples")
-    made = chosen.tasks(read_profile(chosen, profile_in(tmp_path)))
-    count = {}
+    few = '[few]\nnetworks = ["linear"]\nsizes = [64]\n\n[data]'
+    text = TINY.replace("[data]", few, 1)
+    made = chosen.tasks(read_profile(chosen, profile_in(tmp_path, text)))
+    count: dict[tuple[str, int, int], int] = {}
     for task in made:
-        key = task.config["network"], task.config["size"]
-        count[key] = count.get(key, 0) + task.config["training"]["members"]
+        training = task.config["training"]
+        key = task.config["network"], task.config["size"], training["epochs"]
+        count[key] = count.get(key, 0) + training["members"]
+        assert training["data"]["train"] == task.config["size"]
     assert count == {
-        ("symmetric-dense", 32): 2,
-        ("symmetric-dense", 64): 3,
-        ("linear", 32): 2,
-        ("linear", 64): 3,
+        ("symmetric-dense", 32, 8): 2,  # as many steps as on 64 chains
+        ("symmetric-dense", 32, 4): 2,  # as many epochs
+        ("symmetric-dense", 64, 4): 3,  # both are the same training
+        ("linear", 64, 4): 3,
     }
-    at = {task.config["size"]: task.config["training"]["epochs"] for task in made}
-    assert at == {32: 8, 64: 4}
 
 
 @pytest.mark.parametrize(
@@ -83,6 +96,8 @@ def test_fewer_members_elsewhere_and_shared_training(tmp_path: Path) -> None:
     [
         (('rivals = ["linear"]', 'rivals = ["cnn"]'), UnknownNameError, "network in 'rivals'"),
         (("sizes = [32, 64]", "sizes = [8]"), ConfigError, "at least the batch size 16"),
+        (("sizes = [32, 64]", "sizes = [32.5]"), ConfigError, "not 32.5"),
+        (('"epochs"]', '"epoch"]'), UnknownNameError, "did you mean 'epochs'"),
     ],
 )
 def test_mistakes_are_named(
@@ -92,32 +107,54 @@ def test_mistakes_are_named(
         study("samples", profile_in(tmp_path, TINY.replace(*change)), tmp_path / "o")
 
 
+@pytest.mark.parametrize("name", ["quick", "hour", "paper"])
+def test_shipped_profiles_are_complete(name: str) -> None:
+    chosen = load_study("samples")
+    profile = read_profile(chosen, name)
+    made = chosen.tasks(profile)
+    assert {task.config["network"] for task in made} == set(profile["networks"])
+    assert len({task.key for task in made}) == len(made)
+    # Ours and the rivals meet at the number of chains the catalogue is made for.
+    met = {t.config["network"] for t in made if t.config["size"] == profile["data"]["train"]}
+    assert {*profile["ours"], *profile["rivals"]} <= met
+
+
 def test_the_whole_study(tmp_path: Path) -> None:
-    report = study("samples", profile_in(tmp_path), tmp_path / "out", progress=False)
+    report = tnl.study("samples", profile_in(tmp_path), tmp_path / "out", progress=False)
     assert report is not None
     page = report.read_text()
-    assert page.count("data:image/png;base64,") == 2
+    assert page.count("data:image/png;base64,") == 3  # a curve a budget, and the differences
     results = json.loads((tmp_path / "out" / "results.json").read_text())
-    accuracy = {
-        (c["network"], c["size"], c["shift"]): np.array(c["accuracy"]) for c in results["curves"]
+    rows = {(r["network"], r["size"], b): r for r in results["rows"] for b in r["budgets"]}
+    assert set(rows) == {
+        (name, size, budget)
+        for name in ("symmetric-dense", "linear")
+        for size in (32, 64)
+        for budget in ("steps", "epochs")
     }
-    assert len(accuracy["linear", 64, "clean"]) == 3
-    assert all(((x >= 0) & (x <= 1)).all() for x in accuracy.values())
+    assert len(rows["linear", 64, "steps"]["accuracy"]["clean"]) == 3
+    assert rows["linear", 32, "steps"]["steps"] == rows["linear", 64, "steps"]["steps"] == 16
+    assert rows["linear", 32, "epochs"]["steps"] == 8
+    for row in results["rows"]:
+        for key in ("accuracy", "accuracy_clear"):
+            assert all(0 <= x <= 1 for values in row[key].values() for x in values)
     leads = [f for f in results["findings"] if f["claim"] == "beats-cnn-resnet"]
-    assert len(leads) == 4
+    assert len(leads) == 6  # at 32 once a budget, at 64 once, for each shift
     for lead in leads:
-        key = lead["size"], lead["shift"]
-        expected = difference(accuracy["symmetric-dense", *key], accuracy["linear", *key])
+        key = lead["size"], lead["budgets"][0]
+        mine, rival = (
+            rows[name, *key]["accuracy"][lead["shift"]] for name in ("symmetric-dense", "linear")
+        )
+        expected = difference(mine, rival)
         assert lead["value"] == pytest.approx(100 * expected.value)
         assert lead["low"] == pytest.approx(100 * expected.low)
+        assert lead["median"] == pytest.approx(100 * (np.median(mine) - np.median(rival)))
 
 
 @pytest.mark.parametrize(
     ("rival", "verdict"), [(0.3, "supported"), (0.92, "not supported"), (None, "depends on")]
 )
-def test_the_verdict_on_the_lead_follows_the_numbers(
-    tmp_path: Path, rival: float | None, verdict: str
-) -> None:
+def test_the_verdicts_follow_the_numbers(tmp_path: Path, rival: float | None, verdict: str) -> None:
     chosen = load_study("samples")
     profile = read_profile(chosen, profile_in(tmp_path))
     done = []
@@ -127,8 +164,10 @@ def test_the_verdict_on_the_lead_follows_the_numbers(
         if level is None:  # behind at few chains only
             level = 0.3 if task.config["size"] == 32 else 0.94
         values = level + 0.001 * np.arange(task.config["training"]["members"])
-        done.append((_plain(task), {"accuracy": dict.fromkeys(profile["shifts"], values)}))
-    found = assemble(profile, done)
+        each = dict.fromkeys(profile["shifts"], values)
+        result = {"accuracy": each, "accuracy_clear": each, "validation": values}
+        done.append((_plain(task), result))
+    found: dict[str, Any] = assemble(profile, done)
     words = {v["claim"]: v["verdict"] for v in found["verdicts"]}
     assert words["beats-cnn-resnet"] == verdict
     # The dense network, symmetric, has .95; the linear one, generic, has less than .9 or more.

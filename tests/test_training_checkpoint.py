@@ -19,6 +19,7 @@ from resume_training import run
 
 import tnlearn as tnl
 from tnlearn.errors import CheckpointError, FileError
+from tnlearn.files import TEMPORARY
 from tnlearn.training import archive, checkpoint, loop
 
 DATA, HELD = toy(120), toy(50, seed=2)
@@ -112,7 +113,7 @@ def test_killed_again_and_again(tmp_path: Path, workers: int, kills: int) -> Non
     assert -signal.SIGKILL in seen
     assert_same(run(None, 40, None), run(str(folder), 40, 32))
     if workers == 1:  # a worker that outlives its parent by a moment may leave one
-        assert not [x for x in folder.iterdir() if x.name.startswith(archive.TEMPORARY)]
+        assert not [x for x in folder.iterdir() if x.name.startswith(TEMPORARY)]
 
 
 def _written(folder: Path) -> int:
@@ -223,7 +224,7 @@ def test_two_runs_on_one_folder(tmp_path: Path) -> None:
 def test_what_a_killed_writer_left_is_cleared(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir()
-    (folder / f"{archive.TEMPORARY}abc.tmp").write_bytes(b"half")
+    (folder / f"{TEMPORARY}abc.tmp").write_bytes(b"half")
     fit(folder)
     assert sorted(content(folder)) == ["block-000000.npz", "checkpoint.json", "lock"]
 

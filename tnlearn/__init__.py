@@ -37,8 +37,8 @@ _HOMES = {
     "study": "tnlearn.studies.study",
     "Audit": "tnlearn.audits.audit",
     "audit": "tnlearn.audits.audit",
-    "Marker": "tnlearn.models.marker",
-    "marker": "tnlearn.models.marker",
+    "Marker": "tnlearn.markers.marker",
+    "marker": "tnlearn.markers.marker",
 }
 
 # Sub-modules that are themselves public names (tnl.init.normal(0.1)).

@@ -193,13 +193,18 @@ def dataset(
 ) -> Dataset | StoredDataset:
     """Balanced, labelled chains, in memory or, if larger than that, in a file.
 
-    ========== ============= ===================================================
-    name       windings      hoppings
-    ========== ============= ===================================================
-    `ssh`      0, 1          t_0, t_1 uniform on [0, 2)
-    `extended` −1, 0, 1, 2   t_{−1}, t_0, t_1, t_2 uniform on [−1, 1)
-    `complex`  −1, 0, 1, 2   the same, real and imaginary parts each on [−1, 1)
-    ========== ============= ===================================================
+    =========== ============= ==================================================
+    name        windings      hoppings
+    =========== ============= ==================================================
+    `ssh`       0, 1          t_0, t_1 uniform on [0, 2)
+    `extended`  −1, 0, 1, 2   t_{−1}, t_0, t_1, t_2 uniform on [−1, 1)
+    `complex`   −1, 0, 1, 2   the same, real and imaginary parts each on [−1, 1)
+    `multiband` −2, …, 2      2 × 2 matrices T_{−1}, T_0, T_1, entries as `complex`
+    =========== ============= ==================================================
+
+    The four bands of `multiband` (after arXiv:1805.10503) have two orbitals per
+    sublattice and cell.  Each pair of an A and a B orbital counts as a cell of its
+    states and chains, as in docs/files.md: they have 2 `cells` of them.
 
     Each hopping is t_m + disorder · r, r uniform on [−1/2, 1/2) in every cell, the
     same strength on each offset.  The label is the integer of the disordered
@@ -276,14 +281,15 @@ def build(recipe_info: dict[str, Any]) -> Dataset:
     known = recipe_for(info["name"]).classes
     cells, samples, every = info["cells"], info["samples"], info["labels"] == "all"
     width = 8 if recipe.kind == "real" else 16
-    check_memory(f"{samples} samples of {cells} cells", 3 * samples * cells**2 * width)
+    pairs = recipe.orbitals * cells
+    check_memory(f"{samples} samples of {cells} cells", 3 * samples * pairs**2 * width)
     indices = np.arange(info["start"], info["start"] + samples)
     chains, goal, generators = draw(recipe, cells, info["disorder"], info["seed"], indices)
     chains = chains.with_boundary(info["boundary"])
     windings = np.asarray(recipe.classes, dtype=np.int64)[goal]
     found = states(chains)
     if info["gauge"] == "random":
-        draws = np.array([g.random(cells) for g in generators])
+        draws = np.array([g.random(pairs) for g in generators])
         found = found.with_gauge(gauge_factors(draws, np.iscomplexobj(found.u)))
     return Dataset(
         found.astype(info["dtype"]),

@@ -21,11 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tnlearn.errors import FileError
-
-try:
-    import fcntl
-except ImportError:  # not a POSIX system: two runs on one output are then the user's to avoid
-    fcntl = None  # type: ignore[assignment]
+from tnlearn.files import lock
+from tnlearn.records import differing
 
 __all__ = ["Journal"]
 
@@ -71,7 +68,10 @@ class Journal:
                 "is writable"
             ) from error
         try:
-            self._lock()
+            if not lock(self._stream):
+                raise FileError(
+                    f"{path} is in use by another process; wait for it, or give another output"
+                )
             self._go_on(run)
         except BaseException:
             self._stream.close()
@@ -117,16 +117,6 @@ class Journal:
         self._stream.close()
         self.path.unlink(missing_ok=True)
 
-    def _lock(self) -> None:
-        if fcntl is None:
-            return
-        try:
-            fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise FileError(
-                f"{self.path} is in use by another process; wait for it, or give another output"
-            ) from error
-
     def _go_on(self, run: Any) -> None:
         self._stream.seek(0)
         first = self._stream.readline()
@@ -167,8 +157,7 @@ class Journal:
             raise FileError(
                 f"{self.path} is in the way and not a journal of tnlearn; move it or remove it"
             )
-        different = sorted(k for k in {*run, *found} if run.get(k) != found.get(k))
         raise FileError(
-            f"{self.path} was begun with another {', '.join(different)}; it is left as it is. Use "
-            "the same input and settings to go on with it, or remove it to start afresh"
+            f"{self.path} was begun with another {', '.join(differing(found, run))}; it is left as "
+            "it is. Use the same input and settings to go on with it, or remove it to start afresh"
         )

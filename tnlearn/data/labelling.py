@@ -13,16 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tnlearn.data.atomic import replacing
 from tnlearn.data.journal import Journal
 from tnlearn.data.sources import Source, open_source
-from tnlearn.data.storage import part_of, plain
+from tnlearn.data.storage import part_of
 from tnlearn.errors import ConfigError, FileError, NotFiniteError, TnlearnError, check_choice
+from tnlearn.files import replacing
 from tnlearn.physics.chains import Chains
 from tnlearn.physics.geometry import check_boundary
 from tnlearn.physics.hamiltonians import Splitting, banded_or_dense, splitting_of
 from tnlearn.physics.inputs import KINDS, kind_of
 from tnlearn.physics.invariants import METHODS, Winding, winding
+from tnlearn.records import plain
 
 __all__ = ["OUTPUTS", "Labelled", "label_file"]
 

@@ -36,6 +36,8 @@ class Recipe:
         uniform random phase.
     classes : tuple of int
         Windings kept, equally often.
+    orbitals : int
+        Orbitals d per sublattice and cell; each hopping is then a d × d matrix T_m.
     """
 
     key: str
@@ -46,21 +48,40 @@ class Recipe:
     high: float
     kind: str
     classes: tuple[int, ...]
+    orbitals: int = 1
+
+    @property
+    def bonds(self) -> int:
+        """Bonds of a cell: its offsets, times d × d."""
+        return len(self.offsets) * self.orbitals**2
 
     @property
     def numbers(self) -> int:
         """Uniform random numbers that one draw of the clean hoppings takes."""
-        return len(self.offsets) * (1 if self.kind == "real" else 2)
+        return self.bonds * (1 if self.kind == "real" else 2)
+
+    @property
+    def pair_offsets(self) -> tuple[int, ...]:
+        """Offsets counted in pairs of one A and one B orbital: those of `Chains`.
+
+        Orbital a of A in cell x and orbital b of B in cell y are the pairs x d + a and y d + b.
+        """
+        d = self.orbitals
+        low, high = min(self.offsets), max(self.offsets)
+        return self.offsets if d == 1 else tuple(range(d * low - d + 1, d * high + d))
 
     def amplitudes(self, uniform: Array) -> Array:
-        """Hoppings (…, offsets) from uniform numbers (…, numbers) on [0, 1)."""
-        k = len(self.offsets)
+        """Hoppings (…, bonds) from uniform numbers (…, numbers) on [0, 1).
+
+        The bonds are those of T_m[a, b] in the order of m, a, b.
+        """
+        k = self.bonds
         first = self.low + (self.high - self.low) * uniform[..., :k]
         if self.kind == "cartesian":
             first = first + 1j * (self.low + (self.high - self.low) * uniform[..., k:])
         elif self.kind == "polar":
             first = first * np.exp(2j * np.pi * uniform[..., k:])
-        scaled: Array = first * np.asarray(self.scales)
+        scaled: Array = first * np.repeat(self.scales, self.orbitals**2)
         return scaled
 
 
@@ -90,6 +111,18 @@ DATASETS: dict[str, Recipe] = {
         kind="cartesian",
         classes=(-1, 0, 1, 2),
         **_FOUR,  # type: ignore[arg-type]
+    ),
+    # Four bands, class AIII, winding numbers of the determinant up to ±2: arXiv:1805.10503.
+    "multiband": Recipe(
+        key="multiband",
+        title="two orbitals; complex 2 × 2 hoppings of offset −1, 0, 1, both parts on [−1, 1)",
+        offsets=(-1, 0, 1),
+        scales=(1.0, 1.0, 1.0),
+        low=-1.0,
+        high=1.0,
+        kind="cartesian",
+        classes=(-2, -1, 0, 1, 2),
+        orbitals=2,
     ),
 }
 

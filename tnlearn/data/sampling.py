@@ -55,13 +55,13 @@ def draw(
     """Chains of the given indices, each the first draw of its stream that has its target winding.
 
     h[y+m, y] = t_m + disorder · r_m(y), r uniform on [−1/2, 1/2), the same
-    strength on every offset.  A sample is a function of (recipe, cells, disorder,
-    seed, index) alone.
+    strength on every offset (with several orbitals on every element of T_m).  A
+    sample is a function of (recipe, cells, disorder, seed, index) alone.
 
     Returns
     -------
     chains : Chains
-        Open.
+        Open; with d orbitals, of d · cells pairs of orbitals.
     labels : (samples,) int array
         Class indices.
     generators : list
@@ -75,9 +75,10 @@ def draw(
     goal = targets(recipe, seed, indices)
     wanted = np.asarray(recipe.classes)[goal]
     generators = [stream(seed, recipe.key, int(i)) for i in indices]
-    width = recipe.numbers + (len(recipe.offsets) * cells if disorder else 0)
+    width = recipe.numbers + (recipe.bonds * cells if disorder else 0)
     kind = float if recipe.kind == "real" else complex
-    kept = np.empty((len(recipe.offsets), len(indices), cells), dtype=kind)
+    pairs = recipe.orbitals * cells
+    kept = np.empty((len(recipe.pair_offsets), len(indices), pairs), dtype=kind)
     pending = np.arange(len(indices))
     for attempts in _ATTEMPTS:
         missed = []
@@ -102,22 +103,38 @@ def draw(
             f"cells: {len(pending)} sample(s) not found in {sum(_ATTEMPTS)} draws each; "
             "take a weaker disorder"
         )
-    return Chains(cells, dict(zip(recipe.offsets, kept, strict=True))), goal, generators
+    return Chains(pairs, dict(zip(recipe.pair_offsets, kept, strict=True))), goal, generators
 
 
 def _hoppings(recipe: Recipe, cells: int, disorder: float, uniform: Array) -> Array:
-    clean = recipe.amplitudes(uniform[:, : recipe.numbers]).T[:, :, None]
+    """t_m of every pair of orbitals, (pair offsets, samples, pairs)."""
+    found: Array = recipe.amplitudes(uniform[:, : recipe.numbers]).T[:, :, None]
     if not disorder:
-        return np.broadcast_to(clean, (*clean.shape[:2], cells))
-    noise = uniform[:, recipe.numbers :].reshape(len(uniform), len(recipe.offsets), cells)
-    found: Array = clean + disorder * (noise.swapaxes(0, 1) - 0.5)
-    return found
+        found = np.broadcast_to(found, (*found.shape[:2], cells))
+    else:
+        noise = uniform[:, recipe.numbers :].reshape(len(uniform), recipe.bonds, cells)
+        found = found + disorder * (noise.swapaxes(0, 1) - 0.5)
+    return found if recipe.orbitals == 1 else _by_pairs(recipe, found)
+
+
+def _by_pairs(recipe: Recipe, matrices: Array) -> Array:
+    """The elements of T_m(y) as hoppings of pairs: T_m[a, b](y) leads from y d + b to (y+m) d + a."""
+    d = recipe.orbitals
+    _, samples, cells = matrices.shape
+    elements = matrices.reshape(len(recipe.offsets), d, d, samples, cells)
+    low = recipe.pair_offsets[0]
+    found = np.zeros((len(recipe.pair_offsets), samples, cells, d), dtype=matrices.dtype)
+    for number, m in enumerate(recipe.offsets):
+        for a in range(d):
+            for b in range(d):
+                found[d * m + a - b - low, :, :, b] = elements[number, a, b]
+    return found.reshape(len(found), samples, cells * d)
 
 
 def _integers(recipe: Recipe, tried: Array, disordered: bool) -> Array:
     # A clean ring of any length has the winding of its single cell.
-    cells = slice(None) if disordered else slice(0, 1)
+    pairs = slice(None) if disordered else slice(0, recipe.orbitals)
     count, settled = lyapunov_winding(
-        {m: t[:, cells] for m, t in zip(recipe.offsets, tried, strict=True)}
+        {m: t[:, pairs] for m, t in zip(recipe.pair_offsets, tried, strict=True)}
     )
     return np.where(settled, count, np.nan)

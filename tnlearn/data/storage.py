@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tnlearn.data.atomic import settle
 from tnlearn.errors import FileError
+from tnlearn.files import settle
+from tnlearn.records import differing, plain
 
-__all__ = ["TableReader", "TableWriter", "open_hdf5", "part_of", "plain"]
+__all__ = ["TableReader", "TableWriter", "open_hdf5", "part_of"]
 
 Array = NDArray[Any]
 Columns = Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]
@@ -31,17 +32,6 @@ Columns = Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]
 FORMAT = "tnlearn-table/1"
 _SUMS = "checksums"
 _ROOM = 128  # bytes kept free for the header's checksum, written last
-
-
-def plain(value: Any) -> Any:
-    """The same value as JSON gives it back: tuples as lists, numpy numbers as Python's."""
-
-    def convert(other: Any) -> Any:
-        if isinstance(other, (np.generic, np.ndarray)):
-            return other.tolist()
-        return str(other)
-
-    return json.loads(json.dumps(value, default=convert))
 
 
 def part_of(path: Path) -> Path:
@@ -185,10 +175,9 @@ class TableWriter(_Table):
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise FileError(_foreign(self.path)) from error
         if found != header:
-            names = sorted(k for k in header if found.get(k) != header[k])
+            names = differing(found, header)
             if names == ["record"] and isinstance(found["record"], dict):
-                old, new = found["record"], header["record"]
-                names = sorted(k for k in {*old, *new} if old.get(k) != new.get(k))
+                names = differing(found["record"], header["record"])
             raise FileError(
                 f"{self.path} was begun with other settings ({', '.join(names)}); it is left as "
                 "it is. Use the same settings to go on with it, or remove it"

@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tnlearn import __version__
-from tnlearn.data.storage import TableReader, TableWriter, plain
+from tnlearn.data.storage import TableReader, TableWriter
 from tnlearn.errors import ConfigError, FileError
 from tnlearn.physics.chains import Chains
 from tnlearn.physics.invariants import Winding
 from tnlearn.physics.memory import check_memory
 from tnlearn.physics.states import States
+from tnlearn.records import plain
 
 if TYPE_CHECKING:
     from tnlearn.data.datasets import Dataset

@@ -26,6 +26,7 @@ __all__ = [
     "no_zero_modes",
     "ring",
     "rotation",
+    "seen_anew",
     "solver_gauge",
 ]
 
@@ -40,7 +41,7 @@ _NEAR = 0.05
 def ring(data: Dataset, rng: np.random.Generator, value: float) -> Dataset:
     """The same chains closed into rings, labels unchanged (they are those of the ring)."""
     chains = data.chains.with_boundary("periodic", data.chains.flux)
-    return _seen_anew(data, chains, rng, boundary="periodic")
+    return seen_anew(data, chains, rng, boundary="periodic")
 
 
 def edge_cell(data: Dataset, rng: np.random.Generator, value: float) -> Dataset:
@@ -147,11 +148,15 @@ def _new_edges(data: Dataset, chains: Chains, rng: np.random.Generator, **info: 
     """The altered chains under the label of their bulk, flagged where their own integer moves."""
     count, settled = lyapunov_winding(chains.hoppings)
     moved = ~settled | (count != data.windings) | ambiguity(chains, data.windings)
-    seen = _seen_anew(data, chains, rng, **info)
+    seen = seen_anew(data, chains, rng, **info)
     return replace(seen, ambiguous=data.ambiguous | moved)
 
 
-def _seen_anew(data: Dataset, chains: Chains, rng: np.random.Generator, **info: Any) -> Dataset:
+def seen_anew(data: Dataset, chains: Chains, rng: np.random.Generator, **info: Any) -> Dataset:
+    """The data set with the states of other `chains`, in its own gauge and precision.
+
+    Labels, windings and flags are left as they are; `info` is what changes in the recipe.
+    """
     found = states(chains)
     if data.info["gauge"] == "random":
         uniform = rng.random(found.u.shape[:2])

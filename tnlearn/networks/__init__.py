@@ -11,6 +11,7 @@ What lives here, from the foundation up:
     plan        all steps of a network, what can be folded, what it costs
     emit        a plan carried out as `bmm` / `mul` / `mv` on any autoray backend
     structures  how a freed node is parametrised (dense, diagonal, low rank, position)
+    freeing     a constant of the graph replaced by a parameter
     network     the immutable graph itself
     export      quimb and tensornetwork
     lowering, module, compiled   torch (the only files that import it)

@@ -123,6 +123,16 @@ def _eigenstates(args: Sequence[Labelled], out: tuple[Label, ...], options: Opti
     return Labelled(psi, (*u.labels[:-2], *out[-2:]))
 
 
+def _tile(args: Sequence[Labelled], out: tuple[Label, ...], options: Options) -> Labelled:
+    """Copies of a vector one after the other: the same entry for the cell on each sublattice."""
+    (x,) = args
+    (cell,) = (label for label in x.labels if label not in (*out, MEMBER))
+    (site,) = (label for label in out if label not in x.labels)
+    rest = tuple(label for label in x.labels if label != cell)
+    copies = [permute(x, (*rest, cell))] * int(options["copies"])
+    return Labelled(do("concatenate", copies, axis=-1), (*rest, site))
+
+
 def _expand(args: Sequence[Labelled], out: tuple[Label, ...], options: Options) -> Labelled:
     (x,) = args
     order = (*x.labels, options["ind"])
@@ -147,6 +157,7 @@ FUNCTIONS: dict[str, Implementation] = {
     "stack": _stack,
     "eigenstates": _eigenstates,
     "expand": _expand,
+    "tile": _tile,
 }
 ACTIVATIONS = ("relu", "gelu", "tanh")
 

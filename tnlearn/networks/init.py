@@ -17,10 +17,10 @@ import numpy.typing as npt
 
 from tnlearn.errors import ConfigError, check_choice
 
-__all__ = ["Init", "draw", "exact", "fan_in", "normal", "orthogonal", "uniform", "zeros"]
+__all__ = ["Init", "draw", "exact", "fan_in", "normal", "orthogonal", "parts", "uniform", "zeros"]
 
 Floats = npt.NDArray[np.float64]
-_KINDS = ("exact", "normal", "uniform", "orthogonal", "fan_in", "zeros")
+_KINDS = ("exact", "normal", "uniform", "orthogonal", "parts", "fan_in", "zeros")
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,16 @@ def orthogonal(scale: float = 1.0) -> Init:
     return Init("orthogonal", scale)
 
 
+def parts(scale: float = 1.0) -> Init:
+    """`scale` on a part of its own for each channel, and 0 elsewhere.
+
+    The last axis is cut into as many neighbouring parts as there are channels, equal to
+    within one entry.  For a window (with ``structure="cells"`` where it has both
+    sublattices in it): each channel then begins with the winding of one part of the chain.
+    """
+    return Init("parts", scale)
+
+
 def fan_in(gain: float = 1.0) -> Init:
     """Normal of standard deviation ``gain / sqrt(inputs)``, for the weights of a dense layer.
 
@@ -90,7 +100,7 @@ def as_init(given: Any) -> Init:
         check_choice("initialisation", given, _KINDS)
         if given in ("normal", "uniform", "fan_in"):
             return Init(given, 0.1 if given != "fan_in" else 1.0)
-        return Init(given, 1.0 if given == "orthogonal" else 0.0)
+        return Init(given, 1.0 if given in ("orthogonal", "parts") else 0.0)
     raise ConfigError(f"init must be an initialisation such as tnl.init.normal(0.1), not {given!r}")
 
 
@@ -102,7 +112,8 @@ def draw(
     Raises
     ------
     ConfigError
-        If the initialisation is exact but the node has no exact value.
+        If the initialisation is exact but the node has no exact value, or in parts but the node
+        is no vector, or has fewer entries than channels.
     """
     rng = np.random.default_rng(
         np.random.SeedSequence(seed, spawn_key=(member, zlib.crc32(name.encode())))
@@ -115,6 +126,8 @@ def draw(
             )
         start = np.broadcast_to(exact, shape).astype(np.float64)
         return start + init.scale * rng.standard_normal(shape) if init.scale else start
+    if init.kind == "parts":
+        return init.scale * _parts(name, shape)
     if init.kind == "zeros":
         return np.zeros(shape)
     if init.kind == "normal":
@@ -125,6 +138,17 @@ def draw(
         inputs = max(1, math.prod(shape[1:]))
         return init.scale / math.sqrt(inputs) * rng.standard_normal(shape)
     return init.scale * _orthogonal(rng, shape)
+
+
+def _parts(name: str, shape: tuple[int, ...]) -> Floats:
+    channels, entries = (1, *shape)[-2:] if shape else (0, 0)
+    if len(shape) > 2 or not 1 <= channels <= entries:
+        raise ConfigError(
+            f"init 'parts' is for a vector with at least as many entries as channels, but "
+            f"{name!r} has the shape {shape}"
+        )
+    owner = np.arange(entries) * channels // entries
+    return np.asarray(owner == np.arange(channels)[:, None], dtype=np.float64).reshape(shape)
 
 
 def _orthogonal(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:

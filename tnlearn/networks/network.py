@@ -11,22 +11,14 @@ import numpy as np
 
 from tnlearn.errors import ConfigError, check_choice
 from tnlearn.networks.builder import Builder
+from tnlearn.networks.freeing import check_channels, constants, freed
 from tnlearn.networks.heads import head_nodes
 from tnlearn.networks.init import Init, as_init
-from tnlearn.networks.nodes import (
-    CHANNEL,
-    Constant,
-    Input,
-    Node,
-    Parameter,
-    Shape,
-    sizes_of,
-)
+from tnlearn.networks.nodes import Input, Node, Parameter, Shape, sizes_of
 from tnlearn.networks.plan import Cost, Plan, count_cost, find_trees, make_plan
-from tnlearn.networks.rewrite import in_order, replace_node
+from tnlearn.networks.rewrite import in_order
 from tnlearn.networks.search import Tree
 from tnlearn.networks.serial import encode_nodes
-from tnlearn.networks.structures import free
 from tnlearn.networks.terms import count
 
 if TYPE_CHECKING:
@@ -149,13 +141,14 @@ class Network:
             ``"dense"``: every entry free (a diagonal operator becomes a full matrix);
             ``"diagonal"``: only the diagonal; ``"lowrank"``: two factors of bond
             dimension `bond`; ``"position"``: a function of position, the same weights
-            for every length.  By default each entry the node has now.
+            for every length (with `bond`: as factors); ``"position-short"``: one that also
+            knows x - y in cells.  By default each entry the node has now.
         channels
             Number of independent copies; the output gets a channel index.
         init
             An initialisation from `tnl.init`; ``"exact"`` reproduces the formula.
         bond
-            Bond dimension of ``"lowrank"``.
+            Bond dimension of ``"lowrank"``; of ``"position"`` if it is to have factors.
 
         Raises
         ------
@@ -165,18 +158,31 @@ class Network:
             For inputs, computed nodes, or a structure the node cannot have.
         """
         if not names:
-            raise ConfigError(f"name at least one node to train: {', '.join(self._constants())}")
+            raise ConfigError(
+                f"name at least one node to train: {', '.join(constants(self._nodes))}"
+            )
         if channels is not None and (not isinstance(channels, int) or channels < 1):
             raise ConfigError(f"channels must be a whole number >= 1, not {channels!r}")
         how = as_init(init)
         for name in names:
-            check_choice("trainable node", name, self._constants())
-        if bond is not None and structure != "lowrank":
-            raise ConfigError(f"bond={bond!r} goes with structure='lowrank', not {structure!r}")
-        self._check_channels(names, channels)
+            check_choice("trainable node", name, constants(self._nodes))
+        if bond is not None and structure not in ("lowrank", "position"):
+            raise ConfigError(
+                f"bond={bond!r} goes with structure='lowrank' or 'position', not {structure!r}"
+            )
+        check_channels(self._nodes, names, channels)
         network = self._promoted(names) if structure in ("dense", "lowrank") else self
         for name in names:
-            network = network._free_one(name, structure, channels, how, bond)
+            nodes = freed(
+                network._nodes,
+                name,
+                structure=structure,
+                channels=channels,
+                init=how,
+                bond=bond,
+                cells=self.cells,
+            )
+            network = network._changed(nodes=nodes)
         step = {
             "call": "trainable",
             "names": list(names),
@@ -185,60 +191,7 @@ class Network:
             "init": {"kind": how.kind, "scale": how.scale},
             "bond": bond,
         }
-        return network._with_recipe([*self._recipe, step])
-
-    def _check_channels(self, names: Sequence[str], channels: int | None) -> None:
-        present = {
-            size
-            for node in self._nodes.values()
-            for ind, size in zip(node.inds, node.shape, strict=True)
-            if ind == CHANNEL
-        }
-        if channels is None and not any(CHANNEL in self._nodes[name].inds for name in names):
-            return
-        has_head = any(name.startswith("head.") for name in self._nodes)
-        if has_head and (not present or "head.input" in self._nodes):
-            raise ConfigError("the head is attached already; give nodes their channels before it")
-        if present and channels not in present:
-            raise ConfigError(
-                f"the network has {present.pop()} channels already and every node must have as "
-                f"many, not channels={channels!r}"
-            )
-
-    def _constants(self) -> list[str]:
-        return [
-            node.name
-            for node in self._nodes.values()
-            if isinstance(node, Constant)
-            or (isinstance(node, Parameter) and node.exact is not None)
-        ]
-
-    def _free_one(
-        self, name: str, structure: str | None, channels: int | None, init: Init, bond: int | None
-    ) -> Network:
-        node = self._nodes[name]
-        inds = tuple(ind for ind in node.inds if ind != CHANNEL)
-        exact: Any = node.array if isinstance(node, Constant) else getattr(node, "exact", None)
-        if np.iscomplexobj(exact):
-            raise ConfigError(f"{name!r} is complex; only real nodes can be trained")
-        replacement = free(
-            name,
-            inds,
-            np.asarray(exact),
-            structure=structure or "dense",
-            channels=channels,
-            init=init,
-            bond=bond,
-            cells=self.cells,
-        )
-        nodes = replace_node(self._nodes, name, replacement)
-        return Network(
-            nodes,
-            self.output,
-            recipe=self._recipe,
-            written=self._written,
-            formula=self._formula,
-        )
+        return network._changed(recipe=[*self._recipe, step])
 
     def _promoted(self, names: Sequence[str]) -> Network:
         """The same network with its diagonal operators of these names as full matrices."""
@@ -294,13 +247,7 @@ class Network:
             "activation": activation,
             "sharpness": sharpness,
         }
-        return Network(
-            nodes,
-            output,
-            recipe=[*self._recipe, step],
-            written=self._written,
-            formula=self._formula,
-        )
+        return self._changed(nodes=nodes, output=output, recipe=[*self._recipe, step])
 
     def resize(self, cells: int) -> Network:
         """The same construction for chains of another length.
@@ -319,11 +266,18 @@ class Network:
 
         return from_description({"recipe": [base, *self._recipe[1:]]})
 
-    def _with_recipe(self, recipe: Sequence[Mapping[str, Any]]) -> Network:
+    def _changed(
+        self,
+        *,
+        nodes: Mapping[str, Node] | None = None,
+        output: str | None = None,
+        recipe: Sequence[Mapping[str, Any]] | None = None,
+    ) -> Network:
+        """The same network but for what is given; its contraction trees are to be found anew."""
         return Network(
-            self._nodes,
-            self.output,
-            recipe=recipe,
+            self._nodes if nodes is None else nodes,
+            self.output if output is None else output,
+            recipe=self._recipe if recipe is None else recipe,
             written=self._written,
             formula=self._formula,
         )

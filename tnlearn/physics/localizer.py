@@ -19,10 +19,10 @@ _GROWTH = 1e9
 _DENSE_CELLS = 1024
 
 
-def localizer_values(bands: Bands) -> tuple[Array, Array]:
+def localizer_values(bands: Bands, strength: float = 2.0) -> tuple[Array, Array]:
     """Half the signature of the spectral localizer, of open chains.
 
-        W = −½ sig [[κ(X − x_0), h], [h†, −κ(X − x_0)]],   κ = 2 ‖h‖/L
+        W = −½ sig [[κ(X − x_0), h], [h†, −κ(X − x_0)]],   κ = strength · ‖h‖/L
 
     with x_0 next to the middle of the chain (a quarter cell off, so that no diagonal
     element vanishes).  The signature is that of D in an L D L† elimination in site
@@ -42,7 +42,7 @@ def localizer_values(bands: Bands) -> tuple[Array, Array]:
     reach = max(abs(bands.low), abs(bands.high))
     width = 2 * reach + 1
     norm = np.sum([np.abs(t).max(axis=1) for t in bands.bonds.values()], axis=0)
-    kappa = 2 * np.where(norm > 0, norm, 1.0) / cells
+    kappa = strength * np.where(norm > 0, norm, 1.0) / cells
     kind = np.result_type(np.float64, *bands.bonds.values())
     value = np.empty(samples)
     clear = np.empty(samples, dtype=bool)

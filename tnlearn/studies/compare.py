@@ -7,22 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from tnlearn.data.datasets import Dataset
-from tnlearn.errors import ConfigError, TnlearnError
+from tnlearn.errors import TnlearnError
 from tnlearn.models.rswn import rswn
 from tnlearn.networks.init import Init
 from tnlearn.physics.invariants import winding
 from tnlearn.studies.members import build_network, data_set, part_seed, shifted
 from tnlearn.studies.tasks import Result, Task
+from tnlearn.studies.weights import learned, prune
 from tnlearn.training import metrics
 from tnlearn.training.fit import fit
 from tnlearn.training.fitted import Fitted
 
 __all__ = ["work"]
-
-Floats = npt.NDArray[np.float64]
 
 
 def work(task: Task, folder: Path) -> Result:
@@ -117,65 +115,6 @@ def _train(task: Task, folder: Path) -> Result:
     if "learned" in config:
         result["learned"] = learned(fitted, config["learned"])
     return result
-
-
-def prune(fitted: Fitted, node: str, data: Dataset) -> Result:
-    """Accuracy of every member when a weight keeps only its largest singular values.
-
-    The weight (members, …, x, y) is truncated for each channel apart and nothing
-    is trained again.  Rank 0 is the network without the weight.
-    """
-    weight = fitted.parameters[node].astype(np.float64)
-    left, values, right = np.linalg.svd(weight, full_matrices=False)
-    ranks = list(range(values.shape[-1] + 1))
-    accuracy = []
-    for rank in ranks:
-        kept = (left[..., :rank] * values[..., None, :rank]) @ right[..., :rank, :]
-        accuracy.append(_with_node(fitted, node, kept).accuracy(data))
-    table = np.array(accuracy).T
-    mean = table.mean(axis=0)
-    enough = np.flatnonzero(mean >= mean[-1] - 0.01)
-    return {"node": node, "ranks": ranks, "accuracy": table, "smallest_rank": int(enough[0])}
-
-
-def _with_node(fitted: Fitted, node: str, values: Floats) -> Fitted:
-    kept = values.astype(fitted.parameters[node].dtype)
-    return Fitted(
-        fitted.net,
-        fitted.config,
-        {**fitted.parameters, node: kept},
-        history=fitted.history,
-        failed=fitted.failed,
-        stopped=fitted.stopped,
-    )
-
-
-def learned(fitted: Fitted, node: str) -> Result:
-    """The trained node of the best member beside the exact one.
-
-    A head that follows can absorb any factor, so each channel is shown times the
-    factor that brings it nearest to the exact node.
-    """
-    exact = fitted.net.parameters[node].exact
-    if exact is None:
-        raise ConfigError(f"node {node!r} has no exact value to compare with")
-    member = int(np.nanargmax(fitted.history["validation_accuracy"][:, -1]))
-    weight = fitted.parameters[node][member].astype(np.float64).reshape(-1, *exact.shape)
-    factors = np.einsum("cxy,xy->c", weight, exact) / np.einsum("cxy,cxy->c", weight, weight)
-    scaled = weight * factors[:, None, None]
-    overlap = np.einsum("cxy,xy->c", weight, exact) / (
-        np.linalg.norm(weight, axis=(1, 2)) * np.linalg.norm(exact)
-    )
-    return {
-        "node": node,
-        "member": member,
-        "exact": exact,
-        "learned": scaled,
-        "factors": factors,
-        "overlap": np.abs(overlap),
-        "singular_values": np.linalg.svd(scaled, compute_uv=False),
-        "exact_singular_values": np.linalg.svd(exact, compute_uv=False),
-    }
 
 
 def _rates(task: Task, folder: Path) -> Result:

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tnlearn.errors import CheckpointError, FileError
+from tnlearn.files import TEMPORARY, replace_file
 from tnlearn.studies.profile import Profile, to_toml
-from tnlearn.training.archive import replace_file
 
 __all__ = ["claim"]
 
@@ -39,7 +39,8 @@ def claim(folder: Path, profile: Profile, maker: str, inside: Iterable[str]) -> 
         if folder.exists() and not folder.is_dir():
             raise FileError(f"{folder} is a file; --out names a folder")
         folder.mkdir(parents=True, exist_ok=True)
-        present = sorted(path.name for path in folder.iterdir())
+        # Another share of the same run may be making the folder at this moment.
+        present = sorted(p.name for p in folder.iterdir() if not p.name.startswith(TEMPORARY))
         known = config.read_text(encoding="utf-8") if "config.toml" in present else None
     except OSError as error:
         reason = error.strerror or error

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from tnlearn.data.datasets import Dataset, dataset
+from tnlearn.data.datasets import Dataset, dataset, joined
 from tnlearn.data.shifts import shift
 from tnlearn.errors import ConfigError, check_choice
 from tnlearn.models.baselines import KINDS, baseline
@@ -26,9 +27,28 @@ def part_seed(seed: int, part: str) -> int:
 
 
 @lru_cache(maxsize=8)
-def data_set(name: str, cells: int, samples: int, disorder: float, seed: int) -> Dataset:
-    """A data set, drawn once a process."""
-    return dataset(name, cells=cells, samples=samples, disorder=disorder, seed=seed)
+def data_set(
+    name: str, cells: int, samples: int, disorder: float | tuple[float, ...], seed: int
+) -> Dataset:
+    """A data set, drawn once a process.
+
+    Several strengths of disorder make a mixture: parts of equal size (the first ones one sample
+    larger where it does not go up), one after the other, no sample index used twice.
+    """
+    if not isinstance(disorder, tuple):
+        return dataset(name, cells=cells, samples=samples, disorder=disorder, seed=seed)
+    share, rest = divmod(samples, len(disorder))
+    if not share:
+        raise ConfigError(f"{samples} samples cannot be shared by {len(disorder)} strengths")
+    parts, start = [], 0
+    for number, strength in enumerate(disorder):
+        count = share + (number < rest)
+        parts.append(
+            dataset(name, cells=cells, samples=count, disorder=strength, seed=seed, start=start)
+        )
+        start += count
+    mixed = joined(parts)
+    return replace(mixed, info={**mixed.info, "disorder": list(disorder)})
 
 
 @lru_cache(maxsize=32)
@@ -55,18 +75,35 @@ def build_network(entry: Mapping[str, Any], cells: int, classes: int) -> Network
         return baseline(kind, cells=cells, classes=classes, **options)
     check_options(kind, options, rswn)
     network = rswn(cells, **options)
+    for names, how in _freed(entry):
+        network = network.trainable(
+            *names,
+            structure=how.get("structure"),
+            channels=entry.get("channels"),
+            bond=how.get("bond"),
+            init=Init(**how.get("init", {"kind": "normal", "scale": 0.1})),
+        )
+    return network.head(classes=classes, hidden=tuple(entry.get("hidden", ())))
+
+
+def _freed(entry: Mapping[str, Any]) -> list[tuple[list[str], Mapping[str, Any]]]:
+    """Nodes to free and how: all alike, or each with a structure, bond and init of its own."""
     free = entry.get("free", {})
-    how = entry.get("init", {"kind": "normal", "scale": 0.1})
     if not free:
         raise ConfigError("an rswn network needs free = { nodes = [...] }: what is to be trained")
-    network = network.trainable(
-        *free["nodes"],
-        structure=entry.get("structure"),
-        channels=entry.get("channels"),
-        bond=entry.get("bond"),
-        init=Init(**how),
-    )
-    return network.head(classes=classes, hidden=tuple(entry.get("hidden", ())))
+    if "nodes" in free:
+        return [(free["nodes"], entry)]
+    found: list[tuple[list[str], Mapping[str, Any]]] = []
+    for name, own in free.items():
+        if not isinstance(own, Mapping):
+            raise ConfigError(
+                f"free = {{ {name} = … }} needs a table, such as {{ structure = 'cells' }}, "
+                f"not {own!r}; to free nodes alike, free = {{ nodes = [...] }}"
+            )
+        for key in own:
+            check_choice(f"key of free.{name}", key, ("structure", "bond", "init"))
+        found.append(([name], {**entry, **own}))
+    return found
 
 
 def check_options(kind: str, options: Mapping[str, Any], factory: Any) -> None:

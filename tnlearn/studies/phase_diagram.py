@@ -19,6 +19,7 @@ from tnlearn.physics.boundary import mean_log
 from tnlearn.physics.geometry import check_boundary, check_cells, kept_cells
 from tnlearn.physics.invariants import METHODS
 from tnlearn.physics.memory import check_memory
+from tnlearn.records import plain
 from tnlearn.studies.phase_axes import (
     Quantity,
     check_quantities,
@@ -325,7 +326,7 @@ def _resumed(
     path: str | os.PathLike[str], recipe: dict[str, Any]
 ) -> tuple[dict[str, Array], Array]:
     before, arrays = archive.read(path, _FORMAT)
-    other = [key for key, value in archive.plain(recipe).items() if before.get(key) != value]
+    other = [key for key, value in plain(recipe).items() if before.get(key) != value]
     if other:
         raise CheckpointError(
             f"{os.fspath(path)} belongs to a diagram of other settings ({', '.join(other)}); give "

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
-import os
-import threading
 from collections.abc import Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.connection import wait as wait_for_any
 
 from tnlearn.errors import TnlearnError
+from tnlearn.processes import end_with_parent
 from tnlearn.studies.phase_points import Counts, Task, evaluate
 
 __all__ = ["each"]
@@ -31,7 +29,7 @@ def each(tasks: Iterator[Task], workers: int) -> Generator[tuple[int, Counts], N
             yield task.number, evaluate(task)
         return
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=end_with_parent)
     try:
         waiting: dict[Future[Counts], int] = {}
         while True:
@@ -50,15 +48,3 @@ def each(tasks: Iterator[Task], workers: int) -> Generator[tuple[int, Counts], N
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _start_worker() -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    # A parent that was killed cannot say so: without this its workers would stay for ever.
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait_for_any([parent.sentinel])
-        os._exit(1)

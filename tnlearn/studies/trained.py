@@ -18,7 +18,16 @@ from tnlearn.studies.members import build_network, data_set, part_seed, shifted
 from tnlearn.training.fit import fit
 from tnlearn.training.fitted import Fitted, load
 
-__all__ = ["chunks", "part", "rate", "shifted_part", "store_of", "trained", "training_config"]
+__all__ = [
+    "chunks",
+    "members_of",
+    "part",
+    "rate",
+    "shifted_part",
+    "store_of",
+    "trained",
+    "training_config",
+]
 
 # Keys of a catalogue entry that do not decide what a member becomes.
 _WORDS = ("title", "family", "description", "members", "lr", "epochs")
@@ -36,6 +45,11 @@ def chunks(total: int, size: int) -> Iterator[tuple[int, int]]:
         raise ConfigError(f"members and chunk must be at least 1, not {total} and {size}")
     for offset in range(0, total, size):
         yield offset, min(size, total - offset)
+
+
+def members_of(profile: Mapping[str, Any], name: str) -> int:
+    """Members of a network: those of the profile, or those of its entry if they are fewer."""
+    return int(min(profile["members"], profile["entries"][name].get("members", profile["members"])))
 
 
 def rate(entry: Mapping[str, Any], data: str) -> float:

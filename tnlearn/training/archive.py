@@ -6,11 +6,9 @@ One extra entry holds JSON: a format name, the caller's record, and the SHA-256 
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -21,32 +19,18 @@ import numpy as np
 import numpy.typing as npt
 
 from tnlearn.errors import CheckpointError, FileError
+from tnlearn.files import replace_file
+from tnlearn.records import as_json, plain
 
-__all__ = ["digest", "plain", "read", "replace_file", "write"]
+__all__ = ["digest", "read", "write"]
 
 Array = npt.NDArray[Any]
 _META = "__tnlearn__"
-TEMPORARY = ".tnlearn-"  # how a file being written is called until it is complete
-
-
-def plain(value: Any) -> Any:
-    """The same value as JSON gives it back: tuples as lists, numpy numbers as Python's."""
-    return json.loads(json.dumps(value, default=_as_json))
-
-
-def _as_json(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    return str(value)
 
 
 def digest(arrays: Mapping[str, Array], record: Any = None) -> str:
     """SHA-256 (hexadecimal) over names, dtypes, shapes and bytes of the arrays, and the record."""
-    found = hashlib.sha256(json.dumps(record, sort_keys=True, default=_as_json).encode())
+    found = hashlib.sha256(json.dumps(record, sort_keys=True, default=as_json).encode())
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
         found.update(f"\n{name} {array.dtype.str} {arrays[name].shape}\n".encode())
@@ -72,48 +56,6 @@ def write(
         np.savez(handle, **content)
 
     replace_file(path, save)
-
-
-def replace_file(path: str | os.PathLike[str], save: Any) -> None:
-    """Call ``save(handle)`` on a temporary file beside `path`, flush it to disk, and rename it.
-
-    Raises
-    ------
-    FileError
-        If anything fails; `path` is then as it was, and the temporary file is gone.
-    """
-    target = Path(path)
-    temporary: str | None = None
-    try:
-        handle, temporary = tempfile.mkstemp(prefix=TEMPORARY, suffix=".tmp", dir=target.parent)
-        with os.fdopen(handle, "wb") as stream:
-            os.fchmod(handle, 0o644)  # a temporary file is its owner's alone; a result is not
-            save(stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, target)
-        temporary = None
-        _sync_folder(target.parent)
-    except OSError as error:
-        why = error.strerror or str(error)
-        raise FileError(
-            f"cannot write {target}: {why}; what was there before is unchanged. "
-            "Give a folder that exists, is writable and has room"
-        ) from error
-    finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-
-
-def _sync_folder(folder: Path) -> None:
-    # Without this a power cut may forget the renaming; not every system allows it.
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def read(path: str | os.PathLike[str], kind: str) -> tuple[Any, dict[str, Array]]:

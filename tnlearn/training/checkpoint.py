@@ -18,13 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tnlearn.errors import CheckpointError, FileError
-from tnlearn.training.archive import TEMPORARY, read, replace_file, write
+from tnlearn.files import TEMPORARY, lock, replace_file
+from tnlearn.training.archive import read, write
 from tnlearn.training.record import differences
-
-try:
-    import fcntl
-except ImportError:  # not a POSIX system: two runs on one folder are then the user's to avoid
-    fcntl = None  # type: ignore[assignment]
 
 __all__ = ["open_checkpoint", "read_block", "write_block"]
 
@@ -121,13 +117,16 @@ def open_checkpoint(path: str | os.PathLike[str], record: Any) -> Iterator[Path]
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / _LOCK).open("a")
+        stream = (folder / _LOCK).open("a")
     except OSError as error:
         raise FileError(
             f"cannot use {folder} for a checkpoint: {error.strerror or error}"
         ) from error
-    with lock:
-        _take(lock, folder)
+    with stream:
+        if not lock(stream):
+            raise CheckpointError(
+                f"{folder} is in use by another process; wait for it, or give another folder"
+            )
         for name in present:
             if name.startswith(TEMPORARY):  # left by a process that was killed while writing
                 (folder / name).unlink(missing_ok=True)
@@ -153,16 +152,3 @@ def _read_head(head: Path) -> Any:
     if kind != _KIND:
         raise CheckpointError(f"{head} has format {kind!r}, but {_KIND!r} is expected")
     return run
-
-
-def _take(lock: Any, folder: Path) -> None:
-    if fcntl is None:
-        return
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise CheckpointError(
-            f"{folder} is in use by another process; wait for it, or give another folder"
-        ) from error
-    except OSError:
-        return  # some network file systems have no locks

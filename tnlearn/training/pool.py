@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import queue
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ import torch
 from tqdm import tqdm
 
 from tnlearn.errors import FileError, TnlearnError
+from tnlearn.processes import end_with_parent
 from tnlearn.training.loop import Arrays, Interrupted, Job, Report, Samples, Trainer
 
 __all__ = ["Progress", "train_blocks"]
@@ -174,19 +173,11 @@ def _watch(reports: Any, finished: threading.Event, tell: Callable[[Report], Non
 
 
 def _start_worker(job: Job, folder: str, validated: bool, reports: Any, stop: Any) -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     torch.set_num_threads(1)
     data = _fetch(Path(folder), "data")
     validation = _fetch(Path(folder), "validation") if validated else None
     _worker.update(trainer=Trainer(job, data, validation), reports=reports, stop=stop)
-
-
-def _end_with_parent() -> None:
-    # A parent that was killed cannot say so: without this its workers would stay for ever.
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
 
 
 def _work(blocks: list[int]) -> dict[int, Arrays]:

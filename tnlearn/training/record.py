@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tnlearn.training.archive import digest, plain
+from tnlearn.records import plain
+from tnlearn.training.archive import digest
 from tnlearn.training.options import Options
 
 __all__ = ["data_record", "differences", "run_record"]

@@ -1,0 +1,291 @@
+"""`tnl.marker`: the winding number of short open chains, by a network that was trained for it.
+
+>>> import tnlearn as tnl
+>>> mark = tnl.marker("extended")
+>>> chains = tnl.chain(16, {0: 0.8, 1: 1.0})
+>>> found = mark(chains)
+>>> found.integer.tolist(), found.reliable.tolist()
+([1], [True])
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from autoray import do
+from numpy.typing import NDArray
+
+from tnlearn.errors import ConfigError, ShapeError, check_choice, check_finite
+from tnlearn.markers.format import Content, read_marker
+from tnlearn.models.scaling import moment_count, scaling_functions
+from tnlearn.physics.blocks import check_block
+from tnlearn.physics.chains import Chains
+from tnlearn.physics.inputs import chains_or_block
+from tnlearn.physics.invariants import as_numpy
+from tnlearn.physics.states import States, states
+
+__all__ = ["Marked", "Marker", "marker"]
+
+Array = NDArray[Any]
+
+SHIPPED = ("extended",)
+
+_CHUNK_BYTES = 64 * 2**20
+# States are taken for normalised, and a set for complete, to single precision.
+_UNITARY = 1e-3
+# A bond above this share of the largest is one, whatever the rounding of who made the block.
+_BOND = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class Marked:
+    """What a marker says of a batch of chains.
+
+    Attributes
+    ----------
+    value : (samples,) float array
+        Expected winding Σ_k p_k w_k over the marker's classes.
+    integer : (samples,) int array
+        The most probable winding.
+    probability : (samples,) float array
+        Its probability, p = max_k p_k.
+    reliable : (samples,) bool array
+        False if p is below the marker's `threshold`, if the length is outside its `cells`,
+        or if the chain is known to have hoppings it was not made for.
+    probabilities : (samples, classes) float array
+    classes : tuple of int
+        The winding of each class.
+    method : str
+        The marker's name.
+    """
+
+    value: Array
+    integer: Array
+    probability: Array
+    reliable: Array
+    probabilities: Array
+    classes: tuple[int, ...]
+    method: str
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+
+class Marker:
+    """A learned finite-size marker of open chiral chains with one orbital a cell and sublattice.
+
+    It sees |q_xy|², q = Σ_n u_n v_n†, in sums over regions that scale with the chain
+    (`tnlearn.models.scaling`), and answers with class probabilities, the mean over its
+    members.  Neither energies nor hoppings are used.
+
+    Attributes
+    ----------
+    name : str
+    classes : tuple of int
+        The windings it can answer; of any other it cannot know.
+    cells : (int, int)
+        Shortest and longest chain on which it was measured.
+    offsets : tuple of int
+        The hopping offsets it was trained on.
+    threshold : float
+        Probability below which an answer is not called reliable.
+    members : int
+    record : dict
+        How it was made (command, seed, sizes, samples, versions) and what was measured.
+    """
+
+    def __init__(self, name: str, content: Content) -> None:
+        self.name = name
+        self.classes = content.classes
+        self.record = content.record
+        low, high = content.record["cells"]
+        self.cells: tuple[int, int] = (int(low), int(high))
+        self.offsets = tuple(int(m) for m in content.record["offsets"])
+        self.threshold = float(content.record["probability"])
+        self.members = len(content.layers[0][0])
+        self._content = content
+
+    def __repr__(self) -> str:
+        return (
+            f"Marker({self.name!r}: windings {', '.join(map(str, self.classes))}; "
+            f"{self.cells[0]} to {self.cells[1]} cells; {self.members} members)"
+        )
+
+    def __call__(self, given: Any, *, kind: str = "auto") -> Marked:
+        """The winding number of open chains.
+
+        Parameters
+        ----------
+        given
+            `Chains` with open ends; all states of them (`States`, or a data set); a block
+            h[x, y] = <A,x|H|B,y>, (cells, cells) or (samples, cells, cells); or a
+            Hamiltonian: whatever `tnl.winding` takes.
+        kind : "auto" | "block" | "hamiltonian"
+            What a matrix is, as in `tnl.winding`.
+
+        Raises
+        ------
+        ConfigError
+            For a ring: a marker is for open chains.
+        ShapeError
+            For states that are not all of those of chains with one orbital a cell and
+            sublattice, or arrays of another shape.
+        NotFiniteError, NotChiralError, UnknownNameError, MemoryLimitError
+            As `tnl.winding`.
+        """
+        source, inside = self._source(given, kind)
+        samples = len(source)
+        found = np.empty((samples, len(self.classes)))
+        for part in _parts(samples, _cells_of(source)):
+            solved = source[part] if isinstance(source, States) else states(source[part])
+            found[part] = self._probabilities(solved)
+        best = found.argmax(axis=1)
+        rows = np.arange(samples)
+        windings = np.asarray(self.classes)
+        sure = found[rows, best] >= self.threshold
+        low, high = self.cells
+        return Marked(
+            found @ windings,
+            windings[best].astype(np.int64),
+            found[rows, best],
+            sure & inside & (low <= _cells_of(source) <= high),
+            found,
+            self.classes,
+            self.name,
+        )
+
+    def _source(self, given: Any, kind: str) -> tuple[Chains | States | Array, Array]:
+        """What is to be solved or is solved, and whether it has none but the known hoppings."""
+        if getattr(given, "orbitals", 1) != 1:
+            raise ShapeError(
+                f"this marker is for chains with one orbital a cell and sublattice, not "
+                f"{given.orbitals}"
+            )
+        solved = given if isinstance(given, States) else getattr(given, "states", None)
+        if isinstance(solved, States):
+            _check_states(solved)
+            known = np.full(len(solved), not np.iscomplexobj(solved.u))
+            return solved, known
+        ready = chains_or_block(as_numpy(given), kind=kind, boundary="open")
+        if isinstance(ready, Chains):
+            if ready.boundary != "open":
+                raise ConfigError(
+                    "this marker is for open chains and these are rings: give "
+                    'chains.with_boundary("open"), or use tnl.winding'
+                )
+            for m, t in ready.hoppings.items():
+                check_finite(f"the hopping of offset {m}", t)
+            strange = [t for m, t in ready.hoppings.items() if m not in self.offsets]
+            return ready, self._known(ready.samples, strange, ready.dtype)
+        block = check_block(ready)
+        return block, self._known(len(block), list(self._strange(block)), block.dtype)
+
+    def _strange(self, block: Array) -> Iterator[Array]:
+        """The bonds of a raw block that are outside the known offsets, offset by offset."""
+        cells = block.shape[-1]
+        largest = np.abs(block).max(axis=(1, 2))
+        for m in range(1 - cells, cells):
+            bonds = np.diagonal(block, -m, axis1=1, axis2=2)
+            there = np.abs(bonds).max(axis=1) > _BOND * largest
+            if there.any() and 2 * abs(m) > cells and cells > 4:
+                first = int(np.argmax(there))
+                raise ConfigError(
+                    f"sample {first} has bonds between cells {abs(m)} apart, more than half of "
+                    f"its {cells} cells: it is a ring, and this marker is for open chains. "
+                    "Leave out the bonds across the seam"
+                )
+            if m not in self.offsets:
+                yield bonds * there[:, None]
+
+    def _known(self, samples: int, strange: list[Array], dtype: Any) -> Array:
+        known = np.full(samples, np.dtype(dtype).kind != "c")
+        for bonds in strange:
+            known &= ~np.any(bonds, axis=1)
+        return known
+
+    def _probabilities(self, solved: States) -> Array:
+        """(samples, classes): the mean over members of their softmax."""
+        hidden: Array = (_moments(solved) - self._content.shift) * self._content.scale
+        last = len(self._content.layers) - 1
+        found = hidden[None]
+        for number, (weight, bias) in enumerate(self._content.layers):
+            found = found @ weight.swapaxes(1, 2) + bias[:, None]
+            if number < last:
+                found = do(self._content.activation, found)
+        weights = np.exp(found - found.max(axis=2, keepdims=True))
+        return np.asarray((weights / weights.sum(axis=2, keepdims=True)).mean(axis=0))
+
+
+def marker(name: str | os.PathLike[str] = "extended") -> Marker:
+    """A marker shipped with the package, or one from a file.
+
+    Parameters
+    ----------
+    name
+        ``"extended"``: chains with hoppings of offset −1, 0, 1, 2, windings −1, 0, 1, 2; or
+        the path of an ``.npz`` file written by ``python -m tnlearn.studies.make_marker``.
+
+    Raises
+    ------
+    UnknownNameError
+        For a name that is not shipped; the known ones are told.
+    FileError, CheckpointError
+        If the file cannot be read, or is none of a marker.
+    """
+    path = os.fspath(name) if isinstance(name, os.PathLike) else name
+    if isinstance(path, str) and path.endswith(".npz"):
+        return Marker(Path(path).stem, read_marker(path))
+    return _shipped(check_choice("marker", path, SHIPPED))
+
+
+@cache
+def _shipped(name: str) -> Marker:
+    with resources.as_file(resources.files("tnlearn.markers").joinpath(f"{name}.npz")) as path:
+        return Marker(name, read_marker(path))
+
+
+def _cells_of(source: Chains | States | Array) -> int:
+    return int(source.shape[-1] if isinstance(source, np.ndarray) else source.cells)
+
+
+def _check_states(given: States) -> None:
+    if given.u.ndim != 3 or given.u.shape[1] != given.u.shape[2]:
+        raise ShapeError(
+            f"a marker needs all states of chains with one orbital a cell and sublattice, "
+            f"(samples, cells, cells); got u of shape {given.u.shape}"
+        )
+    for name, array in (("u", given.u), ("v", given.v)):
+        check_finite(f"states.{name}", array)
+        norms = (np.abs(array) ** 2).sum(axis=2)
+        if np.abs(norms - 1).max(initial=0.0) > _UNITARY:
+            raise ShapeError(
+                f"the states {name} are not normalised to 1 each (|{name}|² is between "
+                f"{norms.min():.3g} and {norms.max():.3g}): a marker needs all of them"
+            )
+
+
+def _parts(samples: int, cells: int) -> Iterator[slice]:
+    step = max(1, _CHUNK_BYTES // (8 * 4 * cells * cells))
+    for start in range(0, samples, step):
+        yield slice(start, min(start + step, samples))
+
+
+def _moments(solved: States) -> Array:
+    """B_k = Σ_xy f_k(x, y) |q_xy|², (samples, moments), a few rows of the chain at a time."""
+    weight = np.abs(solved.q()) ** 2
+    samples, cells = len(weight), weight.shape[-1]
+    found = np.zeros((samples, moment_count()))
+    step = max(1, _CHUNK_BYTES // (8 * moment_count() * cells))
+    for start in range(0, cells, step):
+        rows = slice(start, start + step)
+        functions = scaling_functions(cells, rows)
+        part = weight[:, rows].reshape(samples, -1)
+        found += part @ functions.reshape(len(functions), -1).T
+    return found

@@ -1,0 +1,300 @@
+"""The numbers of the study `pruning`: chunks put together, findings, verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tnlearn.report.statistics import difference, summary
+from tnlearn.studies.masks import MASKS
+from tnlearn.studies.profile import Profile
+from tnlearn.studies.pruning_verdicts import LEADING, edges_verdict, shallow_verdict
+from tnlearn.studies.tasks import Result, Task
+from tnlearn.studies.weights import POINT, smallest_rank
+
+__all__ = ["assemble", "smallest_cut"]
+
+Floats = npt.NDArray[np.float64]
+
+# Keys of a task's result with one entry a member, one after another in the whole; those that are
+# means over the members of a chunk; all others are the same in every chunk.
+_MEMBERS = ("accuracy", "control", "share", "numbers", "whole", "leading")
+_MEANS = ("singular_values", "mean_ranks")
+
+
+def assemble(profile: Profile, done: list[tuple[Task, Result]]) -> dict[str, Any]:
+    """Every network with all its members, the masked ones, findings and verdicts."""
+    networks = {
+        name: _network(
+            [r for t, r in done if t.kind == "pruning-weights" and t.config["name"] == name]
+        )
+        for name in profile["networks"]
+    }
+    masked = list(_masked(profile, [(t, r) for t, r in done if t.kind == "pruning-masked"]))
+    for row in masked:
+        _smallest_input(row, networks[row["network"]]["accuracy"][profile["shifts"][0]])
+    features = _features(profile, networks)
+    inputs = _inputs(profile, masked)
+    pairs = _pairs(profile, networks)
+    return {
+        "networks": networks,
+        "masked": masked,
+        "findings": [*features, *inputs, *pairs],
+        "verdicts": [*edges_verdict(networks, features, masked), *shallow_verdict(pairs)],
+    }
+
+
+# ---------------------------------------------------------------- chunks put together
+
+
+def _network(parts: list[Result]) -> dict[str, Any]:
+    """The chunks of a network as one, with the smallest ranks that keep its accuracy."""
+    counts = [len(next(iter(part["accuracy"].values()))) for part in parts]
+    merged: dict[str, Any] = _merged(parts, counts)
+    best = max(range(len(parts)), key=lambda k: parts[k]["best"])
+    for mine, theirs in zip(merged["weights"], parts[best]["weights"], strict=True):
+        mine["pictures"] = theirs["pictures"]
+        mine["smallest"] = _smallest(mine, None)
+    again = merged.get("retrained", {})
+    clean = next(iter(again["control"].values())) if again else []
+    for weight in again.get("weights", []):
+        weight["smallest"] = _smallest(weight, clean)
+    for where, reference in ((merged, None), (again, clean)):
+        if "together" in where:
+            where["together"]["smallest"] = smallest_cut(where["together"], reference)
+    return merged
+
+
+def _merged(parts: Sequence[Any], counts: list[int], kind: str = "") -> Any:
+    first = parts[0]
+    if isinstance(first, dict):
+        return {
+            key: _merged([part[key] for part in parts], counts, _kind(key) or kind) for key in first
+        }
+    if isinstance(first, list) and first and isinstance(first[0], dict):
+        return [_merged(list(same), counts) for same in zip(*parts, strict=True)]
+    if kind == "members":
+        return [row for part in parts for row in part]
+    if kind == "means":
+        return np.average(np.array(parts, dtype=float), axis=0, weights=counts).tolist()
+    return first
+
+
+def _kind(key: str) -> str:
+    return "members" if key in _MEMBERS else "means" if key in _MEANS else ""
+
+
+def _smallest(weight: Mapping[str, Any], control: Sequence[float] | None) -> dict[str, Any]:
+    """The smallest rank within a point: of the mean, and of each member."""
+    table = np.array(weight["accuracy"], dtype=float)
+    goal = table[:, -1] if control is None else np.array(control, dtype=float)
+    each = [
+        smallest_rank(weight["ranks"], row, g - POINT) for row, g in zip(table, goal, strict=True)
+    ]
+    return {
+        "mean": smallest_rank(weight["ranks"], table.mean(axis=0), goal.mean() - POINT),
+        "members": each,
+    }
+
+
+def smallest_cut(together: Mapping[str, Any], control: Sequence[float] | None) -> int | None:
+    """Which share of the norm² is the smallest whose mean accuracy is within a point of the goal.
+
+    The goal is the mean of `control`, the network trained on as a whole, or else of
+    the largest share.  The index of the share, or None if none suffices.
+    """
+    table = np.array(next(iter(together["accuracy"].values())), dtype=float)
+    goal = float(np.mean(table[:, -1] if control is None else np.array(control, dtype=float)))
+    return smallest_rank(range(table.shape[1]), table.mean(axis=0), goal - POINT)
+
+
+def _masked(profile: Profile, done: list[tuple[Task, Result]]) -> Any:
+    """A row a network and family of masks: accuracy (kept, members)."""
+    for name in profile["masked"]["networks"]:
+        for how in MASKS:
+            kept = profile["masked"].get(how)
+            if not kept:
+                continue
+            rows = [
+                [
+                    value
+                    for task, result in done
+                    if task.config["name"] == name
+                    and task.config["mask"] == {"how": how, "kept": k}
+                    for value in result["accuracy"]
+                ]
+                for k in kept
+            ]
+            yield {"network": name, "how": how, "kept": kept, "accuracy": rows}
+
+
+def _smallest_input(row: dict[str, Any], whole: Sequence[float]) -> None:
+    """The smallest input within a point of the whole one, and the difference of the means."""
+    means = np.array([summary(values).mean for values in row["accuracy"]])
+    row["smallest"] = smallest_rank(row["kept"], means, summary(whole).mean - POINT)
+    row["differences"] = []
+    for values in row["accuracy"]:
+        found = difference(values, whole)
+        row["differences"].append([found.value, found.low, found.high])
+
+
+# ---------------------------------------------------------------- findings
+
+
+def _finding(claim: str, name: str, network: str, profile: Profile, **rest: Any) -> dict[str, Any]:
+    entry = profile["entries"].get(network, {})
+    return {
+        "claim": claim,
+        "name": name,
+        "network": entry.get("title", network),
+        "key": network,
+        "data": profile["data"]["name"],
+        "low": None,
+        "high": None,
+        "condition": "",
+        **rest,
+    }
+
+
+def _features(profile: Profile, networks: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Edge share over that of equal entries: leading singular vectors, with and without retraining,
+    and the whole weight; and what is left of all weights."""
+    found = []
+    for name, network in networks.items():
+        again = network.get("retrained", {})
+        retrained = {weight["name"]: weight for weight in again.get("weights", [])}
+        for weight in network["weights"]:
+            if "edge" not in weight:
+                continue
+            for kind in ("cells", "states"):
+                rows = [(LEADING, weight, 0), ("whole weight", weight, -1)]
+                if weight["name"] in retrained:
+                    rows.append(("rank 1, retrained", retrained[weight["name"]], 0))
+                for words, source, place in rows:
+                    if kind in source["edge"]:
+                        found.append(
+                            _edge_finding(profile, name, weight, kind, words, source, place)
+                        )
+        for words, where in (("as it was cut", network), ("retrained", again)):
+            cut = where.get("together", {})
+            if cut.get("smallest") is None:
+                continue
+            shares = np.array(cut["numbers"], dtype=float)[:, cut["smallest"]] / network["size"]
+            s = summary(shares)
+            found.append(
+                _finding(
+                    "pruning-edges",
+                    f"share of the parameters that keeps the accuracy, {words}",
+                    name,
+                    profile,
+                    value=s.mean,
+                    low=s.low if s.has_interval else None,
+                    high=s.high if s.has_interval else None,
+                    members=s.count,
+                    kind="compact",
+                    retrained=words == "retrained",
+                    condition=f"all weights keep {100 * cut['shares'][cut['smallest']]:g} % of "
+                    "their norm², mean accuracy within one point",
+                )
+            )
+    return found
+
+
+def _edge_finding(
+    profile: Profile,
+    name: str,
+    weight: Mapping[str, Any],
+    kind: str,
+    words: str,
+    source: Mapping[str, Any],
+    place: int,
+) -> dict[str, Any]:
+    edge = source["edge"][kind]
+    s = summary(np.array(edge["share"], dtype=float)[:, place] / edge["uniform"], share=False)
+    where = "outer cells" if kind == "cells" else "nearest states in the outer cells"
+    return _finding(
+        "pruning-edges",
+        f"norm² of {weight['name']} on the {where} over that of equal entries, {words}",
+        name,
+        profile,
+        value=s.mean,
+        low=s.low if s.has_interval else None,
+        high=s.high if s.has_interval else None,
+        members=s.count,
+        kind=kind,
+        part=words,
+        weight=weight["name"],
+        condition=f"outer {100 * profile['edge']:g} % of the chain at each end"
+        + (f", {profile['edge_states']} pairs of states" if kind == "states" else ""),
+    )
+
+
+def _inputs(profile: Profile, masked: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The smallest inputs that keep the accuracy, retrained."""
+    found = []
+    for row in masked:
+        if row["smallest"] is None:
+            continue
+        place = row["kept"].index(row["smallest"])
+        value, low, high = row["differences"][place]
+        found.append(
+            _finding(
+                "pruning-edges",
+                f"smallest input within one point: {MASKS[row['how']].title}",
+                row["network"],
+                profile,
+                value=row["smallest"],
+                members=len(row["accuracy"][place]),
+                unit=f"of {profile['cells']}",
+                kind="input",
+                how=row["how"],
+                condition=f"trained on the masked input; {100 * value:+.2f} points "
+                f"[{100 * low:+.2f}, {100 * high:+.2f}] of the whole input",
+            )
+        )
+    return found
+
+
+def _pairs(profile: Profile, networks: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Each shallow network, pruned as far as its accuracy allows, against each complex one."""
+    found = []
+    for shallow in profile["shallow"]:
+        network = networks[shallow]
+        again = network.get("retrained", {})
+        cut = again.get("together") or network["together"]
+        place = cut["smallest"]
+        if place is None:
+            cut, place = network["together"], network["together"]["smallest"]
+        kept = float(np.mean(np.array(cut["numbers"], dtype=float)[:, place]))
+        for other in profile["complex"]:
+            for how in profile["shifts"]:
+                mine = np.array(cut["accuracy"][how], dtype=float)[:, place]
+                gap = difference(mine, networks[other]["accuracy"][how])
+                found.append(
+                    _finding(
+                        "shallow-equals-complex",
+                        f"pruned − {profile['entries'][other]['title']} whole, {how}",
+                        shallow,
+                        profile,
+                        value=100 * gap.value,
+                        low=_points(gap.low),
+                        high=_points(gap.high),
+                        members=len(mine),
+                        unit="points",
+                        against=other,
+                        shift=how,
+                        accuracy=float(np.mean(mine)),
+                        kept=kept,
+                        condition=f"{kept:,.0f} numbers kept of {network['size']:,}, against "
+                        f"{networks[other]['size']:,}; "
+                        f"{'retrained' if cut is again.get('together') else 'not retrained'}",
+                    )
+                )
+    return found
+
+
+def _points(value: float) -> float | None:
+    return 100 * value if np.isfinite(value) else None
