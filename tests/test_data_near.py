@@ -125,5 +125,7 @@ def test_other_settings_out_of_range_are_refused():
         near_chains(5, 0, (0.1, 0.2))
     with pytest.raises(ConfigError, match="too rare"):
         near_chains(5, 2, (25.0, 30.0))
+    with pytest.raises(ConfigError, match="2 orbitals"):
+        near_chains(5, 4, (0.1, 0.2), name="multiband")
     with pytest.raises(UnknownNameError, match="did you mean 'extended'"):
         near_chains(5, 4, (0.1, 0.2), name="extend")

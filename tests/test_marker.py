@@ -246,7 +246,8 @@ def test_the_command_refuses_what_it_cannot_write(tmp_path, capsys):
 
 def test_rings_are_refused():
     ring = some().with_boundary("periodic")
-    for given_as in (ring, ring.block()):
+    data = tnl.dataset("extended", cells=12, samples=8, boundary="periodic")
+    for given_as in (ring, ring.block(), data):
         with pytest.raises(ConfigError, match="open chains"):
             tnl.marker("extended")(given_as)
 
@@ -275,12 +276,11 @@ def test_states_must_be_all_of_chains_with_one_orbital():
     two = states.u.reshape(4, 20, 5)  # two orbitals a cell: more states than cells
     with pytest.raises(ShapeError, match="one orbital"):
         mark(tnl.States(two, two, np.zeros((4, 20))))
-
-    class Multiband:
-        orbitals = 2
-
-    with pytest.raises(ShapeError, match="one orbital"):
-        mark(Multiband())
+    four_bands = tnl.dataset("multiband", cells=6, samples=5)
+    with pytest.raises(ShapeError, match="2 orbitals a cell"):
+        mark(four_bands)
+    # As pairs of orbitals they are chains with farther hoppings: flagged.
+    assert not mark(four_bands.chains).reliable.any()
 
 
 def test_numbers_must_be_finite():

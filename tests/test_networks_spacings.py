@@ -21,9 +21,10 @@ def states():
     return tnl.dataset("extended", cells=CELLS, samples=24, seed=3).chains.states()
 
 
-@pytest.mark.parametrize("form", ["operator", "sublattice"])
+@pytest.mark.parametrize(
+    ("form", "channels"), [("operator", 3), ("sublattice", None), ("sublattice", 3)]
+)
 @pytest.mark.parametrize("structure", ["cells", "spacings"])
-@pytest.mark.parametrize("channels", [None, 3])
 def test_exact_start_is_the_formula(states, form, structure, channels):
     plain = tnl.rswn(CELLS, form=form)
     net = plain.trainable("X", "window", structure=structure, channels=channels)

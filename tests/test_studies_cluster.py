@@ -12,7 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from runs_studies import begun, environment, files, finished, leftovers, started, until
+from runs_studies import (
+    LIMIT,
+    alive,
+    begun,
+    environment,
+    files,
+    finished,
+    leftovers,
+    started,
+    until,
+)
 from scale_study import TASKS, fall, tasks, train
 
 from tnlearn.errors import ConfigError, FileError, TnlearnError
@@ -91,7 +101,7 @@ def test_a_killed_worker_changes_nothing(
         until(lambda: len(files(tmp_path)) == TASKS - 1, "the other tasks")
         os.kill(begun(tmp_path)[HELD][0], signal.SIGKILL)
         hold.unlink()
-        _, errors = driver.communicate(timeout=60)
+        _, errors = driver.communicate(timeout=LIMIT)
     assert (driver.returncode, errors) == (0, "")
     assert files(tmp_path) == unbroken
     assert len(begun(tmp_path)[HELD]) == 2
@@ -112,7 +122,7 @@ def test_a_killed_driver_is_gone_on_with_while_its_workers_are_still_busy(
     with started(tmp_path, "--scheduler", address) as driver:
         until(lambda: known(address) > 0, "the second driver")
         hold.unlink()
-        _, errors = driver.communicate(timeout=60)
+        _, errors = driver.communicate(timeout=LIMIT)
     assert (driver.returncode, errors) == (0, "")
     assert files(tmp_path) == unbroken
     assert {len(pids) for pids in begun(tmp_path).values()} == {1}
@@ -138,11 +148,29 @@ def test_a_scheduler_that_is_lost_ends_the_run_in_one_line(tmp_path: Path) -> No
             with started(tmp_path, "--scheduler", file, "--what", "ok", "ok") as driver:
                 until(lambda: 1 in begun(tmp_path), "the second task")
                 process.kill()
-                _, errors = driver.communicate(timeout=60)
+                _, errors = driver.communicate(timeout=LIMIT)
     assert driver.returncode == 1
     assert errors.count("\n") == 1
     assert errors.startswith("TnlearnError: the connection to the dask scheduler was lost")
     assert [content["title"] for content in files(tmp_path).values()] == ["task 0"]
+
+
+def test_a_cluster_of_this_machine_ends_with_its_run(tmp_path: Path) -> None:
+    """Ctrl-C, which the terminal sends to all of them; then the same again, left alone."""
+    options = ("--scheduler", "local", "--workers", "2", "--what", "ok", "ok", "ok", "ok")
+    hold = tmp_path / f"hold-{HELD}"
+    hold.touch()
+    with started(tmp_path, *options) as driver:
+        until(lambda: HELD in begun(tmp_path) and files(tmp_path), "a result")
+        os.killpg(driver.pid, signal.SIGINT)
+        text, errors = driver.communicate(timeout=LIMIT)
+        workers = {pid for pids in begun(tmp_path).values() for pid in pids}
+        assert not any(map(alive, workers))
+    assert (driver.returncode, text, errors) == (130, "", "")
+    hold.unlink()
+    status, found, errors = finished(tmp_path, *options)
+    assert (status, errors) == (0, "")
+    assert [result["twice"] for result in found.values()] == [0, 2, 4, 6]
 
 
 # ------------------------------------------------------------------ elsewhere

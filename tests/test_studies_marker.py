@@ -295,7 +295,7 @@ def test_what_is_said_of_a_label_is_what_it_answers(run):
         if (row["condition"], row["cells"], row["answer"]) == ("clean", 14, "rswn-ring")
     )
     assert told["right"] == pytest.approx(right.mean())
-    assert sum(one["samples"] for one in told["bins"]) == 200
+    assert sum(told["samples"]) == 200
     marked = tnl.marker("extended")(found.chains)
     trusted = next(
         row for row in results["reliable"] if (row["condition"], row["cells"]) == ("clean", 14)
@@ -312,10 +312,12 @@ def test_the_verdict_follows_from_the_comparisons(run):
     said = {row["verdict"] for row in rows}
     expected = "not supported" if "ahead" not in said else "depends on"
     assert verdict["verdict"] == (expected if said != {"ahead"} else "supported")
-    for sees, words in (("states", "the states only"), ("ring", "the closed ring")):
-        mine = [row["verdict"] for row in rows if row["sees"] == sees]
-        ahead = f"{words}: ahead in {mine.count('ahead')} of {len(mine)} comparisons"
-        assert ahead in verdict["condition"]
+    mine = [r for r in rows if (r["sees"], r["condition"]) == ("states", "clean")]
+    behind = {row["cells"] for row in mine if row["verdict"] != "ahead"}
+    assert (
+        f"ahead of every label that sees the states only: {2 - len(behind)} of 2 lengths (clean)"
+        in verdict["condition"]
+    )
     for finding in results["findings"]:
         assert finding["claim"] == "marker"
         assert (

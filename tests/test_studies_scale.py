@@ -10,7 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from runs_studies import alive, begun, environment, files, finished, leftovers, started, until
+from runs_studies import (
+    LIMIT,
+    alive,
+    begun,
+    environment,
+    files,
+    finished,
+    leftovers,
+    started,
+    until,
+)
 from scale_study import TASKS, tasks, train
 
 from tnlearn.studies.tasks import run_tasks
@@ -37,7 +47,7 @@ def test_a_killed_worker_changes_nothing(tmp_path: Path, unbroken: dict[str, Any
         until(lambda: len(files(tmp_path)) == TASKS - 1, "the other tasks")
         os.kill(begun(tmp_path)[HELD][0], signal.SIGKILL)
         hold.unlink()
-        _, errors = driver.communicate(timeout=60)
+        _, errors = driver.communicate(timeout=LIMIT)
     assert (driver.returncode, errors) == (0, "")
     assert files(tmp_path) == unbroken
     assert {offset: len(pids) for offset, pids in begun(tmp_path).items()} == {
@@ -75,7 +85,7 @@ def test_ctrl_c_ends_everything_quietly(tmp_path: Path, unbroken: dict[str, Any]
     with started(tmp_path, "--workers", "2") as driver:
         until(lambda: HELD in begun(tmp_path) and len(files(tmp_path)) >= 2, "two results")
         os.killpg(driver.pid, signal.SIGINT)
-        text, errors = driver.communicate(timeout=20)
+        text, errors = driver.communicate(timeout=LIMIT)
         workers = {pid for pids in begun(tmp_path).values() for pid in pids}
         assert not any(map(alive, workers))
     assert (driver.returncode, text, errors) == (130, "", "")
@@ -91,7 +101,7 @@ def test_two_runs_in_one_folder_share_the_work(tmp_path: Path, unbroken: dict[st
             until(lambda: len(files(tmp_path)) == TASKS - 1, "the second run")
             hold.unlink()
             for run in (one, two):
-                _, errors = run.communicate(timeout=60)
+                _, errors = run.communicate(timeout=LIMIT)
                 assert (run.returncode, errors) == (0, "")
     assert files(tmp_path) == unbroken
     assert {len(pids) for pids in begun(tmp_path).values()} == {1}
@@ -131,7 +141,7 @@ def test_a_script_without_its_guard_is_told_so(tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LIMIT,
     )
     assert done.returncode == 1
     last = done.stderr.rstrip().splitlines()[-1]

@@ -24,6 +24,7 @@ from tnlearn.errors import (
 )
 from tnlearn.studies import tasks as tasks_module
 from tnlearn.studies.executors import attempt, portable
+from tnlearn.studies.folder import claim
 from tnlearn.studies.tasks import Task, read_json, run_tasks, write_json
 
 
@@ -189,12 +190,13 @@ def test_a_mistake_in_the_code_is_raised_as_it_is(tmp_path: Path) -> None:
 
 
 class Stubborn(Exception):
-    def __init__(self, one: int, two: int) -> None:
-        super().__init__(f"{one} and {two}")
+    def __init__(self, words: str) -> None:
+        super().__init__(words)
+        self.why = lambda: words  # nothing that can travel
 
 
 def raises(task: Task) -> dict[str, Any]:
-    raise Stubborn(1, 2) if task.config["n"] else ConfigError("no such thing")
+    raise Stubborn("one and two") if task.config["n"] else ConfigError("no such thing")
 
 
 def test_errors_travel_with_the_place_where_they_were_raised() -> None:
@@ -204,7 +206,7 @@ def test_errors_travel_with_the_place_where_they_were_raised() -> None:
     assert "in raises" in first.__notes__[0]
     # What cannot be rebuilt on the other side is told in words.
     assert isinstance(second, RuntimeError)
-    assert str(second) == "Stubborn: 1 and 2"
+    assert str(second) == "Stubborn: one and two"
     assert "in raises" in second.__notes__[0]
     assert portable({"a": 1}) == {"a": 1}
 
@@ -315,6 +317,19 @@ def test_parts_in_one_folder_give_what_is_there(tmp_path: Path) -> None:
     assert list(both) == [task.key for task in tasks]
     assert run(tasks, tmp_path) == both
     assert len(calls(tmp_path)) == 5
+
+
+def test_shares_that_make_one_folder_at_once(tmp_path: Path) -> None:
+    """What another share is just writing is not taken for somebody else's file."""
+    (tmp_path / f"{files.TEMPORARY}abc.tmp").write_bytes(b"half of config.toml")
+    claim(tmp_path, {"seed": 1}, "tnlearn study", ("figures",))
+    claim(tmp_path, {"seed": 1}, "tnlearn study", ("figures",))
+    with pytest.raises(CheckpointError, match="another configuration"):
+        claim(tmp_path, {"seed": 2}, "tnlearn study", ())
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.tex").touch()
+    with pytest.raises(FileError, match=r"it holds thesis\.tex"):
+        claim(tmp_path / "other", {"seed": 1}, "tnlearn study", ())
 
 
 def test_a_task_that_another_process_does_is_waited_for(

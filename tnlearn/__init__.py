@@ -45,14 +45,17 @@ _HOMES = {
 _MODULES = {"init", "formula"}
 
 __all__ = [
+    "Audit",
     "Chains",
     "Dataset",
     "Fitted",
+    "Marker",
     "Network",
     "PhaseDiagram",
     "States",
     "StoredDataset",
     "__version__",
+    "audit",
     "baseline",
     "chain",
     "dataset",
@@ -61,12 +64,14 @@ __all__ = [
     "init",
     "label_file",
     "load",
+    "marker",
     "open_dataset",
     "phase_diagram",
     "rswn",
     "shift",
     "ssh",
     "states",
+    "study",
     "winding",
 ]
 
@@ -87,10 +92,12 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
+    from tnlearn.audits.audit import Audit, audit
     from tnlearn.data.datasets import Dataset, dataset
     from tnlearn.data.labelling import label_file
     from tnlearn.data.shifts import shift
     from tnlearn.data.stored import StoredDataset, open_dataset
+    from tnlearn.markers.marker import Marker, marker
     from tnlearn.models.baselines import baseline
     from tnlearn.models.rswn import rswn
     from tnlearn.networks import formula, init
@@ -99,5 +106,6 @@ if TYPE_CHECKING:
     from tnlearn.physics.label import winding
     from tnlearn.physics.states import States, states
     from tnlearn.studies.phase_diagram import PhaseDiagram, phase_diagram
+    from tnlearn.studies.study import study
     from tnlearn.training.fit import fit
     from tnlearn.training.fitted import Fitted, load

@@ -74,8 +74,15 @@ def transitions(name: str = "extended") -> tuple[Transition, ...]:
 
     >>> transitions("extended")
     ((-1, 0), (0, 1), (1, 2), (-1, 1), (0, 2))
+
+    Raises `ConfigError` for a data set with several orbitals a cell.
     """
     recipe = recipe_for(name)
+    if recipe.orbitals != 1:
+        raise ConfigError(
+            f"{name!r} has {recipe.orbitals} orbitals a cell: its transitions are not those of "
+            "the zeros of one polynomial h(z)"
+        )
     low, high = recipe.offsets[0], recipe.offsets[-1]
     steps = (1, 2) if recipe.kind == "real" else (1,)
     return tuple((w, w + step) for step in steps for w in range(low, high - step + 1))
@@ -120,8 +127,8 @@ def near_chains(
         raise ConfigError(
             f"samples must be at least 1, start and seed at least 0, not {samples}, {start}, {seed}"
         )
-    recipe = recipe_for(name)
     known = transitions(name)
+    recipe = recipe_for(name)
     chosen = known if between is None else tuple((int(a), int(b)) for a, b in between)
     strange = [pair for pair in chosen if pair not in known]
     if strange or not chosen:

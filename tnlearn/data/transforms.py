@@ -75,11 +75,13 @@ def edge_potential(data: Dataset, rng: np.random.Generator, value: float) -> Dat
 def edge_removed(data: Dataset, rng: np.random.Generator, value: float) -> Dataset:
     """The first cell cut off."""
     _needs_edges(data, "edge-removed")
-    if data.chains.cells < 2:
+    cells = data.info["cells"]
+    if cells < 2:
         raise ConfigError("edge-removed needs at least two cells")
-    hoppings = {m: t[:, 1:] for m, t in data.chains.hoppings.items()}
-    shorter = Chains(data.chains.cells - 1, hoppings, data.chains.boundary)
-    return _new_edges(data, shorter, rng, cells=shorter.cells)
+    pairs = data.chains.cells // cells  # of orbitals in a cell: more than one with several bands
+    hoppings = {m: t[:, pairs:] for m, t in data.chains.hoppings.items()}
+    shorter = Chains(data.chains.cells - pairs, hoppings, data.chains.boundary)
+    return _new_edges(data, shorter, rng, cells=cells - 1)
 
 
 def no_zero_modes(data: Dataset, rng: np.random.Generator, value: float) -> Dataset:

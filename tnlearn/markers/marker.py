@@ -163,29 +163,30 @@ class Marker:
 
     def _source(self, given: Any, kind: str) -> tuple[Chains | States | Array, Array]:
         """What is to be solved or is solved, and whether it has none but the known hoppings."""
-        if getattr(given, "orbitals", 1) != 1:
-            raise ShapeError(
-                f"this marker is for chains with one orbital a cell and sublattice, not "
-                f"{given.orbitals}"
-            )
         solved = given if isinstance(given, States) else getattr(given, "states", None)
         if isinstance(solved, States):
             _check_states(solved)
-            known = np.full(len(solved), not np.iscomplexobj(solved.u))
-            return solved, known
+            chains = getattr(given, "chains", None)  # a data set has them, too
+            if isinstance(chains, Chains):
+                _check_orbitals(given, chains)
+                return solved, self._known_chains(chains)
+            return solved, np.full(len(solved), not np.iscomplexobj(solved.u))
         ready = chains_or_block(as_numpy(given), kind=kind, boundary="open")
         if isinstance(ready, Chains):
-            if ready.boundary != "open":
-                raise ConfigError(
-                    "this marker is for open chains and these are rings: give "
-                    'chains.with_boundary("open"), or use tnl.winding'
-                )
-            for m, t in ready.hoppings.items():
-                check_finite(f"the hopping of offset {m}", t)
-            strange = [t for m, t in ready.hoppings.items() if m not in self.offsets]
-            return ready, self._known(ready.samples, strange, ready.dtype)
+            return ready, self._known_chains(ready)
         block = check_block(ready)
         return block, self._known(len(block), list(self._strange(block)), block.dtype)
+
+    def _known_chains(self, chains: Chains) -> Array:
+        if chains.boundary != "open":
+            raise ConfigError(
+                "this marker is for open chains and these are rings: give "
+                'chains.with_boundary("open"), or use tnl.winding'
+            )
+        for m, t in chains.hoppings.items():
+            check_finite(f"the hopping of offset {m}", t)
+        strange = [t for m, t in chains.hoppings.items() if m not in self.offsets]
+        return self._known(chains.samples, strange, chains.dtype)
 
     def _strange(self, block: Array) -> Iterator[Array]:
         """The bonds of a raw block that are outside the known offsets, offset by offset."""
@@ -253,6 +254,16 @@ def _shipped(name: str) -> Marker:
 
 def _cells_of(source: Chains | States | Array) -> int:
     return int(source.shape[-1] if isinstance(source, np.ndarray) else source.cells)
+
+
+def _check_orbitals(data: Any, chains: Chains) -> None:
+    """Refuse a data set with several orbitals a cell, whose chains count pairs of them."""
+    cells = int(getattr(data, "info", {}).get("cells", chains.cells))
+    if chains.cells > cells:
+        raise ShapeError(
+            f"these chains have {chains.cells // cells} orbitals a cell and sublattice; this "
+            "marker is for chains with one"
+        )
 
 
 def _check_states(given: States) -> None:

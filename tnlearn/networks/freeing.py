@@ -54,7 +54,6 @@ def check_channels(nodes: Mapping[str, Node], names: Sequence[str], channels: in
 def freed(
     nodes: Mapping[str, Node],
     name: str,
-    *,
     structure: str | None,
     channels: int | None,
     init: Init,

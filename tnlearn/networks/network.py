@@ -140,9 +140,10 @@ class Network:
         structure
             ``"dense"``: every entry free (a diagonal operator becomes a full matrix);
             ``"diagonal"``: only the diagonal; ``"lowrank"``: two factors of bond
-            dimension `bond`; ``"position"``: a function of position, the same weights
-            for every length (with `bond`: as factors); ``"position-short"``: one that also
-            knows x - y in cells.  By default each entry the node has now.
+            dimension `bond`; ``"cells"``: one value a cell, for both sublattices;
+            ``"spacings"``: the same as a running sum of spacings; ``"position"``: a function
+            of position, the same weights for every length (with `bond`: as factors);
+            ``"position-short"``: one that also knows x - y in cells.  Default: each entry.
         channels
             Number of independent copies; the output gets a channel index.
         init
@@ -173,15 +174,7 @@ class Network:
         check_channels(self._nodes, names, channels)
         network = self._promoted(names) if structure in ("dense", "lowrank") else self
         for name in names:
-            nodes = freed(
-                network._nodes,
-                name,
-                structure=structure,
-                channels=channels,
-                init=how,
-                bond=bond,
-                cells=self.cells,
-            )
+            nodes = freed(network._nodes, name, structure, channels, how, bond, self.cells)
             network = network._changed(nodes=nodes)
         step = {
             "call": "trainable",

@@ -64,7 +64,7 @@ def position_nodes(
 
     Without `bond`: weights and fixed functions, ``name = sum_k weights_k basis_k`` (see
     `position_basis`).  With it: ``name(x, y) = sum_b [l_b(x) - l_b(y)] r_b(y)``, with l_b and r_b
-    functions of one position (see `factor_bases`): a matrix of rank at most 2 `bond` that
+    functions of one position (see `factor_bases`): a matrix of rank at most `bond` + 1 that
     vanishes on the diagonal.
 
     Raises

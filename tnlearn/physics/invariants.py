@@ -1,4 +1,4 @@
-"""`tnlearn.winding`: every winding number of a chain, with its gap and a flag."""
+"""Every winding number of a chain, with its gap and a flag."""
 
 from __future__ import annotations
 
@@ -92,22 +92,14 @@ def winding(
     threads: int | None = 1,
     gap: bool = True,
 ) -> Winding:
-    """Winding number of chiral chains by one of six methods.
+    """Winding number of chains, or of raw blocks, by one of six methods.
 
-    ========== =======================================================  ================
-    method     formula                                                  note
-    ========== =======================================================  ================
-    `rswn`     (1/L') Σ_{y in window} Σ_x d(x, y) |q_xy|²               real
-    `lyapunov` m_min + number of growing Lyapunov exponents             integer, O(L r³)
-    `twist`    winding of det h(φ) as the flux goes 0 → 2π              integer
-    `log`      (1/2πi) Tr log(X_A X_B†)                                 integer on a ring
-    `momentum` lowest power + zeros of Σ t_m z^m in the unit circle     clean chains only
-    `localizer` −½ sig of the spectral localizer of the open chain     integer, O(L r²)
-    ========== =======================================================  ================
+    What `tnlearn.winding` comes to once its input is read: the formulas of the methods, and
+    what `method`, `boundary`, `window`, `tolerance`, `threads` and `gap` mean, are told there.
 
-    `rswn` looks at the chain as it is; the others look at the same sample closed
-    into a ring: `Chains` hold the hopping of every cell, also where an open chain
-    leaves the bond out.  The SSH chain with |t_1| > |t_0| has W = +1.
+    `rswn` looks at the chain as it is, `localizer` at the open chain; the others look at the
+    same sample closed into a ring: `Chains` hold the hopping of every cell, also where an open
+    chain leaves the bond out.
 
     Parameters
     ----------
@@ -116,21 +108,8 @@ def winding(
         open block lacks the bonds across the seam; `rswn` does not need them, for
         the others they are filled in as told by
         `tnlearn.physics.hoppings_from_block`.
-    method : str
-        One of the table.
     boundary : "open" | "periodic", optional
-        Known where chains are given; giving it all the same opens them or closes
-        them.  "open" for a raw block unless told otherwise.
-    window : float
-        Fraction of the cells over which `rswn` traces an open chain.
-    tolerance : float, optional
-        Error that the fast forms of `rswn` may make, from 1e-13 to 0.1; 1e-12
-        unless told otherwise.  What was really reached is bounded by `error`.
-    threads : int or None
-        Threads that share the samples; None takes all cores.
-    gap : bool
-        Whether the integer methods also compute the gap of the ring, which costs
-        far more than the integer; without it `gap` is NaN.
+        Where chains are given it opens them or closes them.
 
     Returns
     -------
@@ -145,8 +124,6 @@ def winding(
         For unknown names, shapes that do not fit (a whole Hamiltonian among
         them), NaN or infinity, a window out of range, `momentum` of a disordered
         chain, a size past memory.
-
-    Sources: rswn arXiv:2509.26261; lyapunov arXiv:1311.5233; log arXiv:2101.08546.
     """
     check_choice("method", method, METHODS)
     if boundary is not None:

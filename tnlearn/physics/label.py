@@ -41,8 +41,9 @@ def winding(
     ========== =======================================================  ================
 
     `rswn` looks at the chain as it is, `localizer` at the open chain, the others at the
-    same sample closed into a ring: see `tnlearn.physics.invariants.winding`.  The SSH
-    chain with |t_1| > |t_0| has W = +1.
+    same sample closed into a ring: `Chains` hold the hopping of every cell, and what a raw
+    open block lacks is filled in (`tnlearn.physics.hoppings_from_block`).  The SSH chain
+    with |t_1| > |t_0| has W = +1.
 
     Parameters
     ----------
@@ -58,7 +59,8 @@ def winding(
     method : str
         One of the table.
     boundary : "open" | "periodic", optional
-        Known where chains are given; "open" for a matrix unless told otherwise.
+        Known where chains are given; giving it all the same opens them or closes
+        them.  "open" for a matrix unless told otherwise.
     window : float
         Fraction of the cells over which `rswn` traces an open chain.
     kind : "auto" | "block" | "hamiltonian"
@@ -80,7 +82,7 @@ def winding(
         Parameters of a PythTB or kwant model.
     tolerance : float, optional
         Error that the fast forms of `rswn` may make, from 1e-13 to 0.1; 1e-12
-        unless told otherwise.
+        unless told otherwise.  What was really reached is bounded by `error`.
     threads : int or None
         Threads that share the samples; None takes all cores.
     gap : bool

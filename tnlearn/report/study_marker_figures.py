@@ -156,8 +156,8 @@ def collapse(results: Row, answers: Sequence[str]) -> Figure:
     shades = colormaps["viridis"](np.linspace(0.0, 0.9, len(lengths)))
     for place, (ax, answer) in enumerate(zip(axes, answers, strict=False)):
         for cells, shade, marker in zip(lengths, shades, _cycled(len(lengths)), strict=True):
-            bins = _bins(results, "clean", cells, answer)
-            _line(ax, bins, color=shade, marker=marker, markersize=3.5, linewidth=1.1)
+            look = {"color": shade, "marker": marker, "markersize": 3.5, "linewidth": 1.1}
+            _line(ax, results, "clean", cells, answer, **look)
         title = wrapped(results["answers"][answer]["title"], 26)
         lowest = place >= len(answers) - columns
         tidy(ax, title=title, x="L δ" if lowest else "", grid="both")
@@ -199,7 +199,7 @@ def disordered(results: Row, answers: Sequence[str]) -> Figure | None:
             cells = lengths[condition][column]
             for answer in answers:
                 look = style_of(results, answer)
-                _line(ax, _bins(results, condition, cells, answer), markersize=4, **look)
+                _line(ax, results, condition, cells, answer, markersize=4, **look)
             title = f"{_title(results, condition)}, {cells} cells"
             tidy(ax, title=title, x="δ  (1/cells)" if row == len(strong) - 1 else "", grid="both")
             ax.set_xscale("log")
@@ -224,17 +224,14 @@ def _cycled(count: int) -> list[str]:
     return [MARKERS[k % len(MARKERS)] for k in range(count)]
 
 
-def _bins(results: Row, condition: str, cells: int, answer: str) -> Sequence[Row]:
+def _line(ax: Any, results: Row, condition: str, cells: int, answer: str, **look: Any) -> None:
+    """Accuracy against distance, with the intervals of the bins."""
     for curve in results["curves"]:
         if (curve["condition"], curve["cells"], curve["answer"]) == (condition, cells, answer):
-            found: Sequence[Row] = curve["bins"]
-            return found
-    return []
-
-
-def _line(ax: Any, bins: Sequence[Row], **look: Any) -> None:
-    bins = [one for one in bins if one["samples"] >= _FEWEST]
-    x, y = ([one[key] for one in bins] for key in ("centre", "right"))
-    lower = [max(one["right"] - one["from"], 0.0) for one in bins]
-    upper = [max(one["to"] - one["right"], 0.0) for one in bins]
-    ax.errorbar(x, y, yerr=[lower, upper], elinewidth=0.6, **look)
+            columns = (curve[key] for key in ("centre", "share", "low", "high", "samples"))
+            rows = [row for row in zip(*columns, strict=True) if row[-1] >= _FEWEST]
+            if not rows:
+                return
+            x, y, low, high, _ = np.array(rows).T
+            ends = [np.maximum(y - low, 0.0), np.maximum(high - y, 0.0)]
+            ax.errorbar(x, y, yerr=ends, elinewidth=0.6, **look)

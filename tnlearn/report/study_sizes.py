@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from tnlearn.report.curves import listed
+from tnlearn.report.estimate import estimate
 from tnlearn.report.html import figure as shown
 from tnlearn.report.html import folded, switch
 from tnlearn.report.statistics import summary
 from tnlearn.report.study import Page
 from tnlearn.report.study_sizes_figures import accuracy, learned, others, profiles
 from tnlearn.report.style import save
-from tnlearn.studies.sizes_numbers import estimate
 
 __all__ = ["page"]
 
@@ -79,6 +79,30 @@ def _answer(results: Results) -> list[str]:
             f"rounded, is right on {100 * test['formula']['open'][0]:.1f} % of the chains of "
             f"{test['lengths'][0]} cells and on {100 * test['formula']['open'][-1]:.1f} % of those "
             f"of {test['lengths'][-1]}."
+        )
+    return [*said, *_transfers(results)]
+
+
+def _transfers(results: Results) -> list[str]:
+    """A sentence for each other kind of chains: the best network at its longest length."""
+    config, said = results["config"], []
+    for name, test in results["tests"].items():
+        here = [f for f in results["findings"] if f["chains"] == name and f["value"] is not None]
+        last = [f for f in here if f["cells"] == test["lengths"][-1]]
+        if name == config["goal"]["chains"] or not last:
+            continue
+        best = max(last, key=lambda f: f["value"])
+        first = next(
+            f
+            for f in here
+            if f["cells"] == test["lengths"][0]
+            and (f["key"], f["training"]) == (best["key"], best["training"])
+        )
+        said.append(
+            f"On {config['chains'][name]['title']}, {best['network']}, {best['condition']}, has "
+            f"{_interval(first)} at {first['cells']} cells and {_interval(best)} at "
+            f"{best['cells']}; the formula rounded {100 * test['formula']['open'][0]:.1f} % and "
+            f"{100 * test['formula']['open'][-1]:.1f} %."
         )
     return said
 
@@ -145,9 +169,8 @@ def _table(results: Results, chains: str, clear: bool) -> str:
             )
             body.append(f"<tr><th>{escape(_title(results, network))}</th>{cells}</tr>")
     if not clear:
-        body.append(
-            f'<tr class="family"><th colspan="{len(test["lengths"]) + 1}">Without training</th></tr>'
-        )
+        span = len(test["lengths"]) + 1
+        body.append(f'<tr class="family"><th colspan="{span}">Without training</th></tr>')
         for boundary, name in (("open", "formula, rounded"), ("periodic", "the same, on the ring")):
             cells = "".join(f"<td>{100 * x:.1f}</td>" for x in test["formula"][boundary])
             body.append(f"<tr><th>{name}</th>{cells}</tr>")

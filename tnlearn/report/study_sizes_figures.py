@@ -65,7 +65,8 @@ def others(results: Results, estimates: Mapping[str, Any]) -> Figure:
     kinds = [name for name in results["tests"] if name != config["goal"]["chains"]]
     columns = min(2, len(kinds))
     rows = -(-len(kinds) // columns)
-    made, axes = figure(rows, columns, 3.7 * rows)
+    most = max(sum(map(len, estimates[kind].values())) for kind in kinds)
+    made, axes = figure(rows, columns, (3.3 + 0.2 * most) * rows)
     for ax, kind in zip(axes, kinds, strict=False):
         test = results["tests"][kind]
         _formula(ax, test)
@@ -79,7 +80,13 @@ def others(results: Results, estimates: Mapping[str, Any]) -> Figure:
         _lengths(ax, test["lengths"])
         tidy(ax, title=wrapped(config["chains"][kind]["title"], 60), x="cells", y="accuracy")
         ax.set_ylim(top=1.01)
-        ax.legend(fontsize=7.5, frameon=False, labelcolor=BLACK, loc="lower right")
+        ax.legend(
+            fontsize=8,
+            frameon=False,
+            labelcolor=BLACK,
+            loc="upper center",
+            bbox_to_anchor=(0.5, -0.17),
+        )
     for ax in axes[len(kinds) :]:
         ax.set_visible(False)
     return made
@@ -164,11 +171,14 @@ def profiles(found: Mapping[str, Any], channels: int = 4) -> Figure:
     for channel in range(count):
         for index, length in enumerate(lengths):
             image = np.array(found["D"][str(length)][channel + 1], dtype=float)
-            style = {**look(index), "markersize": 3.0, "linewidth": 1.1, "label": f"{length} cells"}
+            style = {**look(index), "markersize": 4.0, "linewidth": 1.2, "label": f"{length} cells"}
+            if index:  # many points: a line shows them as well
+                style["marker"] = ""
             offset, middle = _across(image)
             axes[channel].plot(offset / length, middle, **style)
-            axes[count + channel].plot(np.arange(length) / length, image[:, 0], **style)
-        for row, x in enumerate(("(x − y)/L, middle of the chain", "x/L, y = 0")):
+            place = (np.arange(length) + 0.5) / length
+            axes[count + channel].plot(place, image[:, 0], **style)
+        for row, x in enumerate(("(x − y)/L, middle of the chain", "(x + ½)/L, y = 0")):
             ax = axes[row * count + channel]
             ax.axhline(0.0, color=GREY, linewidth=0.7)
             title = f"channel {channel + 1}" if row == 0 else ""

@@ -253,14 +253,22 @@ def _loss(lost: Sequence[Mapping[str, Any]], regret: Mapping[str, Any]) -> float
 
 
 def _falls(known: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Regions whose correlation at the strongest disorder is below the clean one beyond doubt."""
-    found = []
+    """Where the correlation at the strongest disorder is below the clean one beyond doubt.
+
+    Of each kind of amplitude the region that keeps most of it and the one that keeps least.
+    """
     last = max((k["strength"] for k in known), default=0.0)
-    for region in dict.fromkeys((k["amplitude"], k["region"]) for k in known):
-        rows = {k["strength"]: k for k in known if (k["amplitude"], k["region"]) == region}
-        if 0.0 in rows and last > 0 and rows[last]["high"] < rows[0.0]["low"]:
-            found.append(
-                f"{KINDS[region[0]]} {region[1]} {rows[0.0]['value']:.3f} clean, "
-                f"{rows[last]['value']:.3f} at {last:g}"
-            )
-    return found
+    said = []
+    for kind, title in KINDS.items():
+        found = []
+        for region in dict.fromkeys(k["region"] for k in known if k["amplitude"] == kind):
+            rows = {
+                k["strength"]: k for k in known if (k["amplitude"], k["region"]) == (kind, region)
+            }
+            if 0.0 in rows and last > 0 and rows[last]["high"] < rows[0.0]["low"]:
+                clean, end = rows[0.0]["value"], rows[last]["value"]
+                words = f"{title} {region} {clean:.3f} clean, {end:.3f} at {last:g}"
+                found.append((end / clean, words))
+        found.sort(reverse=True)
+        said += list(dict.fromkeys(words for _, words in found[:1] + found[-1:]))
+    return said

@@ -13,6 +13,7 @@ from typing import Any
 
 from tnlearn.errors import ConfigError
 from tnlearn.report.study_marker import page
+from tnlearn.studies.marker_labels import LABELS
 from tnlearn.studies.marker_numbers import assemble
 from tnlearn.studies.marker_work import work
 from tnlearn.studies.profile import Profile
@@ -58,6 +59,7 @@ def tasks(profile: Profile) -> list[Task]:
                 "reach": reach,
                 "seed": profile["seed"],
                 "level": float(profile["levels"][0]),
+                "labels": {name: list(label.options) for name, label in LABELS.items()},
                 # Its answers are among the results, so the file is part of the question.
                 "shipped": hashlib.sha256(shipped).hexdigest()[:20],
             }

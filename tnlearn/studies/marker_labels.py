@@ -161,7 +161,7 @@ LABELS: dict[str, Label] = {
         "states",
         "the same over the share of the cells that comes closest",
         _rswn,
-        (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
+        (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
     ),
     "log-open": Label(
         "log form",
@@ -174,14 +174,14 @@ LABELS: dict[str, Label] = {
         "states",
         "half the signature of the spectral localizer of the flattened block",
         _flat_localizer,
-        (4.0, 8.0, 16.0),
+        (4.0, 8.0, 16.0, 32.0, 64.0),
     ),
     "edges": Label(
         "zero modes, best threshold",
         "block",
         "modes nearer to zero energy than a threshold c E_max / L, signed by the end they sit at",
         _edges,
-        (0.125, 0.25, 0.5, 1.0, 2.0, 4.0),
+        (0.015625, 0.03125, 0.0625, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0),
     ),
     "localizer": Label(
         "localizer, κ = 2‖h‖/L",
@@ -194,7 +194,7 @@ LABELS: dict[str, Label] = {
         "block",
         "the same at the κ that comes closest",
         _localizer,
-        (0.03125, 0.0625, 0.125, 0.25, 0.5, 1.0, 2.0),
+        (0.0078125, 0.015625, 0.03125, 0.0625, 0.125, 0.25, 0.5, 1.0, 2.0),
     ),
     "lyapunov": Label(
         "Lyapunov, from the block",

@@ -190,16 +190,19 @@ def _curves(profile: Profile, cases: list[_Case]) -> Iterator[Row]:
             scale, edges = float(case.cells), np.geomspace(low, high, _BINS + 1)
         edges[-1] *= 1 + 1e-9
         for name, right in case.right.items():
-            rows = []
-            for one in binned(scale * case.distance, right, edges):
-                ends = wilson(round(one.right * one.samples), one.samples)
-                rows.append({**asdict(one), "from": ends[0], "to": ends[1]})
+            rows = binned(scale * case.distance, right, edges)
+            ends = [wilson(round(one.right * one.samples), one.samples) for one in rows]
             yield {
                 "condition": case.condition,
                 "cells": case.cells,
                 "answer": name,
                 "right": float(right.mean()),
-                "bins": rows,
+                # One column a quantity, to four digits: there are many curves.
+                "centre": [float(f"{one.centre:.4g}") for one in rows],
+                "samples": [one.samples for one in rows],
+                "share": [round(one.right, 4) for one in rows],
+                "low": [round(low, 4) for low, _ in ends],
+                "high": [round(high, 4) for _, high in ends],
             }
 
 

@@ -38,11 +38,13 @@ def assemble(profile: Profile, done: list[tuple[Task, Result]]) -> dict[str, Any
         _smallest_input(row, networks[row["network"]]["accuracy"][profile["shifts"][0]])
     features = _features(profile, networks)
     inputs = _inputs(profile, masked)
+    proxies = _proxies(profile, networks)
     pairs = _pairs(profile, networks)
     return {
         "networks": networks,
         "masked": masked,
-        "findings": [*features, *inputs, *pairs],
+        # What decides comes first; the tables of claims show the first rows.
+        "findings": [*inputs, *sorted(features, key=_order), *proxies, *pairs],
         "verdicts": [*edges_verdict(networks, features, masked), *shallow_verdict(pairs)],
     }
 
@@ -159,6 +161,10 @@ def _finding(claim: str, name: str, network: str, profile: Profile, **rest: Any)
     }
 
 
+def _order(finding: Mapping[str, Any]) -> int:
+    return 0 if finding["kind"] == "compact" else 1 if finding.get("part") == LEADING else 2
+
+
 def _features(profile: Profile, networks: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Edge share over that of equal entries: leading singular vectors, with and without retraining,
     and the whole weight; and what is left of all weights."""
@@ -178,6 +184,12 @@ def _features(profile: Profile, networks: Mapping[str, Any]) -> list[dict[str, A
                         found.append(
                             _edge_finding(profile, name, weight, kind, words, source, place)
                         )
+            for words, mine in (
+                ("as it was cut", weight),
+                ("retrained", retrained.get(weight["name"])),
+            ):
+                if mine is not None:
+                    found.append(_rank_finding(profile, name, weight, words, mine["smallest"]))
         for words, where in (("as it was cut", network), ("retrained", again)):
             cut = where.get("together", {})
             if cut.get("smallest") is None:
@@ -201,6 +213,31 @@ def _features(profile: Profile, networks: Mapping[str, Any]) -> list[dict[str, A
                 )
             )
     return found
+
+
+def _rank_finding(
+    profile: Profile,
+    name: str,
+    weight: Mapping[str, Any],
+    words: str,
+    smallest: Mapping[str, Any],
+) -> dict[str, Any]:
+    s = summary(smallest["members"], share=False)
+    mean = smallest["mean"]
+    return _finding(
+        "pruning-edges",
+        f"smallest rank of {weight['name']} within one point, {words}",
+        name,
+        profile,
+        value=s.mean,
+        low=s.low if s.has_interval else None,
+        high=s.high if s.has_interval else None,
+        members=s.count,
+        kind="rank",
+        unit=f"of {min(weight['rows'], weight['columns'])}",
+        condition=f"mean over members; {mean if mean is not None else 'none tried'} keeps the mean "
+        f"accuracy; {s.missing} members need a larger rank than was tried",
+    )
 
 
 def _edge_finding(
@@ -230,6 +267,38 @@ def _edge_finding(
         condition=f"outer {100 * profile['edge']:g} % of the chain at each end"
         + (f", {profile['edge_states']} pairs of states" if kind == "states" else ""),
     )
+
+
+def _proxies(profile: Profile, networks: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What networks trained on everything make of edge states alone, and of all but the nearest."""
+    clean, cells = profile["shifts"][0], profile["cells"]
+    near = [k for k in profile["masks"]["nearest"] if k >= profile["edge_states"]]
+    rest = [k for k in profile["masks"]["farthest"] if k < cells]
+    asked = [("nearest", min(near, default=None)), ("farthest", max(rest, default=None))]
+    found = []
+    for name, network in networks.items():
+        for how, kept in asked:
+            if kept is None:
+                continue
+            mask = network["masks"][how]
+            s = summary(np.array(mask["accuracy"], dtype=float)[:, mask["kept"].index(kept)])
+            whole = summary(network["accuracy"][clean])
+            found.append(
+                _finding(
+                    "proxies",
+                    f"accuracy with only the {kept} {MASKS[how].title} left, not trained again",
+                    name,
+                    profile,
+                    value=s.mean,
+                    low=s.low if s.has_interval else None,
+                    high=s.high if s.has_interval else None,
+                    members=s.count,
+                    kind="mask",
+                    how=how,
+                    condition=f"of {cells} pairs; {whole.mean:.3f} with all of them",
+                )
+            )
+    return found
 
 
 def _inputs(profile: Profile, masked: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

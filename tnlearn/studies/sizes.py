@@ -7,7 +7,7 @@ chains from 12 to 400 cells: clean, disordered, complex, and with four bands.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 

@@ -1,46 +1,18 @@
-"""The numbers of the study `sizes`: accuracy against length, findings and verdicts.
-
-An accuracy carries two uncertainties: members differ, and the chains of a test are a sample.
-Its 95 % interval adds both arms as independent, that of Student's t over members and Wilson's
-of the mean accuracy over chains:  ``arm^2 = arm_members^2 + arm_chains^2``.
-"""
+"""The numbers of the study `sizes`: accuracy against length, findings and verdicts."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tnlearn.report.statistics import summary, wilson
+from tnlearn.report.estimate import estimate
 from tnlearn.studies.profile import Profile
 from tnlearn.studies.tasks import Result, Task
 
-__all__ = ["assemble", "estimate"]
+__all__ = ["assemble"]
 
 SIZES = "sizes"
 NODES = "position-nodes"
-
-
-def estimate(accuracies: Sequence[float | None], chains: int) -> dict[str, Any]:
-    """Mean accuracy with the interval of both uncertainties, cut at 0 and 1.
-
-    >>> found = estimate([1.0, 1.0, 1.0], 200)
-    >>> found["value"], round(found["low"], 3), found["high"], found["members"]
-    (1.0, 0.981, 1.0, 3)
-    """
-    s = summary(accuracies)
-    if not s.count:
-        return {"value": None, "low": None, "high": None, "members": 0}
-    low, high = wilson(round(s.mean * chains), chains)
-    down, up = max(s.mean - low, 0.0), max(high - s.mean, 0.0)
-    if s.has_interval:
-        down, up = math.hypot(down, s.mean - s.low), math.hypot(up, s.high - s.mean)
-    return {
-        "value": s.mean,
-        "low": max(s.mean - down, 0.0),
-        "high": min(s.mean + up, 1.0),
-        "members": s.count,
-    }
 
 
 def assemble(profile: Profile, done: list[tuple[Task, Result]]) -> dict[str, Any]:
@@ -237,7 +209,7 @@ def _verdict_sizes(
 
 def _longest(profile: Profile) -> int:
     trainings = profile["chains"][profile["goal"]["chains"]]["trainings"]
-    return max(max(profile["training"][name]["lengths"]) for name in trainings)
+    return max(int(n) for name in trainings for n in profile["training"][name]["lengths"])
 
 
 def _verdict_nodes(profile: Profile, nodes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

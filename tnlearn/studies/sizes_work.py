@@ -145,12 +145,12 @@ def _learned(config: Config, folder: Path) -> Result:
         nodes = fitted.net.resize(length).nodes
         mine = {name: x[best].astype(np.float64) for name, x in fitted.parameters.items()}
         if "D.weights" in mine:
-            basis = nodes["D.basis"].array  # type: ignore[attr-defined]
+            basis = nodes["D.basis"].array
             exact = basis[0]
             learned = np.einsum("ck,kxy->cxy", np.atleast_2d(mine["D.weights"]), basis)
         elif "D.left" in mine:
-            left = nodes["D.left.basis"].array  # type: ignore[attr-defined]
-            right = nodes["D.right.basis"].array  # type: ignore[attr-defined]
+            left = nodes["D.left.basis"].array
+            right = nodes["D.right.basis"].array
             exact = left[0] * right[0]
             weights = [mine[f"D.{side}"] for side in ("left", "right")]
             factors = [x.reshape(-1, *x.shape[-2:]) for x in weights]
@@ -180,7 +180,7 @@ def _fixed(config: Config, folder: Path) -> Result:
         differ = [key for key in shapes[0] if shapes[0][key] != shapes[1].get(key)]
         found[name] = {
             "any_length": not differ,
-            "parameters": int(sum(np.prod(shape) for shape in shapes[0].values())),
+            "parameters": build_network(entry, one, 4).parameter_count(),
             "because": f"{differ[0]} has the shape {list(shapes[0][differ[0]])} for {one} cells "
             f"and {list(shapes[1][differ[0]])} for {other}"
             if differ

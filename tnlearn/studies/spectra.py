@@ -35,6 +35,9 @@ def extremes(
 ) -> tuple[Floats, Floats]:
     """The `count` lowest and the `count` highest eigenvalues, each ascending.
 
+    An eigenvalue with several eigenvectors may be listed once: a Krylov space holds one
+    vector of each eigenspace.
+
     The lower end is searched as the far end of ``H − λ_max``: zero modes, of which a
     Hessian has many, are then found to the same absolute precision as the rest.
 

@@ -18,7 +18,7 @@ from tnlearn.training.features import fold_states, is_complex, state_tensors
 from tnlearn.training.loop import Samples
 from tnlearn.training.options import Options
 
-__all__ = ["Parts"]
+__all__ = ["Parts", "at_length"]
 
 Tensor = torch.Tensor
 
@@ -93,7 +93,7 @@ class Parts:
         """
         features, steps = [], []
         for data in self.sets:
-            sized = _at_length(net, _shape(data)[1]) if resized else net
+            sized = at_length(net, _shape(data)[1]) if resized else net
             u, v = state_tensors(data, getattr(torch, options.dtype))
             check_states(sized, u, v)
             compiled = options.compiled(sized, 1)
@@ -118,8 +118,14 @@ class Parts:
         )
 
 
-def _at_length(net: Any, cells: int) -> Any:
-    """The network for chains of that length, contracted along the same trees."""
+def at_length(net: Any, cells: int) -> Any:
+    """The network for chains of that length, contracted along the same trees.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be built for another length.
+    """
     from tnlearn.networks.recipes import from_description
 
     if net.cells == cells:
