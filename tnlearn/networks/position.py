@@ -8,7 +8,7 @@ numbers mean the same there.  Three conditions follow.
    of d and of the place along the chain adds up to ``L <f(d, place)>``.  A function of d/L has a
    limit only if it vanishes on the diagonal linearly: what is steeper there, such as a square root,
    grows with L; what is flatter fades in the bulk as 1/L.  A function of d in cells is divided by L
-   and is an average along the chain.
+   and is an average along the chain, but the ends add to it a part that fades as 1/L.
 2. The states of the two ends connect the corners, |x - y| near L, each with a weight that does not
    depend on L.  They decay within a length ξ of the corner, so a function with a slope there is off
    its limit by ξ/L times the slope (of a Chebyshev polynomial n^2).  Without slope, by its square.
@@ -16,7 +16,9 @@ numbers mean the same there.  Three conditions follow.
    of x and y are even.  An odd one is zero on every clean chain, and its weight would be noise.
 
 Standing waves ``cos(pi n (x + 1/2)/L)``, n whole, have no slope at the ends; ``sin(pi d/2L)`` is
-linear on the diagonal and flat in the corners.  The functions are made of these.
+linear on the diagonal and flat in the corners.  The functions are made of these.  With
+`short_range` functions of d in cells are added: they are as good at the lengths trained at and
+mislead beyond (docs/sizes.md), and are there to show it.
 """
 
 from __future__ import annotations

@@ -249,9 +249,10 @@ def _functions(results: Results) -> str:
         "length; a function without slope there is at its limit already on short chains. "
         "Standing waves cos(πn(x + ½)/L) have no slope at the ends, and sin(π(x − y)/2L) is linear "
         "on the diagonal and flat in the corners: <code>structure='position'</code> is made of "
-        "these. <code>'position-short'</code> adds hat functions of x − y in cells: they see "
-        "details that help on short chains, and which a training at one length alone "
-        "mistakes for the rule.</p>"
+        "these. <code>'position-short'</code> is a control: it adds averages along the chain of "
+        "functions of x − y in cells. The ends of a chain add a part to such an average that "
+        "fades as 1/L. It tells the classes apart on short chains and is not there on long ones, "
+        "so that what is learned with it need not hold beyond the lengths trained at.</p>"
     )
 
 

@@ -131,7 +131,7 @@ def learned(found: Mapping[str, Any], channels: int = 4) -> Figure:
     lengths = found["lengths"]
     first = np.array(found["D"][str(lengths[0])], dtype=float)
     columns = min(len(first), channels + 1)
-    made, axes = figure(len(lengths), columns, 2.2 * len(lengths) + 0.5, sharex=True, sharey=True)
+    made, axes = figure(len(lengths), columns, 1.9 * len(lengths) + 0.6, sharex=True, sharey=True)
     for row, length in enumerate(lengths):
         images = np.array(found["D"][str(length)], dtype=float)
         for column in range(columns):

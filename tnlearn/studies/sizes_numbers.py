@@ -190,10 +190,16 @@ def _verdict_sizes(
         verdict = "supported"
     else:
         verdict = "depends on" if met else "not supported"
+    names = list(dict.fromkeys(f["network"] for f in lowest))
+    counts = "; ".join(
+        f"{name}: {sum(f['network'] == name for f in met)} of "
+        f"{sum(f['network'] == name for f in lowest)}"
+        for name in names
+    )
     condition = (
-        "holds for networks whose trained nodes are functions of position: at least "
-        f"{100 * goal['accuracy']:g} % at every length from {lengths[0]} to {lengths[-1]} cells in "
-        f"{len(met)} of {len(lowest)} trainings at {_longest(profile)} cells or fewer"
+        f"trainings, at {_longest(profile)} cells or fewer, with at least "
+        f"{100 * goal['accuracy']:g} % at every length from {lengths[0]} to {lengths[-1]} cells, "
+        f"by the functions of position that are trained: {counts}"
     )
     if fixed:
         condition += f"; cannot be applied at another length at all: {unable}"
@@ -224,12 +230,16 @@ def _verdict_nodes(profile: Profile, nodes: Sequence[Mapping[str, Any]]) -> list
     met = [name for name, f in worst.items() if _or_zero(f["low"]) >= goal["accuracy"]]
     verdict = "supported" if len(met) == len(names) else "depends on" if met else "not supported"
     words = "; ".join(f"{name}: {_per_cent(f)} at {f['cells']} cells" for name, f in worst.items())
+    failing = [name for name in names if name not in met]
+    reached = f"reached by {', '.join(met) or 'none'}" + (
+        f"; not by {', '.join(failing)}" if failing else ""
+    )
     return [
         {
             "claim": NODES,
             "verdict": verdict,
-            "condition": f"{judged[0]['condition']}; {judged[0]['data']} of {lengths[0]} to "
-            f"{lengths[-1]} cells; at least {100 * goal['accuracy']:g} %",
+            "condition": f"at least {100 * goal['accuracy']:g} % on {judged[0]['data']} of "
+            f"{lengths[0]} to {lengths[-1]} cells, {judged[0]['condition']}, is {reached}",
             "because": f"Lowest accuracy over these lengths: {words}",
         }
     ]

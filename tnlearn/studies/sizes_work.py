@@ -24,7 +24,7 @@ from tnlearn.training.fitted import Fitted, load
 __all__ = ["WORK", "trained_at"]
 
 Config = Mapping[str, Any]
-_DIGITS = 4  # of what is drawn
+_DIGITS = 3  # of what is drawn
 
 
 @lru_cache(maxsize=24)
