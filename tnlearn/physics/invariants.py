@@ -167,6 +167,9 @@ def winding(
     given = source if isinstance(source, Chains) else hoppings_from_block(source, where)
     flux = given.flux if given.boundary == "periodic" else 0.0
     ring = given.with_boundary("periodic", flux)
+    if method == "lyapunov" and not gap:
+        # In linear time and memory: no need of chunks.
+        return _assemble(method, [_counted(ring, workers)])
     return _assemble(method, [_RING[method](c, gap) for c in _chunks(ring)])
 
 
@@ -232,6 +235,19 @@ def _localizer(chains: Chains, gap: bool) -> Part:
 def _lyapunov(chains: Chains, gap: bool) -> Part:
     value, settled = lyapunov_winding(chains.hoppings)
     return _with_gap(chains, value, settled, gap)
+
+
+def _counted(chains: Chains, threads: int) -> Part:
+    """The count of `lyapunov` alone."""
+    value = np.empty(chains.samples)
+    settled = np.empty(chains.samples, dtype=bool)
+
+    def work(part: slice) -> None:
+        bonds = {m: t[part] for m, t in chains.hoppings.items()}
+        value[part], settled[part] = lyapunov_winding(bonds)
+
+    in_threads(work, chains.samples, threads, group=32)
+    return _with_gap(chains, value, settled, gap=False)
 
 
 def _twist(chains: Chains, gap: bool) -> Part:
