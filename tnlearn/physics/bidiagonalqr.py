@@ -236,9 +236,7 @@ def _down_without_shift(
 
 
 @strict_kernel
-def _up_without_shift(
-    d: Array, e: Array, first: int, last: int, left: Array, right: Array
-) -> None:
+def _up_without_shift(d: Array, e: Array, first: int, last: int, left: Array, right: Array) -> None:
     c, old_c, old_s = 1.0, 1.0, 0.0
     for i in range(last, first, -1):
         c, s, r = _rotation(d[i] * c, e[i - 1])
@@ -278,9 +276,7 @@ def _down(
 
 
 @strict_kernel
-def _up(
-    d: Array, e: Array, first: int, last: int, shift: float, left: Array, right: Array
-) -> None:
+def _up(d: Array, e: Array, first: int, last: int, shift: float, left: Array, right: Array) -> None:
     f = (abs(d[last]) - shift) * (math.copysign(1.0, d[last]) + shift / d[last])
     g = e[last - 1]
     for i in range(last, first, -1):
@@ -322,9 +318,7 @@ def _lower_value(f: float, g: float, h: float) -> float:
 
 
 @strict_kernel
-def _two_by_two(
-    f: float, g: float, h: float
-) -> tuple[float, float, float, float, float, float]:
+def _two_by_two(f: float, g: float, h: float) -> tuple[float, float, float, float, float, float]:
     """SVD of [[f, g], [0, h]]: smaller and larger value (with signs), sin and cos right, left.
 
     [[cl, sl], [−sl, cl]] [[f, g], [0, h]] [[cr, −sr], [sr, cr]] = diag(larger, smaller), to

@@ -22,7 +22,7 @@ def kernel(function: Function) -> Function:
 
 
 def strict_kernel(function: Function) -> Function:
-    """The same with sums and divisions as they are written (a product may enter a sum unrounded)."""
+    """The same with sums and divisions as written (a product may enter a sum unrounded)."""
     return _compiled(function, {"contract"})
 
 
