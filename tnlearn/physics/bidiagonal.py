@@ -28,9 +28,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tnlearn.physics.jit import kernel
-from tnlearn.physics.spectrum import LANES, count_below, smallest, zero_mode
+from tnlearn.physics.spectrum import LANES, level_of, low_end, low_marks, smallest
 
-__all__ = ["BOND_FLOOR", "bidiagonal_windings"]
+__all__ = ["BOND_FLOOR", "bidiagonal_windings", "scale_bonds"]
 
 Array = NDArray[Any]
 
@@ -38,6 +38,42 @@ Array = NDArray[Any]
 BOND_FLOOR = 1e-30
 # Outward steps a column and pole that cost as much as the moments: measured.
 BUDGET = 1.5
+
+
+@kernel
+def scale_bonds(
+    diagonal: Array, other: Array, joined: bool, down: bool,
+    p: Array, r: Array, norm: Array, least: Array,
+) -> None:  # fmt: skip
+    """The moduli p, r of bidiagonal chains, scaled to norm at most 1 and at least BOND_FLOOR.
+
+    diagonal, other (samples, cells): t_0 and t_1, or t_{−1} if not `down`, by the cell of
+    their B site; without the latter where not `joined`.  An upper bidiagonal block is mirrored.
+    Also filled, (samples,): norm, 1 for a block of zeros, and the least |t_0| / norm.
+    """
+    samples, cells = diagonal.shape
+    for i in range(samples):
+        t = diagonal[i]
+        # The bonds in the block: of cells 0 … L − 2, or of 1 … L − 1.
+        s = other[i, :-1] if down else other[i, 1:]
+        top, low, joint = 0.0, np.inf, 0.0
+        for x in range(cells):
+            size = abs(t[x])
+            top = size if size > top else top
+            low = size if size < low else low
+        if joined:
+            for x in range(cells - 1):
+                size = abs(s[x])
+                joint = size if size > joint else joint
+        top += joint
+        norm[i] = top if top > 0.0 else 1.0
+        scale = 1.0 / norm[i]
+        least[i] = low / norm[i]
+        for x in range(cells):
+            p[i, x if down else cells - 1 - x] = max(abs(t[x]) * scale, BOND_FLOOR)
+        for x in range(cells - 1):
+            size = abs(s[x]) * scale if joined else 0.0
+            r[i, x if down else cells - 2 - x] = max(size, BOND_FLOOR)
 
 
 @kernel
@@ -229,11 +265,7 @@ def bidiagonal_windings(
     minus that where it is below the last level and the value means nothing).
     """
     samples, cells = p.shape
-    # Candidates for the cut-off: quarter decades to 1e-4, then three quarters to 1e-16;
-    # and, where two values are below even that, more to 1e-53.
-    steps = np.arange(32.0)
-    marks = 10.0 ** (-0.5 - np.where(steps < 16, 0.25 * steps, 3.75 + 0.75 * (steps - 15)))
-    deeper = 10.0 ** (-17.5 - 1.125 * steps)
+    marks, deeper = low_marks()
     below = np.empty(32)
     p2 = np.empty((cells, LANES))
     r2 = np.empty((cells, LANES))
@@ -254,28 +286,10 @@ def bidiagonal_windings(
                     p2[x, k] = p[j, x] * p[j, x]
                     r2[x, k] = r[j, x] * r[j, x] if x < cells - 1 else 0.0
             smallest(p2, r2, lowest)
-        sigma = np.sqrt(lowest[lane])
-        cut = sigma
-        deflate = False
-        if sigma < 3e-3:
-            ladder = marks
-            count_below(p[i], r[i], ladder, below)
-            if below[31] > 1.5 and sigma < 1e-20:
-                ladder = deeper
-                count_below(p[i], r[i], ladder, below)
-            for j in range(32):
-                if below[j] < 1.5:
-                    if ladder[j] >= 1e3 * sigma:
-                        cut = ladder[j]
-                        deflate = True
-                    break
-        if deflate:
-            sigma = zero_mode(p[i], r[i], sigma, u, v)
+        sigma, cut, deflate = low_end(p[i], r[i], np.sqrt(lowest[lane]), marks, deeper, below, u, v)
         gap[i] = sigma
         low[i] = cut
-        level = 0
-        while level < len(levels) - 1 and levels[level] > cut:
-            level += 1
+        level = level_of(levels, cut)
         if levels[level] > cut:
             low[i] = -cut
             value[i] = np.nan

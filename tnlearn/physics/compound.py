@@ -28,14 +28,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tnlearn.physics.jit import kernel
+from tnlearn.physics.simd import LANES, load, load_as, number_as, size, store
 
 __all__ = ["ring_powers"]
 
 Array = NDArray[Any]
 
-# Samples worked side by side.
-_LANES = 32
-_2, _3, _4, _5, _6 = 2 * _LANES, 3 * _LANES, 4 * _LANES, 5 * _LANES, 6 * _LANES
 # Added to the bounds in each step: what underflow may have cost, and more.
 _TINY = 1e-290
 _SQUARINGS = 40
@@ -51,206 +49,233 @@ def ring_powers(bonds: tuple[Array, ...], high: int, power: Array) -> None:
     """
     bands = len(bonds)
     samples, cells = bonds[0].shape
+    like = bonds[0]
     r = bands - 1
-    row = np.zeros(bands * _LANES, dtype=bonds[0].dtype)
-    # Compounds 1, r − 1 and, for r = 4, 2: [column, row, lane]; the bounds lack the columns.
-    first = np.zeros(r * r * _LANES, dtype=bonds[0].dtype)
-    other = np.zeros(r * r * _LANES, dtype=bonds[0].dtype)
-    middle = np.zeros(36 * _LANES, dtype=bonds[0].dtype)
-    ends = np.zeros(_2, dtype=bonds[0].dtype)
-    bounds = np.zeros((4, 6 * _LANES))
-    c = np.zeros(bands, dtype=bonds[0].dtype)
-    squared = np.zeros(bands, dtype=bonds[0].dtype)
+    parts = 2 if np.iscomplexobj(like) else 1
+    wide = parts * LANES
+    # [cell, bond, part, lane]
+    near = np.zeros(cells * bands * wide)
+    # [power, part, lane], and the same of the bounds; one, then zero: a start.
+    traces = np.zeros(bands * wide)
+    bounds = np.zeros(bands * LANES)
+    unit = np.zeros(3 * LANES)
+    unit[:LANES] = 1.0
+    c = np.zeros(bands, dtype=like.dtype)
+    squared = np.zeros(bands, dtype=like.dtype)
     # Roundings a cell: four products, three sums; complex products err by less than thrice that.
-    rounding = (15.0 if np.iscomplexobj(row) else 5.0) * (cells + 2) * _EPS
-    for start in range(0, samples, _LANES):
-        count = min(_LANES, samples - start)
-        _unit(first, r)
-        _unit(other, r)
-        _unit(middle, 6)
-        ends[:] = 1.0
-        bounds[:] = 1.0
-        for x in range(cells):
-            for b in range(bands):
-                y = (x - high + b) % cells
-                given = bonds[b][start : start + count]
-                now = row[b * _LANES : (b + 1) * _LANES]
-                for k in range(count):
-                    now[k] = given[k, y]
-            _ends(row[:_LANES], row[r * _LANES :], ends, bounds[0])
-            if r == 2:
-                _step_of_two(row, first, bounds[1])
-            elif r == 3:
-                _step_of_three(row, first, other, bounds[1], bounds[2])
-            else:
-                _step_of_four(row, first, other, bounds[1], bounds[2])
-                _middle_of_four(row, middle, bounds[3])
+    rounding = 5.0 * (2 * parts - 1) * (cells + 2) * _EPS
+    for start in range(0, samples, LANES):
+        count = min(LANES, samples - start)
+        for b in range(bands):
+            _transpose(bonds[b][start : start + count], high - b, b * wide, bands * wide, near)
+        _ends(like, near, cells, r, unit, traces, bounds)
+        if r == 2:
+            _of_two(like, near, cells, unit, traces[wide:], bounds[LANES:])
+        elif r == 3:
+            # c_1 and c_2.
+            _of_three(like, near, cells, unit, traces[wide:], bounds[LANES:])
+        else:
+            _of_four(like, near, cells, unit, traces[wide:], bounds[LANES:])
+            _middle_of_four(like, near, cells, unit, traces[2 * wide :], bounds[2 * LANES :])
         for k in range(count):
-            # (−1)^r Π (−1)^r b_0: the determinant of a companion matrix has a sign.
-            c[0] = -ends[k] if r * (cells + 1) % 2 else ends[k]
-            c[r] = ends[_LANES + k]
-            worst = max(bounds[0, k], bounds[0, _LANES + k])
-            c[1], size = _trace(other[k:], bounds[2, k:], r)
-            if r > 2:
-                worst = max(worst, size)
-            c[1] = c[1] if r % 2 else -c[1]
-            c[r - 1], size = _trace(first[k:], bounds[1, k:], r)
-            worst = max(worst, size)
-            c[r - 1] = -c[r - 1]
-            if r == 4:
-                c[2], size = _trace(middle[k:], bounds[3, k:], 6)
-                worst = max(worst, size)
+            worst = 0.0
+            for j in range(bands):
+                c[j] = number_as(like, traces, j * wide + k)
+                # The determinant of a companion matrix is (−1)^r b_0/b_r.
+                flips = r * (cells + 1) if j == 0 else r - j
+                if flips % 2:
+                    c[j] = -c[j]
+                worst = max(worst, bounds[j * LANES + k])
             power[start + k] = _dominant(c, squared, rounding * worst)
 
 
 @kernel
-def _unit(state: Array, rows: int) -> None:
-    state[:] = 0.0
-    for a in range(rows):
-        for k in range(_LANES):
-            state[a * (rows + 1) * _LANES + k] = 1.0
+def _transpose(bonds: Array, m: int, first: int, step: int, near: Array) -> None:
+    """near[x, …, lane] = t_m(x − m) of the samples, where row x needs it."""
+    count, cells = bonds.shape
+    parts = 2 if np.iscomplexobj(bonds) else 1
+    for x in range(cells):
+        y = (x - m) % cells
+        now = near[x * step + first : x * step + first + parts * LANES]
+        for k in range(count):
+            now[k] = bonds[k, y].real
+        if parts == 2:
+            for k in range(count):
+                now[LANES + k] = bonds[k, y].imag
 
 
 @kernel
-def _trace(state: Array, bound: Array, rows: int) -> tuple[Any, float]:
-    """The trace of a compound and the sum of its bounds; the arrays start at the lane."""
-    trace, size = state[0], bound[0]
-    for a in range(1, rows):
-        trace += state[a * (rows + 1) * _LANES]
-        size += bound[a * _LANES]
-    return trace, size
-
-
-@kernel
-def _size(z: Any) -> float:
-    """|z| of a real number, and at least |z| of a complex one."""
-    size: float = abs(z.real) + abs(z.imag)
-    return size
-
-
-@kernel
-def _ends(b0: Array, last: Array, ends: Array, bound: Array) -> None:
-    """Π b_0 and Π b_r, and their moduli."""
-    for k in range(_LANES):
-        ends[k] *= b0[k]
-        bound[k] = bound[k] * _size(b0[k]) + _TINY
-    for k in range(_LANES):
-        ends[_LANES + k] *= last[k]
-        bound[_LANES + k] = bound[_LANES + k] * _size(last[k]) + _TINY
-
-
-@kernel
-def _step_of_two(row: Array, first: Array, bound: Array) -> None:
-    """One cell of range 2: b_r Λ¹T is [[0, b_2], [−b_0, −b_1]]."""
-    for column in range(2):
-        a = first[column * _2 : (column + 1) * _2]
-        for k in range(_LANES):
-            old = a[_LANES + k]
-            a[_LANES + k] = -(row[k] * a[k] + row[_LANES + k] * old)
-            a[k] = row[_2 + k] * old
-    for k in range(_LANES):
-        size = bound[_LANES + k]
-        new = _size(row[k]) * bound[k] + _size(row[_LANES + k]) * size + _TINY
-        bound[k] = _size(row[_2 + k]) * size + _TINY
-        bound[_LANES + k] = new
-
-
-@kernel
-def _step_of_three(
-    row: Array, first: Array, other: Array, bound: Array, bound_other: Array
+def _ends(
+    like: Array, near: Array, cells: int, r: int, unit: Array, traces: Array, bounds: Array
 ) -> None:
-    """One cell of range 3: b_r Λ¹T, and b_r Λ²T over the pairs (01), (02), (12) of rows.
+    """Π b_0 and Π b_r, and their moduli."""
+    wide = LANES * (2 if np.iscomplexobj(like) else 1)
+    for j in range(2):
+        b = j * r
+        x, s = load_as(like, unit, 0), load(unit, 0)
+        for cell in range(cells):
+            bond = load_as(like, near, (cell * (r + 1) + b) * wide)
+            x = x * bond
+            s = s * size(bond) + _TINY
+        store(traces, b * wide, x)
+        store(bounds, b * LANES, s)
 
-    They are [[0, b_3, 0], [0, 0, b_3], [−b_0, −b_1, −b_2]] and
-    [[0, 0, b_3], [b_0, 0, −b_2], [0, b_0, b_1]].
+
+@kernel
+def _of_two(
+    like: Array, near: Array, cells: int, unit: Array, trace: Array, bound: Array
+) -> None:
+    """Range 2: C_x = [[0, b_2], [−b_0, −b_1]]."""
+    wide = LANES * (2 if np.iscomplexobj(like) else 1)
+    x0, x1 = load_as(like, unit, 0), load_as(like, unit, LANES)
+    y0, y1 = load_as(like, unit, LANES), load_as(like, unit, 0)
+    s0, s1 = load(unit, 0), load(unit, 0)
+    for cell in range(cells):
+        at = cell * 3 * wide
+        b0, b1 = load_as(like, near, at), load_as(like, near, at + wide)
+        b2 = load_as(like, near, at + 2 * wide)
+        x0, x1 = b2 * x1, -(b0 * x0 + b1 * x1)
+        y0, y1 = b2 * y1, -(b0 * y0 + b1 * y1)
+        s0, s1 = size(b2) * s1 + _TINY, size(b0) * s0 + size(b1) * s1 + _TINY
+    store(trace, 0, x0 + y1)
+    store(bound, 0, s0 + s1)
+
+
+@kernel
+def _of_three(
+    like: Array, near: Array, cells: int, unit: Array, trace: Array, bound: Array
+) -> None:
+    """Range 3: C_x = [[0, b_3, 0], [0, 0, b_3], [−b_0, −b_1, −b_2]] for c_2, and for c_1
+
+    [[0, 0, b_3], [b_0, 0, −b_2], [0, b_0, b_1]] over the pairs (01), (02), (12) of rows.
     """
+    wide = LANES * (2 if np.iscomplexobj(like) else 1)
+    first, other = load_as(like, unit, LANES), load_as(like, unit, LANES)
     for column in range(3):
-        # One loop over lanes an array: only so do they become vector instructions.
-        a = first[column * _3 : (column + 1) * _3]
-        for k in range(_LANES):
-            x1, x2 = a[_LANES + k], a[_2 + k]
-            last = -(row[k] * a[k] + row[_LANES + k] * x1 + row[_2 + k] * x2)
-            a[k] = row[_3 + k] * x1
-            a[_LANES + k] = row[_3 + k] * x2
-            a[_2 + k] = last
-        a = other[column * _3 : (column + 1) * _3]
-        for k in range(_LANES):
-            x0, x1, x2 = a[k], a[_LANES + k], a[_2 + k]
-            a[k] = row[_3 + k] * x2
-            a[_LANES + k] = row[k] * x0 - row[_2 + k] * x2
-            a[_2 + k] = row[k] * x1 + row[_LANES + k] * x2
-    for k in range(_LANES):
-        s1, s2 = bound[_LANES + k], bound[_2 + k]
-        size = _size(row[k]) * bound[k] + _size(row[_LANES + k]) * s1 + _size(row[_2 + k]) * s2
-        bound[k] = _size(row[_3 + k]) * s1 + _TINY
-        bound[_LANES + k] = _size(row[_3 + k]) * s2 + _TINY
-        bound[_2 + k] = size + _TINY
-    for k in range(_LANES):
-        s0, s1, s2 = bound_other[k], bound_other[_LANES + k], bound_other[_2 + k]
-        bound_other[k] = _size(row[_3 + k]) * s2 + _TINY
-        bound_other[_LANES + k] = _size(row[k]) * s0 + _size(row[_2 + k]) * s2 + _TINY
-        bound_other[_2 + k] = _size(row[k]) * s1 + _size(row[_LANES + k]) * s2 + _TINY
+        x0 = load_as(like, unit, 0 if column == 0 else LANES)
+        x1 = load_as(like, unit, 0 if column == 1 else LANES)
+        x2 = load_as(like, unit, 0 if column == 2 else LANES)
+        y0, y1, y2 = x0, x1, x2
+        for cell in range(cells):
+            at = cell * 4 * wide
+            b0, b1 = load_as(like, near, at), load_as(like, near, at + wide)
+            b2, b3 = load_as(like, near, at + 2 * wide), load_as(like, near, at + 3 * wide)
+            x0, x1, x2 = b3 * x1, b3 * x2, -(b0 * x0 + b1 * x1 + b2 * x2)
+            y0, y1, y2 = b3 * y2, b0 * y0 - b2 * y2, b0 * y1 + b1 * y2
+        if column == 0:
+            first, other = x0, y0
+        elif column == 1:
+            first, other = first + x1, other + y1
+        else:
+            first, other = first + x2, other + y2
+    s0, s1, s2 = load(unit, 0), load(unit, 0), load(unit, 0)
+    z0, z1, z2 = s0, s1, s2
+    for cell in range(cells):
+        at = cell * 4 * wide
+        a0, a1 = size(load_as(like, near, at)), size(load_as(like, near, at + wide))
+        a2 = size(load_as(like, near, at + 2 * wide))
+        a3 = size(load_as(like, near, at + 3 * wide))
+        s0, s1, s2 = a3 * s1 + _TINY, a3 * s2 + _TINY, a0 * s0 + a1 * s1 + a2 * s2 + _TINY
+        z0, z1, z2 = a3 * z2 + _TINY, a0 * z0 + a2 * z2 + _TINY, a0 * z1 + a1 * z2 + _TINY
+    store(trace, 0, other)
+    store(trace, wide, first)
+    store(bound, 0, z0 + z1 + z2)
+    store(bound, LANES, s0 + s1 + s2)
 
 
 @kernel
-def _step_of_four(row: Array, first: Array, other: Array, bound: Array, bound_other: Array) -> None:
-    """One cell of range 4: b_r Λ¹T, and b_r Λ³T over the triples (012), (013), (023), (123)."""
+def _of_four(
+    like: Array, near: Array, cells: int, unit: Array, trace: Array, bound: Array
+) -> None:
+    """Range 4: c_3, and c_1 over the triples (012), (013), (023), (123) of rows."""
+    wide = LANES * (2 if np.iscomplexobj(like) else 1)
+    first, other = load_as(like, unit, LANES), load_as(like, unit, LANES)
     for column in range(4):
-        a = first[column * _4 : (column + 1) * _4]
-        for k in range(_LANES):
-            x1, x2, x3 = a[_LANES + k], a[_2 + k], a[_3 + k]
-            last = row[k] * a[k] + row[_LANES + k] * x1 + row[_2 + k] * x2 + row[_3 + k] * x3
-            a[k] = row[_4 + k] * x1
-            a[_LANES + k] = row[_4 + k] * x2
-            a[_2 + k] = row[_4 + k] * x3
-            a[_3 + k] = -last
-        a = other[column * _4 : (column + 1) * _4]
-        for k in range(_LANES):
-            x0, x1, x2, x3 = a[k], a[_LANES + k], a[_2 + k], a[_3 + k]
-            a[k] = row[_4 + k] * x3
-            a[_LANES + k] = -(row[k] * x0 + row[_3 + k] * x3)
-            a[_2 + k] = row[_2 + k] * x3 - row[k] * x1
-            a[_3 + k] = -(row[k] * x2 + row[_LANES + k] * x3)
-    for k in range(_LANES):
-        s1, s2, s3 = bound[_LANES + k], bound[_2 + k], bound[_3 + k]
-        size = _size(row[k]) * bound[k] + _size(row[_LANES + k]) * s1 + _size(row[_2 + k]) * s2
-        bound[k] = _size(row[_4 + k]) * s1 + _TINY
-        bound[_LANES + k] = _size(row[_4 + k]) * s2 + _TINY
-        bound[_2 + k] = _size(row[_4 + k]) * s3 + _TINY
-        bound[_3 + k] = size + _size(row[_3 + k]) * s3 + _TINY
-    for k in range(_LANES):
-        s0, s1, s2 = bound_other[k], bound_other[_LANES + k], bound_other[_2 + k]
-        s3 = bound_other[_3 + k]
-        bound_other[k] = _size(row[_4 + k]) * s3 + _TINY
-        bound_other[_LANES + k] = _size(row[k]) * s0 + _size(row[_3 + k]) * s3 + _TINY
-        bound_other[_2 + k] = _size(row[_2 + k]) * s3 + _size(row[k]) * s1 + _TINY
-        bound_other[_3 + k] = _size(row[k]) * s2 + _size(row[_LANES + k]) * s3 + _TINY
+        x0 = load_as(like, unit, 0 if column == 0 else LANES)
+        x1 = load_as(like, unit, 0 if column == 1 else LANES)
+        x2 = load_as(like, unit, 0 if column == 2 else LANES)
+        x3 = load_as(like, unit, 0 if column == 3 else LANES)
+        y0, y1, y2, y3 = x0, x1, x2, x3
+        for cell in range(cells):
+            at = cell * 5 * wide
+            b0, b1 = load_as(like, near, at), load_as(like, near, at + wide)
+            b2, b3 = load_as(like, near, at + 2 * wide), load_as(like, near, at + 3 * wide)
+            b4 = load_as(like, near, at + 4 * wide)
+            last = b0 * x0 + b1 * x1 + b2 * x2 + b3 * x3
+            x0, x1, x2, x3 = b4 * x1, b4 * x2, b4 * x3, -last
+            last = b0 * y2 + b1 * y3
+            y0, y1, y2, y3 = b4 * y3, -(b0 * y0 + b3 * y3), b2 * y3 - b0 * y1, -last
+        if column == 0:
+            first, other = x0, y0
+        elif column == 1:
+            first, other = first + x1, other + y1
+        elif column == 2:
+            first, other = first + x2, other + y2
+        else:
+            first, other = first + x3, other + y3
+    s0, s1, s2, s3 = load(unit, 0), load(unit, 0), load(unit, 0), load(unit, 0)
+    z0, z1, z2, z3 = s0, s1, s2, s3
+    for cell in range(cells):
+        at = cell * 5 * wide
+        a0, a1 = size(load_as(like, near, at)), size(load_as(like, near, at + wide))
+        a2 = size(load_as(like, near, at + 2 * wide))
+        a3 = size(load_as(like, near, at + 3 * wide))
+        a4 = size(load_as(like, near, at + 4 * wide))
+        total = a0 * s0 + a1 * s1 + a2 * s2 + a3 * s3 + _TINY
+        s0, s1, s2, s3 = a4 * s1 + _TINY, a4 * s2 + _TINY, a4 * s3 + _TINY, total
+        total = a0 * z2 + a1 * z3 + _TINY
+        z0, z1, z2 = a4 * z3 + _TINY, a0 * z0 + a3 * z3 + _TINY, a2 * z3 + a0 * z1 + _TINY
+        z3 = total
+    store(trace, 0, other)
+    store(trace, 2 * wide, first)
+    store(bound, 0, z0 + z1 + z2 + z3)
+    store(bound, 2 * LANES, s0 + s1 + s2 + s3)
 
 
 @kernel
-def _middle_of_four(row: Array, middle: Array, bound: Array) -> None:
-    """The same of b_4 Λ²T over the pairs (01), (02), (03), (12), (13), (23)."""
+def _middle_of_four(
+    like: Array, near: Array, cells: int, unit: Array, trace: Array, bound: Array
+) -> None:
+    """Range 4: c_2, over the pairs (01), (02), (03), (12), (13), (23) of rows."""
+    wide = LANES * (2 if np.iscomplexobj(like) else 1)
+    total = load_as(like, unit, LANES)
     for column in range(6):
-        a = middle[column * _6 : (column + 1) * _6]
-        for k in range(_LANES):
-            x0, x1, x2 = a[k], a[_LANES + k], a[_2 + k]
-            x3, x4, x5 = a[_3 + k], a[_4 + k], a[_5 + k]
-            a[k] = row[_4 + k] * x3
-            a[_LANES + k] = row[_4 + k] * x4
-            a[_2 + k] = row[k] * x0 - row[_2 + k] * x3 - row[_3 + k] * x4
-            a[_3 + k] = row[_4 + k] * x5
-            a[_4 + k] = row[k] * x1 + row[_LANES + k] * x3 - row[_3 + k] * x5
-            a[_5 + k] = row[k] * x2 + row[_LANES + k] * x4 + row[_2 + k] * x5
-    for k in range(_LANES):
-        b0, b1, b2, b3 = row[k], row[_LANES + k], row[_2 + k], row[_3 + k]
-        s0, s1, s2 = bound[k], bound[_LANES + k], bound[_2 + k]
-        s3, s4, s5 = bound[_3 + k], bound[_4 + k], bound[_5 + k]
-        bound[k] = _size(row[_4 + k]) * s3 + _TINY
-        bound[_LANES + k] = _size(row[_4 + k]) * s4 + _TINY
-        bound[_2 + k] = _size(b0) * s0 + _size(b2) * s3 + _size(b3) * s4 + _TINY
-        bound[_3 + k] = _size(row[_4 + k]) * s5 + _TINY
-        bound[_4 + k] = _size(b0) * s1 + _size(b1) * s3 + _size(b3) * s5 + _TINY
-        bound[_5 + k] = _size(b0) * s2 + _size(b1) * s4 + _size(b2) * s5 + _TINY
+        x0 = load_as(like, unit, 0 if column == 0 else LANES)
+        x1 = load_as(like, unit, 0 if column == 1 else LANES)
+        x2 = load_as(like, unit, 0 if column == 2 else LANES)
+        x3 = load_as(like, unit, 0 if column == 3 else LANES)
+        x4 = load_as(like, unit, 0 if column == 4 else LANES)
+        x5 = load_as(like, unit, 0 if column == 5 else LANES)
+        for cell in range(cells):
+            at = cell * 5 * wide
+            b0, b1 = load_as(like, near, at), load_as(like, near, at + wide)
+            b2, b3 = load_as(like, near, at + 2 * wide), load_as(like, near, at + 3 * wide)
+            b4 = load_as(like, near, at + 4 * wide)
+            y2 = b0 * x0 - b2 * x3 - b3 * x4
+            y4 = b0 * x1 + b1 * x3 - b3 * x5
+            y5 = b0 * x2 + b1 * x4 + b2 * x5
+            x0, x1, x2, x3, x4, x5 = b4 * x3, b4 * x4, y2, b4 * x5, y4, y5
+        if column < 2:
+            total = total + (x0 if column == 0 else x1)
+        elif column < 4:
+            total = total + (x2 if column == 2 else x3)
+        else:
+            total = total + (x4 if column == 4 else x5)
+    s0, s1, s2 = load(unit, 0), load(unit, 0), load(unit, 0)
+    s3, s4, s5 = s0, s1, s2
+    for cell in range(cells):
+        at = cell * 5 * wide
+        a0, a1 = size(load_as(like, near, at)), size(load_as(like, near, at + wide))
+        a2 = size(load_as(like, near, at + 2 * wide))
+        a3 = size(load_as(like, near, at + 3 * wide))
+        a4 = size(load_as(like, near, at + 4 * wide))
+        t2 = a0 * s0 + a2 * s3 + a3 * s4 + _TINY
+        t4 = a0 * s1 + a1 * s3 + a3 * s5 + _TINY
+        t5 = a0 * s2 + a1 * s4 + a2 * s5 + _TINY
+        s0, s1, s3 = a4 * s3 + _TINY, a4 * s4 + _TINY, a4 * s5 + _TINY
+        s2, s4, s5 = t2, t4, t5
+    store(trace, 0, total)
+    store(bound, 0, s0 + s1 + s2 + s3 + s4 + s5)
 
 
 @kernel

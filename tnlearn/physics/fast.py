@@ -16,7 +16,7 @@ from tnlearn.errors import ConfigError
 from tnlearn.physics.geometry import kept_cells
 from tnlearn.physics.memory import check_memory
 from tnlearn.physics.rswn import rswn_values
-from tnlearn.physics.structure import Bands
+from tnlearn.physics.structure import Bands, for_kernel
 from tnlearn.physics.zolotarev import pole_count, poles
 
 __all__ = [
@@ -37,6 +37,8 @@ Array = NDArray[Any]
 TOLERANCE = 1e-12
 # Largest chain for which the dense SVD is a way out.
 DENSE_CELLS = 4096
+# Up to here q is summed whole, many chains at once.
+SHORT_CELLS = 128
 # Below this the dense SVD of a banded block is as good.
 BANDED_CELLS = 64
 _EPS = float(np.finfo(float).eps)
@@ -119,31 +121,35 @@ def bidiagonal_rswn(bands: Bands, window: float, tolerance: float, threads: int)
     A sample whose error bound misses the tolerance by far is computed again by
     the dense SVD where it has at most 4,096 cells.
     """
-    from tnlearn.physics.bidiagonal import BOND_FLOOR, bidiagonal_windings
+    from tnlearn.physics.bidiagonal import bidiagonal_windings, scale_bonds
+    from tnlearn.physics.shortwindings import short_windings
 
     cells, samples = bands.cells, bands.samples
     first, kept = kept_cells(cells, window)
     down = bands.high == 1 or bands.low == 0
-    p = np.abs(bands.inside(0))
     m = 1 if down else -1
-    r = np.abs(bands.inside(m)) if m in bands.bonds else np.zeros((samples, cells - 1))
+    diagonal, other = [
+        for_kernel(np.abs(t) if np.iscomplexobj(t) else t)
+        for t in (bands.bonds[0], bands.bonds.get(m, bands.bonds[0]))
+    ]
     if not down:
         # The mirror image of an upper bidiagonal block is lower bidiagonal.
-        p, r, first = p[:, ::-1], r[:, ::-1], cells - first - kept
-    norm = p.max(axis=1) + r.max(axis=1, initial=0.0)
-    norm = np.where(norm > 0, norm, 1.0)
-    least = p.min(axis=1) / norm
-    p = np.ascontiguousarray(np.maximum(p / norm[:, None], BOND_FLOOR))
-    r = np.ascontiguousarray(np.maximum(r / norm[:, None], BOND_FLOOR))
+        first = cells - first - kept
     ladder = pole_ladder(pole_error(tolerance, cells))
     check_memory(f"the poles of {threads} chains of {cells} cells", threads * cells * 40 * 32)
-    value, gap, bound, low = np.empty((4, samples))
+    p, r = np.empty((samples, cells)), np.empty((samples, cells - 1))
+    value, gap, bound, low, norm, least = np.empty((6, samples))
+    kernel = short_windings if cells <= SHORT_CELLS else bidiagonal_windings
 
     def work(part: slice) -> None:
+        scale_bonds(
+            diagonal[part], other[part], m in bands.bonds, down,
+            p[part], r[part], norm[part], least[part],
+        )  # fmt: skip
         out = [a[part] for a in (value, gap, bound, low)]
-        bidiagonal_windings(p[part], r[part], first, kept, *ladder, *out)
+        kernel(p[part], r[part], first, kept, *ladder, *out)
 
-    in_threads(work, samples, threads)
+    in_threads(work, samples, threads, group=256)
     bound += 16 * _EPS * cells
     # A diagonal bond that is zero to rounding is a zero mode: its pairing is arbitrary.
     sound = least > 4 * _EPS
