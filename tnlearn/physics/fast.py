@@ -38,7 +38,7 @@ TOLERANCE = 1e-12
 # Largest chain for which the dense SVD is a way out.
 DENSE_CELLS = 4096
 # Up to here q is summed whole, many chains at once.
-SHORT_CELLS = 128
+SHORT_CELLS = 80
 # Below this the dense SVD of a banded block is as good.
 BANDED_CELLS = 64
 _EPS = float(np.finfo(float).eps)

@@ -11,7 +11,7 @@ the arrays overlap, which it cannot where several are read and written; here not
 be proved, and what is used again stays in registers.  `load_as` takes 8 real or 8 complex
 numbers, as its first argument tells: complex ones are a pair of vectors, of their real and of
 their imaginary parts, with the same operations but division.  `size` is the modulus of a
-real vector, and |re| + |im| of a complex one.
+real vector, and |re| + |im| of a complex one; `total` is the sum of a real one.
 
 Made with numba's extension interface (`numba.extending`): types, their layout, operations.
 """
@@ -27,7 +27,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 
-__all__ = ["LANES", "load", "load16", "load_as", "number_as", "size", "store"]
+__all__ = ["LANES", "load", "load16", "load_as", "number_as", "size", "store", "total"]
 
 LANES = 8
 
@@ -130,10 +130,22 @@ def _modulus(typing: Any, a: Any) -> Any:
     return a(a), code
 
 
+def _sum(typing: Any, a: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.FunctionType(ir.DoubleType(), [ir.DoubleType(), a.vector])
+        name = f"llvm.vector.reduce.fadd.v{a.width}f64"
+        function = cgutils.get_or_insert_function(builder.module, kind, name)
+        none = ir.Constant(ir.DoubleType(), -0.0)
+        # In pairs, and not one after the other.
+        return builder.call(function, [none, *args], fastmath=("reassoc",))
+
+    return types.float64(a), code
+
+
 load, load16, _store_one = _loader(_EIGHT), _loader(_SIXTEEN), intrinsic(_store)
 _spread = {_EIGHT: _spreader(_EIGHT), _SIXTEEN: _spreader(_SIXTEEN)}
 _pair_of, _real, _imag = intrinsic(_pair), _part("real"), _part("imag")
-_size_of = intrinsic(_modulus)
+_size_of, total = intrinsic(_modulus), intrinsic(_sum)
 
 
 def _lower(function: Callable[..., Any], chosen: Callable[..., Any]) -> None:
