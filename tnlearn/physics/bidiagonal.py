@@ -281,9 +281,11 @@ def bidiagonal_windings(
     samples, cells = p.shape
     marks, deeper = low_marks()
     below = np.empty(32)
-    p2 = np.empty((cells, WIDE))
-    r2 = np.empty((cells, WIDE))
-    lowest = np.empty(WIDE)
+    # (One very long chain must not fill the memory with lanes that are not used.)
+    lanes = min(WIDE, samples)
+    p2 = np.empty((cells, lanes))
+    r2 = np.empty((cells, lanes))
+    lowest = np.empty(lanes)
     u = np.empty(cells)
     v = np.empty(cells)
     width = 0
@@ -292,9 +294,9 @@ def bidiagonal_windings(
     s = np.empty(0)
     c = np.empty(0)
     for i in range(samples):
-        lane = i % WIDE
+        lane = i % lanes
         if lane == 0:
-            for k in range(WIDE):
+            for k in range(lanes):
                 j = min(i + k, samples - 1)
                 for x in range(cells):
                     p2[x, k] = p[j, x] * p[j, x]

@@ -122,9 +122,7 @@ def _ends(
 
 
 @kernel
-def _of_two(
-    like: Array, near: Array, cells: int, unit: Array, trace: Array, bound: Array
-) -> None:
+def _of_two(like: Array, near: Array, cells: int, unit: Array, trace: Array, bound: Array) -> None:
     """Range 2: C_x = [[0, b_2], [−b_0, −b_1]]."""
     wide = LANES * (2 if np.iscomplexobj(like) else 1)
     x0, x1 = load_as(like, unit, 0), load_as(like, unit, LANES)
@@ -184,9 +182,7 @@ def _of_three(
 
 
 @kernel
-def _of_four(
-    like: Array, near: Array, cells: int, unit: Array, trace: Array, bound: Array
-) -> None:
+def _of_four(like: Array, near: Array, cells: int, unit: Array, trace: Array, bound: Array) -> None:
     """Range 4: c_3, and c_1 over the triples (012), (013), (023), (123) of rows."""
     wide = LANES * (2 if np.iscomplexobj(like) else 1)
     first, other = load_as(like, unit, LANES), load_as(like, unit, LANES)

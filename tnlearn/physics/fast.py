@@ -77,9 +77,10 @@ def check_threads(threads: Any) -> int:
 
 def in_threads(work: Callable[[slice], None], samples: int, threads: int, group: int = 8) -> None:
     """Call `work` on slices of the samples, side by side; whole groups stay together."""
-    if threads == 1 or samples <= group:
+    if threads == 1 or samples == 1:
         work(slice(0, samples))
         return
+    group = min(group, max(1, samples // (2 * threads)))
     # Some pieces more than threads, since chains differ in cost.
     step = -(-samples // (4 * threads * group)) * group
     pieces = [slice(k, min(k + step, samples)) for k in range(0, samples, step)]
@@ -139,7 +140,8 @@ def bidiagonal_rswn(bands: Bands, window: float, tolerance: float, threads: int)
     check_memory(f"the poles of {threads} chains of {cells} cells", threads * cells * 40 * 32)
     p, r = np.empty((samples, cells)), np.empty((samples, cells - 1))
     value, gap, bound, low, norm, least = np.empty((6, samples))
-    kernel = short_windings if cells <= SHORT_CELLS else bidiagonal_windings
+    short = cells <= SHORT_CELLS
+    kernel = short_windings if short else bidiagonal_windings
 
     def work(part: slice) -> None:
         scale_bonds(
@@ -149,7 +151,7 @@ def bidiagonal_rswn(bands: Bands, window: float, tolerance: float, threads: int)
         out = [a[part] for a in (value, gap, bound, low)]
         kernel(p[part], r[part], first, kept, *ladder, *out)
 
-    in_threads(work, samples, threads, group=256)
+    in_threads(work, samples, threads, group=256 if short else 16)
     bound += 16 * _EPS * cells
     # A diagonal bond that is zero to rounding is a zero mode: its pairing is arbitrary.
     sound = least > 4 * _EPS
@@ -165,10 +167,9 @@ def bidiagonal_rswn(bands: Bands, window: float, tolerance: float, threads: int)
 
 
 def banded_applies(bands: Bands) -> bool:
-    """Whether `banded_rswn` takes these chains: real, of short range, and long enough to gain."""
+    """Whether `banded_rswn` takes these chains: of short range, and long enough to gain."""
     w = bands.high - bands.low
-    real = not any(np.iscomplexobj(t) for t in bands.bonds.values())
-    return real and bands.cells >= BANDED_CELLS and w <= 8 and 16 * w <= bands.cells
+    return bands.cells >= BANDED_CELLS and w <= 8 and 16 * w <= bands.cells
 
 
 def banded_rswn(bands: Bands, window: float, threads: int) -> Part:
@@ -187,11 +188,12 @@ def banded_rswn(bands: Bands, window: float, threads: int) -> Part:
     first, kept = kept_cells(cells, window)
     norm = np.sum([np.abs(t).max(axis=1) for t in bands.bonds.values()], axis=0)
     norm = np.where(norm > 0, norm, 1.0)
-    h = np.zeros((samples, cells, bands.high - low + 1))
+    kind = np.result_type(np.float64, *bands.bonds.values())
+    h = np.zeros((samples, cells, bands.high - low + 1), dtype=kind)
     for m, t in bands.bonds.items():
         h[:, :, m - low] = t / norm[:, None]
     value, gap, defect, error = np.empty((4, samples))
-    check_memory(f"the poles of chains of {cells} cells", threads * cells * 40 * 24 * h.shape[2])
+    check_memory(f"the poles of chains of {cells} cells", threads * 3 * 40 * h[0].nbytes)
 
     def work(part: slice) -> None:
         banded_gaps(h[part], low, 200, gap[part])
@@ -212,13 +214,13 @@ def banded_rswn(bands: Bands, window: float, threads: int) -> Part:
     likely = cells * (2 * tables[1].error + defect)
     sound = (gap > 4 * _EPS * cells) | (defect < 1e-9)
     for k in np.flatnonzero(defect > 1e-7).tolist() if cells <= DENSE_CELLS else []:
-        block = np.zeros((1, cells, cells))
+        block = np.zeros((1, cells, cells), dtype=kind)
         for m, t in bands.bonds.items():
             y = np.arange(max(0, -m), cells - max(0, m))
             block[0, y + m, y] = t[k, y] / norm[k]
         found, energies = rswn_values(block, "open", window)
         value[k], gap[k] = found[0], energies[0, -1]
-        error[k] = likely[k] = svd_error(energies, real=True)[0]
+        error[k] = likely[k] = svd_error(energies, real=kind == np.float64)[0]
         sound[k] = gap[k] > 4 * _EPS * cells
     return Part(value, gap * norm, np.minimum(error, cells), sound & (likely < 0.05))
 

@@ -27,7 +27,21 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 
-__all__ = ["LANES", "load", "load16", "load_as", "number_as", "size", "store", "total"]
+__all__ = [
+    "LANES",
+    "conjugate",
+    "load",
+    "load16",
+    "load16_as",
+    "load_as",
+    "number_as",
+    "real_part",
+    "size",
+    "spread16_as",
+    "spread_as",
+    "store",
+    "total",
+]
 
 LANES = 8
 
@@ -42,10 +56,11 @@ class _Lanes(types.Type):  # type: ignore[misc]
 
 
 class _Pair(types.Type):  # type: ignore[misc]
-    """Real and imaginary parts of 8 complex128."""
+    """Real and imaginary parts of complex128."""
 
-    def __init__(self) -> None:
-        super().__init__(name="Pair")
+    def __init__(self, part: _Lanes) -> None:
+        self.part = part
+        super().__init__(name=f"Pair({part.width})")
 
 
 class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]
@@ -55,12 +70,13 @@ class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]
 
 class _PairModel(models.StructModel):  # type: ignore[misc]
     def __init__(self, manager: Any, kind: _Pair) -> None:
-        super().__init__(manager, kind, [("real", _EIGHT), ("imag", _EIGHT)])
+        super().__init__(manager, kind, [("real", kind.part), ("imag", kind.part)])
 
 
 register_model(_Lanes)(_LanesModel)
 register_model(_Pair)(_PairModel)
-_EIGHT, _SIXTEEN, _PAIR = _Lanes(LANES), _Lanes(2 * LANES), _Pair()
+_EIGHT, _SIXTEEN = _Lanes(LANES), _Lanes(2 * LANES)
+_PAIRS = {part: _Pair(part) for part in (_EIGHT, _SIXTEEN)}
 
 
 def _place(context: Any, builder: Any, array: Any, value: Any, at: Any, kind: _Lanes) -> Any:
@@ -104,19 +120,19 @@ def _spreader(kind: _Lanes) -> Any:
 
 def _pair(typing: Any, real: Any, imag: Any) -> Any:
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        found = cgutils.create_struct_proxy(_PAIR)(context, builder)
+        found = cgutils.create_struct_proxy(signature.return_type)(context, builder)
         found.real, found.imag = args
         return found._getvalue()
 
-    return _PAIR(_EIGHT, _EIGHT), code
+    return _PAIRS[real](real, real), code
 
 
 def _part(name: str) -> Any:
     def make(typing: Any, pair: Any) -> Any:
         def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            return getattr(cgutils.create_struct_proxy(_PAIR)(context, builder, args[0]), name)
+            return getattr(cgutils.create_struct_proxy(pair)(context, builder, args[0]), name)
 
-        return _EIGHT(_PAIR), code
+        return pair.part(pair), code
 
     return intrinsic(make)
 
@@ -145,7 +161,7 @@ def _sum(typing: Any, a: Any) -> Any:
 load, load16, _store_one = _loader(_EIGHT), _loader(_SIXTEEN), intrinsic(_store)
 _spread = {_EIGHT: _spreader(_EIGHT), _SIXTEEN: _spreader(_SIXTEEN)}
 _pair_of, _real, _imag = intrinsic(_pair), _part("real"), _part("imag")
-_size_of, total = intrinsic(_modulus), intrinsic(_sum)
+_size_of, _sum_of = intrinsic(_modulus), intrinsic(_sum)
 
 
 def _lower(function: Callable[..., Any], chosen: Callable[..., Any]) -> None:
@@ -175,7 +191,7 @@ def _on_pairs() -> dict[str, Callable[..., Any]]:
 
 
 def _binary(operation: Callable[..., Any], name: str) -> None:
-    """Let an operator act on two vectors, on one and a number, or on two pairs."""
+    """Let an operator act on two vectors, a vector and a number, two pairs, a pair and a vector."""
 
     def make(typing: Any, a: Any, b: Any) -> Any:
         def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -196,6 +212,12 @@ def _binary(operation: Callable[..., Any], name: str) -> None:
             return lambda a, b: act(spread(a), b)
         if isinstance(a, _Pair) and a == b:
             return _on_pairs().get(name)
+        if isinstance(a, _Pair) and b == a.part and name == "fmul":
+            return lambda a, b: _pair_of(_real(a) * b, _imag(a) * b)
+        if isinstance(b, _Pair) and isinstance(a, types.Float) and name == "fmul":
+            return lambda a, b: _pair_of(a * _real(b), a * _imag(b))
+        if isinstance(b, _Pair) and a == b.part and name == "fmul":
+            return lambda a, b: _pair_of(a * _real(b), a * _imag(b))
         return None
 
     _lower(operation, chosen)
@@ -217,6 +239,36 @@ def size(a: Any) -> Any:
 
 def load_as(like: Any, array: Any, at: Any) -> Any:
     """8 numbers of the kind of the array `like`: array[at : at + 8], the imaginary ones after."""
+    raise NotImplementedError("for kernels only")
+
+
+def spread_as(like: Any, number: Any) -> Any:
+    """The same number in all 8 places, as one of the kind of the array `like`."""
+    raise NotImplementedError("for kernels only")
+
+
+def load16_as(like: Any, array: Any, at: Any) -> Any:
+    """As `load_as`, 16 numbers."""
+    raise NotImplementedError("for kernels only")
+
+
+def spread16_as(like: Any, number: Any) -> Any:
+    """As `spread_as`, in 16 places."""
+    raise NotImplementedError("for kernels only")
+
+
+def conjugate(a: Any) -> Any:
+    """The complex conjugates; a itself if real."""
+    raise NotImplementedError("for kernels only")
+
+
+def real_part(a: Any) -> Any:
+    """The real parts, as a real vector."""
+    raise NotImplementedError("for kernels only")
+
+
+def total(a: Any) -> Any:
+    """The sum of the numbers."""
     raise NotImplementedError("for kernels only")
 
 
@@ -242,6 +294,12 @@ def _load_as(like: Any, array: Any, at: Any) -> Any:
     return lambda like, array, at: load(array, at)
 
 
+def _load16_as(like: Any, array: Any, at: Any) -> Any:
+    if isinstance(like.dtype, types.Complex):
+        return lambda like, array, at: _pair_of(load16(array, at), load16(array, at + 16))
+    return lambda like, array, at: load16(array, at)
+
+
 def _number_as(like: Any, array: Any, at: Any) -> Any:
     if isinstance(like.dtype, types.Complex):
         return lambda like, array, at: complex(array[at], array[at + LANES])
@@ -252,14 +310,56 @@ def _stored(array: Any, at: Any, value: Any) -> Any:
     if isinstance(value, _Lanes):
         return lambda array, at, value: _store_one(array, at, value)
 
+    if not isinstance(value, _Pair):
+        return None
+    width = value.part.width
+
     def both(array, at, value):  # type: ignore[no-untyped-def]
         _store_one(array, at, _real(value))
-        _store_one(array, at + LANES, _imag(value))
+        _store_one(array, at + width, _imag(value))
 
-    return both if isinstance(value, _Pair) else None
+    return both
 
 
-_lower(size, _size)
-_lower(number_as, _number_as)
-_lower(store, _stored)
-_lower(load_as, _load_as)
+def _spreading(kind: _Lanes) -> Callable[..., Any]:
+    spread = _spread[kind]
+
+    def chosen(like: Any, number: Any) -> Any:
+        if isinstance(like.dtype, types.Complex):
+            return lambda like, number: _pair_of(spread(number.real), spread(number.imag))
+        return lambda like, number: spread(number)
+
+    return chosen
+
+
+def _conjugate(a: Any) -> Any:
+    if isinstance(a, _Pair):
+        return lambda a: _pair_of(_real(a), -_imag(a))
+    return (lambda a: a) if isinstance(a, _Lanes) else None
+
+
+def _real_part(a: Any) -> Any:
+    if isinstance(a, _Pair):
+        return lambda a: _real(a)
+    return (lambda a: a) if isinstance(a, _Lanes) else None
+
+
+def _total(a: Any) -> Any:
+    if isinstance(a, _Pair):
+        return lambda a: complex(_sum_of(_real(a)), _sum_of(_imag(a)))
+    return (lambda a: _sum_of(a)) if isinstance(a, _Lanes) else None
+
+
+for _function, _chosen in (
+    (size, _size),
+    (load_as, _load_as),
+    (number_as, _number_as),
+    (load16_as, _load16_as),
+    (spread_as, _spreading(_EIGHT)),
+    (spread16_as, _spreading(_SIXTEEN)),
+    (store, _stored),
+    (conjugate, _conjugate),
+    (real_part, _real_part),
+    (total, _total),
+):
+    _lower(_function, _chosen)

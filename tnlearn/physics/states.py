@@ -195,11 +195,12 @@ def _bidiagonal_states(bands: Bands, kind: np.dtype[Any]) -> States | None:
     step = max(1, 2**14 // cells**2)
     left, right = np.empty((2, step, cells, cells))
     s = np.empty((step, cells))
+    work = np.empty(3 * cells * cells + 4 * cells)
     for start in range(0, samples, step):
         part = slice(start, min(start + step, samples))
         n = part.stop - start
         if not bidiagonal_svd(
-            diagonal[part], other[part], bands.high == 1, left[:n], right[:n], s[:n]
+            diagonal[part], other[part], bands.high == 1, left[:n], right[:n], s[:n], work
         ):
             return None
         energies[part] = s[:n, ::-1]
