@@ -59,10 +59,11 @@ class Winding:
     gap : (samples,) float array
         Smallest singular value of the block the method looks at, in units of
         the hopping: of the open block for `rswn` on an open chain, of the ring
-        for all else.
+        for all else; but for `localizer` the gap of the localizer.
     reliable : (samples,) bool array
         False if the gap is zero to rounding, if |value − integer| > 0.3, or if
-        the method could not settle its count.
+        the method could not settle its count; for `localizer`, if its integer
+        might be another one elsewhere in the middle half of the chain.
     method : str
         Which number this is.
     error : (samples,) float array
@@ -228,8 +229,8 @@ def _localizer(chains: Chains, gap: bool) -> Part:
 
     bands = bands_of(chains.with_boundary("open"))
     assert bands is not None
-    value, clear = localizer_values(bands)
-    return _with_gap(chains, value, clear, gap)
+    value, clear, size = localizer_values(bands, gap)
+    return Part(value, size, np.where(clear, 0.0, np.inf), clear)
 
 
 def _lyapunov(chains: Chains, gap: bool) -> Part:
