@@ -178,14 +178,15 @@ def _diagonalise(d: Array, e: Array, left: Array, right: Array) -> bool:
 def _threshold(d: Array, e: Array) -> float:
     """Bonds below this change no singular value by more than the relative error allowed."""
     n = len(d)
-    least = abs(d[0])
+    least: float = abs(d[0])
     mu = least
     for k in range(1, n):
         if least == 0.0:
             break
         mu = abs(d[k]) * (mu / (mu + abs(e[k - 1])))
         least = min(least, mu)
-    return max(_DROP * (least / math.sqrt(n)), _SWEEPS * n * n * _TINY)
+    drop: float = max(_DROP * (least / math.sqrt(n)), _SWEEPS * n * n * _TINY)
+    return drop
 
 
 @strict_kernel
@@ -195,8 +196,8 @@ def _negligible(d: Array, e: Array, first: int, last: int, downward: bool) -> fl
         if abs(e[last - 1]) <= _DROP * abs(d[last]):
             e[last - 1] = 0.0
             return -1.0
-        mu = abs(d[first])
-        least = mu
+        mu: float = abs(d[first])
+        least: float = mu
         for k in range(first, last):
             if abs(e[k]) <= _DROP * mu:
                 e[k] = 0.0

@@ -87,7 +87,8 @@ def _place(context: Any, builder: Any, array: Any, value: Any, at: Any, kind: _L
 def _loader(kind: _Lanes) -> Any:
     def make(typing: Any, array: Any, at: Any) -> Any:
         def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            found = builder.load(_place(context, builder, signature.args[0], *args, kind))
+            place = _place(context, builder, signature.args[0], args[0], args[1], kind)
+            found = builder.load(place)
             found.align = LANES
             return found
 
