@@ -19,6 +19,7 @@ import tnlearn as tnl
 from tnlearn.data import labelling
 from tnlearn.data.journal import Journal
 from tnlearn.data.labelling import label_file
+from tnlearn.data.labeltable import ROW
 from tnlearn.data.storage import part_of
 from tnlearn.errors import (
     ConfigError,
@@ -189,7 +190,7 @@ def test_a_bad_sample_is_named_and_what_came_before_is_kept(tmp_path, kind, erro
         with pytest.raises(error, match=match):
             label_file(tmp_path / "a.npz", tmp_path / "o.csv", chunk=5, **given)
         assert not (tmp_path / "o.csv").exists()
-        assert part_of(tmp_path / "o.csv").stat().st_size > 15 * labelling._ROW.itemsize
+        assert part_of(tmp_path / "o.csv").stat().st_size > 15 * ROW.itemsize
 
 
 def test_it_goes_on_after_a_torn_record(tmp_path):
@@ -207,18 +208,18 @@ def test_it_goes_on_after_a_torn_record(tmp_path):
         label_file(tmp_path / "h.npz", out, chunk=5)
     # The very same file again: the third record is torn, the first two are taken.
     size = len(rest) // 3
-    with Journal(tmp_path / "probe", run["run"], labelling._ROW) as probe:
+    with Journal(tmp_path / "probe", run["run"], ROW) as probe:
         assert probe.done == 0
     torn = rest[: 2 * size + size // 2]
     part.write_bytes(head + b"\n" + torn)
-    with Journal(part, run["run"], labelling._ROW) as journal:
+    with Journal(part, run["run"], ROW) as journal:
         assert journal.done == 10
         assert sum(map(len, journal.rows())) == 10
     assert part.read_bytes() == head + b"\n" + rest[: 2 * size]
     altered = bytearray(rest)
     altered[size + 60] ^= 1
     part.write_bytes(head + b"\n" + bytes(altered))
-    with Journal(part, run["run"], labelling._ROW) as journal:
+    with Journal(part, run["run"], ROW) as journal:
         assert journal.done == 5
 
 
@@ -238,10 +239,10 @@ def test_another_run_is_not_gone_on_with(tmp_path):
 
 def test_two_processes_do_not_write_one_output(tmp_path):
     run = {"a": 1}
-    with Journal(tmp_path / "j", run, labelling._ROW) as journal:
-        journal.append(np.zeros(3, labelling._ROW))
+    with Journal(tmp_path / "j", run, ROW) as journal:
+        journal.append(np.zeros(3, ROW))
         with pytest.raises(FileError, match="in use"):
-            Journal(tmp_path / "j", run, labelling._ROW)
+            Journal(tmp_path / "j", run, ROW)
 
 
 def test_only_one_stretch_is_in_memory(tmp_path, monkeypatch):
@@ -370,7 +371,7 @@ def test_a_killed_process_is_gone_on_with(tmp_path, name):
         until = time.monotonic() + 30
         # The first line names the run; each record holds 20 rows.
         while (
-            done_so_far(part_of(out)) < 2000 + 60 * labelling._ROW.itemsize
+            done_so_far(part_of(out)) < 2000 + 60 * ROW.itemsize
             and process.poll() is None
             and time.monotonic() < until
         ):

@@ -9,7 +9,7 @@ from strategies import chains as any_chains
 
 import tnlearn as tnl
 from tnlearn.physics.lapack import bidiagonal_svd
-from tnlearn.physics.localizer import inertia, localizer_values
+from tnlearn.physics.localizer import KAPPA, inertia, localizer_values
 from tnlearn.physics.pencil import ring_pencil
 from tnlearn.physics.ringgap import ring_gaps
 from tnlearn.physics.spectrum import count_below, zero_mode
@@ -118,11 +118,11 @@ def test_localizer_of_one_offset(m):
 @given(any_chains(boundaries=("open",), min_cells=4))
 def test_localizer_by_inertia_is_half_the_signature(batch):
     bands = bands_of(batch)
-    value, clear = localizer_values(bands)
+    value, clear, _ = localizer_values(bands)
     norm = np.sum([np.abs(t).max(axis=1) for t in bands.bonds.values()], axis=0)
     away = np.arange(batch.cells) - (batch.cells - 1) / 2 - 0.25
     for s, h in enumerate(batch.block()):
-        x = 2 * norm[s] / batch.cells * np.diag(away)
+        x = KAPPA * norm[s] / batch.cells * np.diag(away)
         energies = np.linalg.eigvalsh(np.block([[x, h], [h.conj().T, -x]]))
         if np.abs(energies).min() < 1e-6 * norm[s]:
             continue

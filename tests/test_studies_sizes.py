@@ -136,7 +136,7 @@ def test_an_estimate_carries_members_and_chains() -> None:
 
 
 def test_coverage_of_an_estimate() -> None:
-    """Members and chains at random: the interval holds the mean over both about as often as told."""
+    """Members and chains at random: how often the interval holds the mean over both."""
     rng, inside, rounds = np.random.default_rng(0), 0, 400
     for _ in range(rounds):
         skill = rng.normal(0.0, 0.02, 12)

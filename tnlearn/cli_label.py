@@ -14,6 +14,7 @@ __all__ = ["add"]
 
 KINDS = ("auto", "block", "hamiltonian")
 BOUNDARIES = ("open", "periodic")
+ON_ERROR = ("stop", "skip")
 
 
 def add(
@@ -88,6 +89,14 @@ def add(
     parser.add_argument(
         "--chunk", type=integer(1), metavar="N", help="samples at a time; default: about 64 MiB"
     )
+    parser.add_argument(
+        "--on-error",
+        type=choice("on-error", ON_ERROR),
+        default="stop",
+        metavar="WHAT",
+        help="what to do with a sample that cannot be labelled (not chiral, NaN): stop, the "
+        "default, or skip: it gets a row without a number, and the reason",
+    )
     parser.set_defaults(call=_label)
     return parser
 
@@ -113,9 +122,14 @@ def _label(options: argparse.Namespace) -> int:
         tolerance=options.tolerance,
         threads=options.threads,
         chunk=options.chunk,
+        on_error=options.on_error,
     )
     again = f"; {done.resumed} of them were there from before" if done.resumed else ""
-    print(f"{done.samples} samples labelled, {done.reliable} reliably{again}")
+    skipped = sum(done.skipped.values())
+    print(f"{done.samples - skipped} samples labelled, {done.reliable} reliably{again}")
+    if skipped:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in done.skipped.items())
+        print(f"{skipped} samples skipped: {reasons}")
     print(f"The table is {done.output.resolve()}")
     return 0
 

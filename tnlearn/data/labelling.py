@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import zipfile
+import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,22 +14,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tnlearn.data.journal import Journal
+from tnlearn.data.labeltable import (
+    REASON,
+    REASONS,
+    ROW,
+    ROW_OR_REASON,
+    count_skipped,
+    rows_of,
+    write_table,
+)
 from tnlearn.data.sources import Source, open_source
 from tnlearn.data.storage import part_of
-from tnlearn.errors import ConfigError, FileError, NotFiniteError, TnlearnError, check_choice
-from tnlearn.files import replacing
+from tnlearn.errors import (
+    ConfigError,
+    FileError,
+    NotChiralError,
+    NotFiniteError,
+    TnlearnError,
+    check_choice,
+)
 from tnlearn.physics.chains import Chains
+from tnlearn.physics.fast import TOLERANCE, check_threads, check_tolerance
 from tnlearn.physics.geometry import check_boundary
 from tnlearn.physics.hamiltonians import Splitting, banded_or_dense, splitting_of
 from tnlearn.physics.inputs import KINDS, kind_of
 from tnlearn.physics.invariants import METHODS, Winding, winding
 from tnlearn.records import plain
 
-__all__ = ["OUTPUTS", "Labelled", "label_file"]
+__all__ = ["ON_ERROR", "OUTPUTS", "Labelled", "label_file"]
 
 Array = NDArray[Any]
 
 OUTPUTS = (".csv", ".npz")
+ON_ERROR = ("stop", "skip")
 
 # What is read at a time, in bytes and in samples: also what is lost by a kill.
 _STRETCH_BYTES = 64 * 2**20
@@ -37,10 +54,8 @@ _STRETCH_SAMPLES = 2**15
 # Samples among which sublattices are looked for: not more, so that it does not
 # depend on the stretch.
 _LOOK = 64
-
-_ROW = np.dtype(
-    [("value", "<f8"), ("integer", "<i8"), ("gap", "<f8"), ("reliable", "?"), ("error", "<f8")]
-)
+# Reasons told in full, as they come.
+_TOLD = 5
 
 
 @dataclass(frozen=True)
@@ -55,12 +70,15 @@ class Labelled:
         How many were labelled, and how many of them reliably.
     resumed : int
         How many were there already from a run that was stopped.
+    skipped : dict of str to int
+        How many samples could not be labelled, by reason; empty unless they may be skipped.
     """
 
     output: Path
     samples: int
     reliable: int
     resumed: int
+    skipped: Mapping[str, int] = field(default_factory=dict)
 
 
 def label_file(
@@ -78,13 +96,15 @@ def label_file(
     tolerance: float | None = None,
     threads: int | None = 1,
     chunk: int | None = None,
+    on_error: str = "stop",
     progress: bool | None = None,
 ) -> Labelled:
     """The winding number of every sample in a file, into a CSV or npz table.
 
     Columns: value, integer, gap, reliable, method, as in `tnlearn.physics.Winding`,
     and error, the bound of the error of the value.  In a CSV file the number of the
-    sample stands in front; in an npz file method is one string.
+    sample stands in front; in an npz file method is one string, and `reason`, if samples may
+    be skipped, a number: the place of the reason in `reasons`, 0 for none.
 
     Nothing but one stretch of samples is in memory.  Rows are kept in `OUT.part` as
     they are made; after a kill the same call goes on from there.  `OUT` appears
@@ -106,6 +126,10 @@ def label_file(
         Which array of the file.
     chunk : int, optional
         Samples per stretch; about 64 MiB unless told.
+    on_error : "stop" | "skip"
+        What becomes of a sample that cannot be labelled: not chiral, NaN, not clean where
+        the method asks for that.  "stop" raises; "skip" gives it a row with NaN for value and
+        gap, not reliable, and the reason in one more column, which is empty elsewhere.
     progress : bool, optional
         Whether a progress bar is drawn on stderr; on a terminal only, if not told.
 
@@ -119,6 +143,9 @@ def label_file(
     check_choice("method", method, METHODS)
     check_choice("kind", kind, KINDS)
     check_choice("kind of output", target.suffix.lower(), OUTPUTS)
+    skip = check_choice("on_error", on_error, ON_ERROR) == "skip"
+    check_tolerance(TOLERANCE if tolerance is None else tolerance)
+    check_threads(threads)
     if not target.parent.is_dir():
         raise FileError(f"the folder {target.parent} does not exist; create it first")
     if target.exists() and source_path.exists() and target.samefile(source_path):
@@ -127,7 +154,7 @@ def label_file(
         raise ConfigError(f"chunk must be a whole number of at least 1, got {chunk!r}")
     told = {"sublattice": sublattice, "chiral": chiral, "positions": positions}
     with open_source(source_path, key) as source:
-        reader = _Reader(source, kind, told, boundary)
+        reader = _Reader(source, kind, told, boundary, skip)
         run = plain(
             {
                 "input": source.identity(),
@@ -139,27 +166,34 @@ def label_file(
                 "kind": reader.kind,
                 "key": key,
                 **{name: reader.told[name] for name in told},
+                **({"on_error": on_error} if skip else {}),
             }
         )
         stretch = int(chunk or np.clip(_STRETCH_BYTES // source.width, 1, _STRETCH_SAMPLES))
-        with Journal(part_of(target), run, _ROW) as journal:
+        with Journal(part_of(target), run, ROW_OR_REASON if skip else ROW) as journal:
             resumed = journal.done
             call = partial(
                 winding, method=method, window=window, tolerance=tolerance, threads=threads
             )
             _label(reader, journal, call, stretch, progress)
-            reliable = _write(target, journal, method)
+            reliable = write_table(target, journal, method)
+            skipped = count_skipped(journal) if skip else {}
             journal.remove()
-    return Labelled(target, source.samples, reliable, resumed)
+    return Labelled(target, source.samples, reliable, resumed, skipped)
 
 
 class _Reader:
     """Chains or blocks of any stretch of a source, the sublattices told or found once."""
 
     def __init__(
-        self, source: Source, kind: str, told: Mapping[str, Any], boundary: str | None
+        self,
+        source: Source,
+        kind: str,
+        told: Mapping[str, Any],
+        boundary: str | None,
+        skip: bool = False,
     ) -> None:
-        self.source = source
+        self.source, self.skip = source, skip
         self.told = {n: source.beside.get(n) if v is None else v for n, v in told.items()}
         if told["chiral"] is not None:
             self.told["sublattice"] = told["sublattice"]
@@ -187,13 +221,45 @@ class _Reader:
         return self._boundary
 
     def _look(self) -> None:
-        first = self._raw(0, min(_LOOK, self.source.samples))
+        count = min(_LOOK, self.source.samples)
+        first = self._good_ones(count) if self.skip else self._raw(0, count)
         if self.kind == "auto":
             listed = first if isinstance(first, list) else [first]
             hermitian = all(kind_of(m) == "hamiltonian" for m in listed)
             self.kind = "hamiltonian" if hermitian else "block"
         if self.kind == "hamiltonian":
             self._splitting = splitting_of(first, **self.told)
+
+    def _good_ones(self, count: int) -> Any:
+        """Of the first samples those that are of the kind of most and can be split."""
+        found: list[Any] = []
+        failed: TnlearnError | None = None
+        for k in range(count):
+            try:
+                found.append(self._raw(k, k + 1))
+            except NotFiniteError as error:
+                failed = error
+        if not found:
+            assert failed is not None
+            raise failed
+        listed = isinstance(found[0], list)
+        if self.kind == "auto":
+            full = [kind_of(m[0]) == "hamiltonian" for m in found]
+            self.kind = "hamiltonian" if 2 * sum(full) > len(full) else "block"
+            found = [m for m, yes in zip(found, full, strict=True) if yes or self.kind == "block"]
+        if self.kind == "hamiltonian":
+            good = []
+            for matrix in found:
+                try:
+                    splitting_of(matrix, **self.told).block(matrix[0] if listed else matrix)
+                    good.append(matrix)
+                except NotChiralError as error:
+                    failed = error
+            if not good:
+                assert failed is not None
+                raise failed
+            found = good
+        return [m[0] for m in found] if listed else np.concatenate(found)
 
     def _raw(self, start: int, stop: int) -> Any:
         found = self.source.read(start, stop)
@@ -243,15 +309,48 @@ def _label(
 
     samples = reader.source.samples
     quiet = None if progress is None else not progress
+    told: list[str] = []
     with tqdm(total=samples, initial=journal.done, unit="sample", disable=quiet) as bar:
         while journal.done < samples:
             start, stop = journal.done, min(journal.done + stretch, samples)
-            with _naming(reader.source.path, start, stop):
-                given = reader.read(start, stop)
-                raw = None if isinstance(given, Chains) else reader.boundary
-                result = call(given, boundary=raw)
-            journal.append(_rows(result))
+            journal.append(_stretch(reader, journal.dtype, call, told, start, stop))
             bar.update(stop - start)
+
+
+def _stretch(
+    reader: _Reader,
+    dtype: np.dtype[Any],
+    call: partial[Winding],
+    told: list[str],
+    start: int,
+    stop: int,
+) -> Array:
+    """The rows of a stretch; one that fails is halved until its bad samples stand alone.
+
+    (Where samples may be skipped; else it is an error.)  `told` are the reasons said so far.
+    """
+    from tqdm import tqdm
+
+    try:
+        with _naming(reader.source.path, start, stop):
+            given = reader.read(start, stop)
+            raw = None if isinstance(given, Chains) else reader.boundary
+            return rows_of(call(given, boundary=raw), dtype)
+    except TnlearnError as error:
+        number = REASON.get(type(error), 0)
+        if call.keywords["method"] == "momentum" and isinstance(error, ConfigError):
+            number = REASONS.index("not clean")
+        if not reader.skip or not number:
+            raise
+        text = str(error)
+    if stop - start > 1:
+        middle = (start + stop) // 2
+        halves = [(start, middle), (middle, stop)]
+        return np.concatenate([_stretch(reader, dtype, call, told, *part) for part in halves])
+    if len(told) < _TOLD:
+        told.append(text)
+        tqdm.write(f"skipped: {text}", file=sys.stderr)
+    return np.array([(np.nan, 0, np.nan, False, np.inf, number)], dtype=dtype)
 
 
 @contextlib.contextmanager
@@ -266,50 +365,3 @@ def _naming(path: Path, start: int, stop: int) -> Iterator[None]:
             raise
         which = f"sample {start}" if stop == start + 1 else f"samples {start} to {stop - 1}"
         raise type(error)(f"{which} of {path}: {text}") from error
-
-
-def _rows(result: Winding) -> Array:
-    rows = np.empty(len(result), dtype=_ROW)
-    for name in _ROW.names or ():
-        rows[name] = getattr(result, name)
-    return rows
-
-
-def _write(target: Path, journal: Journal, method: str) -> int:
-    """Turn the journal into the table; the number of reliable rows."""
-    reliable = 0
-    with replacing(target) as temporary:
-        if target.suffix.lower() == ".csv":
-            with temporary.open("w", encoding="ascii", newline="\n") as stream:
-                stream.write("sample,value,integer,gap,reliable,method,error\n")
-                first = 0
-                for rows in journal.rows():
-                    reliable += int(np.count_nonzero(rows["reliable"]))
-                    stream.writelines(_lines(rows, first, method))
-                    first += len(rows)
-        else:
-            with zipfile.ZipFile(temporary, "w") as archive:
-                for name in _ROW.names or ():
-                    _member(archive, name, journal)
-                with archive.open("method.npy", "w") as member:
-                    np.lib.format.write_array(member, np.asarray(method), allow_pickle=False)
-            reliable = sum(int(np.count_nonzero(rows["reliable"])) for rows in journal.rows())
-    return reliable
-
-
-def _lines(rows: Array, first: int, method: str) -> Iterator[str]:
-    for k, (value, integer, gap, reliable, error) in enumerate(rows.tolist(), start=first):
-        yield f"{k},{value!r},{integer},{gap!r},{str(reliable).lower()},{method},{error!r}\n"
-
-
-def _member(archive: zipfile.ZipFile, name: str, journal: Journal) -> None:
-    kind = _ROW[name]
-    header = {
-        "descr": np.lib.format.dtype_to_descr(kind),
-        "fortran_order": False,
-        "shape": (journal.done,),
-    }
-    with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-        np.lib.format.write_array_header_1_0(member, header)
-        for rows in journal.rows():
-            member.write(np.ascontiguousarray(rows[name]).tobytes())

@@ -20,6 +20,8 @@ __all__ = ["NpyMember"]
 Array = NDArray[Any]
 
 _STEP = 2**22
+# Bytes in a row that are worth a seek.
+_RUN = 2**14
 
 
 class NpyMember:
@@ -52,11 +54,12 @@ class NpyMember:
         self._stream.close()
 
     def __getitem__(self, index: Any) -> Array:
-        if index is Ellipsis or not self.shape or self._fortran:
+        if index is Ellipsis or not self.shape:
             whole = self._all()
             return whole if index is Ellipsis else np.asarray(whole[index])
         start, stop, step = index.indices(self.shape[0])
-        return self._rows(start, stop)[::step]
+        rows = self._scattered(start, stop) if self._fortran else self._rows(start, stop)
+        return rows[::step]
 
     def _read_header(self) -> None:
         version = np.lib.format.read_magic(self._stream)
@@ -88,6 +91,27 @@ class NpyMember:
         self._stream.seek(self._data + start * row)
         flat = self._take(max(0, stop - start) * row)
         return flat.view(self.dtype).reshape(max(0, stop - start), *self.shape[1:])
+
+    def _scattered(self, start: int, stop: int) -> Array:
+        """Rows of an array in Fortran order: there the first index runs fastest."""
+        rows, count = self.shape[0], max(0, stop - start)
+        columns = int(np.prod(self.shape[1:], dtype=np.int64))
+        width = self.dtype.itemsize
+        found = np.empty((columns, count), dtype=self.dtype)
+        # Short runs are picked out of what is read in one piece, long ones one by one.
+        at_once = 1 if count * width >= _RUN else max(1, _STEP // max(1, rows * width))
+        for k in range(0, columns, at_once):
+            some = min(at_once, columns - k)
+            if at_once == 1:
+                self._stream.seek(self._data + (k * rows + start) * width)
+                found[k] = self._take(count * width).view(self.dtype)
+            else:
+                self._stream.seek(self._data + k * rows * width)
+                piece = self._take(some * rows * width).view(self.dtype)
+                found[k : k + some] = piece.reshape(some, rows)[:, start:stop]
+        return found.T.reshape(count, *self.shape[:0:-1]).transpose(
+            0, *range(len(self.shape) - 1, 0, -1)
+        )
 
     def _take(self, count: int) -> Array:
         buffer = np.empty(count, dtype=np.uint8)

@@ -118,7 +118,7 @@ def _hoppings(recipe: Recipe, cells: int, disorder: float, uniform: Array) -> Ar
 
 
 def _by_pairs(recipe: Recipe, matrices: Array) -> Array:
-    """The elements of T_m(y) as hoppings of pairs: T_m[a, b](y) leads from y d + b to (y+m) d + a."""
+    """The elements of T_m(y) as hoppings of pairs: T_m[a, b](y) leads y d + b to (y + m) d + a."""
     d = recipe.orbitals
     _, samples, cells = matrices.shape
     elements = matrices.reshape(len(recipe.offsets), d, d, samples, cells)

@@ -99,16 +99,17 @@ def position_nodes(
     left[0, 0] = right[0, 0] = 1.0
     right[1:, 1] = 1.0  # with both factors zero no gradient would reach either
     nodes: list[Node] = []
-    for side, start, functions_of, on in (
+    sides: tuple[tuple[str, Floats, Floats, Inds], ...] = (
         ("left", left, differences, inds),
         ("right", right, profiles, inds[1:]),
-    ):
-        shape = (*copies, *start.shape)
+    )
+    for side, first, functions_of, on in sides:
+        shape = (*copies, *first.shape)
         own = f"{name}.{side}"
-        nodes.append(Parameter(own, (*front, "bond", side), shape, init, start))
+        nodes.append(Parameter(own, (*front, "bond", side), shape, init, first))
         nodes.append(as_constant(f"{own}.basis", (side, *on), functions_of))
-    parts = tuple(Operand(node.name, node.inds) for node in nodes)
-    return [*nodes, Contraction(name, out_inds, out_shape, parts)]
+    factors = tuple(Operand(node.name, node.inds) for node in nodes)
+    return [*nodes, Contraction(name, out_inds, out_shape, factors)]
 
 
 def position_basis(exact: Floats, cells: int, *, short_range: bool = False) -> Floats:

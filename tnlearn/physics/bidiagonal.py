@@ -28,16 +28,54 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tnlearn.physics.jit import kernel
-from tnlearn.physics.spectrum import LANES, count_below, smallest, zero_mode
+from tnlearn.physics.simd import LANES, load, store, total
+from tnlearn.physics.spectrum import LANES as WIDE
+from tnlearn.physics.spectrum import level_of, low_end, low_marks, smallest
 
-__all__ = ["BOND_FLOOR", "bidiagonal_windings"]
+__all__ = ["BOND_FLOOR", "bidiagonal_windings", "scale_bonds"]
 
 Array = NDArray[Any]
 
 # Bonds below this share of the norm are raised to it: far below rounding, far above underflow.
 BOND_FLOOR = 1e-30
 # Outward steps a column and pole that cost as much as the moments: measured.
-BUDGET = 1.5
+BUDGET = 2.0
+
+
+@kernel
+def scale_bonds(
+    diagonal: Array, other: Array, joined: bool, down: bool,
+    p: Array, r: Array, norm: Array, least: Array,
+) -> None:  # fmt: skip
+    """The moduli p, r of bidiagonal chains, scaled to norm at most 1 and at least BOND_FLOOR.
+
+    diagonal, other (samples, cells): t_0 and t_1, or t_{−1} if not `down`, by the cell of
+    their B site; without the latter where not `joined`.  An upper bidiagonal block is mirrored.
+    Also filled, (samples,): norm, 1 for a block of zeros, and the least |t_0| / norm.
+    """
+    samples, cells = diagonal.shape
+    for i in range(samples):
+        t = diagonal[i]
+        # The bonds in the block: of cells 0 … L − 2, or of 1 … L − 1.
+        s = other[i, :-1] if down else other[i, 1:]
+        top, low, joint = 0.0, np.inf, 0.0
+        for x in range(cells):
+            here = abs(t[x])
+            top = here if here > top else top
+            low = here if here < low else low
+        if joined:
+            for x in range(cells - 1):
+                here = abs(s[x])
+                joint = here if here > joint else joint
+        top += joint
+        norm[i] = top if top > 0.0 else 1.0
+        scale = 1.0 / norm[i]
+        least[i] = low / norm[i]
+        for x in range(cells):
+            p[i, x if down else cells - 1 - x] = max(abs(t[x]) * scale, BOND_FLOOR)
+        for x in range(cells - 1):
+            here = abs(s[x]) * scale if joined else 0.0
+            r[i, x if down else cells - 2 - x] = max(here, BOND_FLOOR)
 
 
 @kernel
@@ -45,7 +83,7 @@ def _sweeps(
     p: Array, r: Array, shifts: Array, weights: Array, n: int,
     e: Array, rho: Array, f: Array, lam: Array, g: Array,
 ) -> None:  # fmt: skip
-    """Fill e, ρ, f, λ and g = c G_xx, each (cells, poles), for n poles."""
+    """Fill e, ρ, f, λ and g = c G_xx, each (cells, poles), for n poles, a multiple of LANES."""
     cells = len(p)
     carry = np.empty(n)
     # From the right; τ waits in g.
@@ -57,29 +95,35 @@ def _sweeps(
         rho[0, k] = 0.0
         lam[cells - 1, k] = 0.0
     for x in range(cells - 1, 0, -1):
-        p2, rr = p[x] * p[x], r[x - 1]
-        for k in range(n):
-            w = 1.0 / (p2 + carry[k])
-            ratio = carry[k] * w
-            rho[x, k] = -rr * p[x] * w
-            e[x, k] = rr * ratio
-            tau = rr * rr * ratio
-            g[x - 1, k] = tau
-            carry[k] = shifts[k] + tau
+        p2, r2, rp, rx = p[x] * p[x], r[x - 1] * r[x - 1], r[x - 1] * p[x], r[x - 1]
+        for k in range(0, n, LANES):
+            old = load(carry, k)
+            w = 1.0 / (p2 + old)
+            ratio = old * w
+            store(rho[x], k, -rp * w)
+            store(e[x], k, rx * ratio)
+            tau = r2 * ratio
+            store(g[x - 1], k, tau)
+            store(carry, k, load(shifts, k) + tau)
     # From the left.
     for k in range(n):
         carry[k] = p[0] * p[0] + shifts[k]
         f[0, k] = p[0]
-        g[0, k] = weights[k] / (carry[k] + g[0, k])
-    for x in range(1, cells):
-        r2, rp, p2 = r[x - 1] * r[x - 1], r[x - 1] * p[x], p[x] * p[x]
-        for k in range(n):
-            w = 1.0 / (r2 + carry[k])
-            ratio = carry[k] * w
-            lam[x - 1, k] = -rp * w
-            f[x, k] = p[x] * ratio
-            carry[k] = shifts[k] + p2 * ratio
-            g[x, k] = weights[k] / (carry[k] + g[x, k])
+    for x in range(cells - 1):
+        p2, r2, rp, px = p[x + 1] * p[x + 1], r[x] * r[x], r[x] * p[x + 1], p[x + 1]
+        for k in range(0, n, LANES):
+            old = load(carry, k)
+            # One division for 1/(v + τ) and 1/(r² + v): neither is below 1e-124.
+            here, there = old + load(g[x], k), r2 + old
+            both = 1.0 / (here * there)
+            store(g[x], k, load(weights, k) * (there * both))
+            w = here * both
+            ratio = old * w
+            store(lam[x], k, -rp * w)
+            store(f[x + 1], k, px * ratio)
+            store(carry, k, load(shifts, k) + p2 * ratio)
+    for k in range(n):
+        g[cells - 1, k] = weights[k] / carry[k]
 
 
 @kernel
@@ -91,7 +135,7 @@ def _outward(
     cells = len(e)
     down = np.empty(n)
     up = np.empty(n)
-    total, steps, worst, missing = 0.0, 0, 0.0, 0.0
+    whole, steps, worst, missing = 0.0, 0, 0.0, 0.0
     for x in range(first, first + kept):
         q = 0.0
         for k in range(n):
@@ -105,17 +149,25 @@ def _outward(
         for m in range(1, far + 1):
             y, z = x + m, x - m
             a, b = 0.0, 0.0
-            # Sums apart from updates: no loop then has to fear that arrays overlap.
             if y < cells:
-                for k in range(n):
-                    a += e[y, k] * down[k]
-                for k in range(n):
-                    down[k] *= rho[y, k]
+                ey, rhoy = e[y], rho[y]
+                acc = load(ey, 0) * load(down, 0)
+                store(down, 0, load(down, 0) * load(rhoy, 0))
+                for k in range(LANES, n, LANES):
+                    old = load(down, k)
+                    acc = acc + load(ey, k) * old
+                    store(down, k, old * load(rhoy, k))
+                a = total(acc)
             if z >= 0:
-                for k in range(n):
-                    up[k] *= lam[z, k]
-                for k in range(n):
-                    b += f[z, k] * up[k]
+                fz, lamz = f[z], lam[z]
+                new = load(up, 0) * load(lamz, 0)
+                store(up, 0, new)
+                acc = load(fz, 0) * new
+                for k in range(LANES, n, LANES):
+                    new = load(up, k) * load(lamz, k)
+                    store(up, k, new)
+                    acc = acc + load(fz, k) * new
+                b = total(acc)
             a *= a
             b *= b
             mass += a + b
@@ -123,7 +175,7 @@ def _outward(
             if 1.0 - mass < slack:
                 reach = m
                 break
-        total += value
+        whole += value
         steps += reach
         worst = max(worst, abs(1.0 - mass))
         if reach < far:
@@ -131,7 +183,7 @@ def _outward(
         # Some columns' grace, then the mean reach decides which sum is cheaper.
         if steps > budget * (x - first + 8):
             return False
-    result[0] = total / kept
+    result[0] = whole / kept
     result[1] = worst
     result[2] = missing / kept
     return True
@@ -143,34 +195,32 @@ def _step(
 ) -> tuple[float, float]:  # fmt: skip
     """One cell of the moments: its Σ_x |y − x| q_yx² and Σ_x q_yx², e, ρ, g being rows (poles,).
 
-    Downward the cell is weighed and then its own column g added, upward the reverse.
+    Downward the cell is weighed and then its own column g added, upward the reverse.  The
+    moments are symmetric: of two blocks of LANES x LANES only one is kept.
     """
-    total, share = 0.0, 0.0
+    moment = share = 0.0 * load(e, 0)
     for k in range(n):
-        a1, a0 = 0.0, 0.0
-        rk, gk = rho[k], g[k]
-        if up:
-            for l in range(n):
-                factor = rk * rho[l]
-                old = factor * m0[k, l]
-                new = factor * m1[k, l] + old
-                old += gk * g[l]
-                m0[k, l] = old
-                m1[k, l] = new
-                a1 += e[l] * new
-                a0 += e[l] * old
-        else:
-            for l in range(n):
-                new, old = m1[k, l], m0[k, l]
-                a1 += e[l] * new
-                a0 += e[l] * old
-                factor = rk * rho[l]
-                pair = gk * g[l]
-                m0[k, l] = factor * old + pair
-                m1[k, l] = factor * (new + old) + pair
-        total += e[k] * a1
-        share += e[k] * a0
-    return total, share
+        rk, gk, ek = rho[k], g[k], e[k]
+        row0, row1 = m0[k], m1[k]
+        for l in range(k // LANES * LANES, n, LANES):
+            weight = (ek if l <= k else 2.0 * ek) * load(e, l)
+            factor = rk * load(rho, l)
+            old, new = load(row0, l), load(row1, l)
+            if up:
+                old = factor * old
+                new = factor * new + old
+                old = old + gk * load(g, l)
+                moment = moment + weight * new
+                share = share + weight * old
+            else:
+                moment = moment + weight * new
+                share = share + weight * old
+                pair = gk * load(g, l)
+                new = factor * (new + old) + pair
+                old = factor * old + pair
+            store(row0, l, old)
+            store(row1, l, new)
+    return total(moment), total(share)
 
 
 @kernel
@@ -229,15 +279,13 @@ def bidiagonal_windings(
     minus that where it is below the last level and the value means nothing).
     """
     samples, cells = p.shape
-    # Candidates for the cut-off: quarter decades to 1e-4, then three quarters to 1e-16;
-    # and, where two values are below even that, more to 1e-53.
-    steps = np.arange(32.0)
-    marks = 10.0 ** (-0.5 - np.where(steps < 16, 0.25 * steps, 3.75 + 0.75 * (steps - 15)))
-    deeper = 10.0 ** (-17.5 - 1.125 * steps)
+    marks, deeper = low_marks()
     below = np.empty(32)
-    p2 = np.empty((cells, LANES))
-    r2 = np.empty((cells, LANES))
-    lowest = np.empty(LANES)
+    # (One very long chain must not fill the memory with lanes that are not used.)
+    lanes = min(WIDE, samples)
+    p2 = np.empty((cells, lanes))
+    r2 = np.empty((cells, lanes))
+    lowest = np.empty(lanes)
     u = np.empty(cells)
     v = np.empty(cells)
     width = 0
@@ -246,36 +294,18 @@ def bidiagonal_windings(
     s = np.empty(0)
     c = np.empty(0)
     for i in range(samples):
-        lane = i % LANES
+        lane = i % lanes
         if lane == 0:
-            for k in range(LANES):
+            for k in range(lanes):
                 j = min(i + k, samples - 1)
                 for x in range(cells):
                     p2[x, k] = p[j, x] * p[j, x]
                     r2[x, k] = r[j, x] * r[j, x] if x < cells - 1 else 0.0
             smallest(p2, r2, lowest)
-        sigma = np.sqrt(lowest[lane])
-        cut = sigma
-        deflate = False
-        if sigma < 3e-3:
-            ladder = marks
-            count_below(p[i], r[i], ladder, below)
-            if below[31] > 1.5 and sigma < 1e-20:
-                ladder = deeper
-                count_below(p[i], r[i], ladder, below)
-            for j in range(32):
-                if below[j] < 1.5:
-                    if ladder[j] >= 1e3 * sigma:
-                        cut = ladder[j]
-                        deflate = True
-                    break
-        if deflate:
-            sigma = zero_mode(p[i], r[i], sigma, u, v)
+        sigma, cut, deflate = low_end(p[i], r[i], np.sqrt(lowest[lane]), marks, deeper, below, u, v)
         gap[i] = sigma
         low[i] = cut
-        level = 0
-        while level < len(levels) - 1 and levels[level] > cut:
-            level += 1
+        level = level_of(levels, cut)
         if levels[level] > cut:
             low[i] = -cut
             value[i] = np.nan
@@ -283,7 +313,7 @@ def bidiagonal_windings(
             continue
         poles = counts[level]
         n = poles + 1 if deflate else poles
-        n = (n + 7) // 8 * 8
+        n = (n + LANES - 1) // LANES * LANES
         if n > width or n < width - 16:
             width = n
             e = np.empty((cells, width))
@@ -294,19 +324,21 @@ def bidiagonal_windings(
             s = np.empty(width)
             c = np.empty(width)
         answer = 0.0
+        # What was left out comes first, then shifts from small to large.
+        ahead = 1 if deflate else 0
         for k in range(n):
-            s[k] = shifts[level, k] if k < poles else 1.0
-            c[k] = weights[level, k] if k < poles else 0.0
+            there = 0 <= k - ahead < poles
+            s[k] = shifts[level, k - ahead] if there else 1.0
+            c[k] = weights[level, k - ahead] if there else 0.0
             answer += c[k] * sigma / (sigma * sigma + s[k])
         _sweeps(p[i], r[i], s, c, n, e, rho, f, lam, g)
         if deflate:
-            k = poles
             for x in range(cells):
-                e[x, k] = u[x]
-                f[x, k] = u[x]
-                rho[x, k] = 1.0
-                lam[x, k] = 1.0
-                g[x, k] = (1.0 - answer) * v[x]
+                e[x, 0] = u[x]
+                f[x, 0] = u[x]
+                rho[x, 0] = 1.0
+                lam[x, 0] = 1.0
+                g[x, 0] = (1.0 - answer) * v[x]
         slack = 4.0 * errors[level] + 2e-14
         if not _outward(e, rho, f, lam, g, n, first, kept, slack, BUDGET * n, result):
             _moments(e, rho, f, lam, g, n, first, kept, slack, result)

@@ -16,7 +16,7 @@ from tnlearn.errors import ConfigError
 from tnlearn.physics.geometry import kept_cells
 from tnlearn.physics.memory import check_memory
 from tnlearn.physics.rswn import rswn_values
-from tnlearn.physics.structure import Bands
+from tnlearn.physics.structure import Bands, for_kernel
 from tnlearn.physics.zolotarev import pole_count, poles
 
 __all__ = [
@@ -37,6 +37,8 @@ Array = NDArray[Any]
 TOLERANCE = 1e-12
 # Largest chain for which the dense SVD is a way out.
 DENSE_CELLS = 4096
+# Up to here q is summed whole, many chains at once.
+SHORT_CELLS = 80
 # Below this the dense SVD of a banded block is as good.
 BANDED_CELLS = 64
 _EPS = float(np.finfo(float).eps)
@@ -75,9 +77,10 @@ def check_threads(threads: Any) -> int:
 
 def in_threads(work: Callable[[slice], None], samples: int, threads: int, group: int = 8) -> None:
     """Call `work` on slices of the samples, side by side; whole groups stay together."""
-    if threads == 1 or samples <= group:
+    if threads == 1 or samples == 1:
         work(slice(0, samples))
         return
+    group = min(group, max(1, samples // (2 * threads)))
     # Some pieces more than threads, since chains differ in cost.
     step = -(-samples // (4 * threads * group)) * group
     pieces = [slice(k, min(k + step, samples)) for k in range(0, samples, step)]
@@ -119,31 +122,36 @@ def bidiagonal_rswn(bands: Bands, window: float, tolerance: float, threads: int)
     A sample whose error bound misses the tolerance by far is computed again by
     the dense SVD where it has at most 4,096 cells.
     """
-    from tnlearn.physics.bidiagonal import BOND_FLOOR, bidiagonal_windings
+    from tnlearn.physics.bidiagonal import bidiagonal_windings, scale_bonds
+    from tnlearn.physics.shortwindings import short_windings
 
     cells, samples = bands.cells, bands.samples
     first, kept = kept_cells(cells, window)
     down = bands.high == 1 or bands.low == 0
-    p = np.abs(bands.inside(0))
     m = 1 if down else -1
-    r = np.abs(bands.inside(m)) if m in bands.bonds else np.zeros((samples, cells - 1))
+    diagonal, other = [
+        for_kernel(np.abs(t) if np.iscomplexobj(t) else t)
+        for t in (bands.bonds[0], bands.bonds.get(m, bands.bonds[0]))
+    ]
     if not down:
         # The mirror image of an upper bidiagonal block is lower bidiagonal.
-        p, r, first = p[:, ::-1], r[:, ::-1], cells - first - kept
-    norm = p.max(axis=1) + r.max(axis=1, initial=0.0)
-    norm = np.where(norm > 0, norm, 1.0)
-    least = p.min(axis=1) / norm
-    p = np.ascontiguousarray(np.maximum(p / norm[:, None], BOND_FLOOR))
-    r = np.ascontiguousarray(np.maximum(r / norm[:, None], BOND_FLOOR))
+        first = cells - first - kept
     ladder = pole_ladder(pole_error(tolerance, cells))
     check_memory(f"the poles of {threads} chains of {cells} cells", threads * cells * 40 * 32)
-    value, gap, bound, low = np.empty((4, samples))
+    p, r = np.empty((samples, cells)), np.empty((samples, cells - 1))
+    value, gap, bound, low, norm, least = np.empty((6, samples))
+    short = cells <= SHORT_CELLS
+    kernel = short_windings if short else bidiagonal_windings
 
     def work(part: slice) -> None:
+        scale_bonds(
+            diagonal[part], other[part], m in bands.bonds, down,
+            p[part], r[part], norm[part], least[part],
+        )  # fmt: skip
         out = [a[part] for a in (value, gap, bound, low)]
-        bidiagonal_windings(p[part], r[part], first, kept, *ladder, *out)
+        kernel(p[part], r[part], first, kept, *ladder, *out)
 
-    in_threads(work, samples, threads)
+    in_threads(work, samples, threads, group=256 if short else 16)
     bound += 16 * _EPS * cells
     # A diagonal bond that is zero to rounding is a zero mode: its pairing is arbitrary.
     sound = least > 4 * _EPS
@@ -159,10 +167,9 @@ def bidiagonal_rswn(bands: Bands, window: float, tolerance: float, threads: int)
 
 
 def banded_applies(bands: Bands) -> bool:
-    """Whether `banded_rswn` takes these chains: real, of short range, and long enough to gain."""
+    """Whether `banded_rswn` takes these chains: of short range, and long enough to gain."""
     w = bands.high - bands.low
-    real = not any(np.iscomplexobj(t) for t in bands.bonds.values())
-    return real and bands.cells >= BANDED_CELLS and w <= 8 and 16 * w <= bands.cells
+    return bands.cells >= BANDED_CELLS and w <= 8 and 16 * w <= bands.cells
 
 
 def banded_rswn(bands: Bands, window: float, threads: int) -> Part:
@@ -175,17 +182,19 @@ def banded_rswn(bands: Bands, window: float, threads: int) -> Part:
     v_0 that the poles cut costs a column d = 2ε v_0(x)² but W up to 2ε |v_0(x)| L.)
     Whether a sample is reliable is judged by L d, which is nearer to what is seen.
     """
-    from tnlearn.physics.banded import banded_gaps, banded_windings
+    from tnlearn.physics.banded import banded_windings
+    from tnlearn.physics.bandedgaps import banded_gaps
 
     cells, samples, low = bands.cells, bands.samples, bands.low
     first, kept = kept_cells(cells, window)
     norm = np.sum([np.abs(t).max(axis=1) for t in bands.bonds.values()], axis=0)
     norm = np.where(norm > 0, norm, 1.0)
-    h = np.zeros((samples, cells, bands.high - low + 1))
+    kind = np.result_type(np.float64, *bands.bonds.values())
+    h = np.zeros((samples, cells, bands.high - low + 1), dtype=kind)
     for m, t in bands.bonds.items():
         h[:, :, m - low] = t / norm[:, None]
     value, gap, defect, error = np.empty((4, samples))
-    check_memory(f"the poles of chains of {cells} cells", threads * cells * 40 * 24 * h.shape[2])
+    check_memory(f"the poles of chains of {cells} cells", threads * 3 * 40 * h[0].nbytes)
 
     def work(part: slice) -> None:
         banded_gaps(h[part], low, 200, gap[part])
@@ -206,13 +215,13 @@ def banded_rswn(bands: Bands, window: float, threads: int) -> Part:
     likely = cells * (2 * tables[1].error + defect)
     sound = (gap > 4 * _EPS * cells) | (defect < 1e-9)
     for k in np.flatnonzero(defect > 1e-7).tolist() if cells <= DENSE_CELLS else []:
-        block = np.zeros((1, cells, cells))
+        block = np.zeros((1, cells, cells), dtype=kind)
         for m, t in bands.bonds.items():
             y = np.arange(max(0, -m), cells - max(0, m))
             block[0, y + m, y] = t[k, y] / norm[k]
         found, energies = rswn_values(block, "open", window)
         value[k], gap[k] = found[0], energies[0, -1]
-        error[k] = likely[k] = svd_error(energies, real=True)[0]
+        error[k] = likely[k] = svd_error(energies, real=kind == np.float64)[0]
         sound[k] = gap[k] > 4 * _EPS * cells
     return Part(value, gap * norm, np.minimum(error, cells), sound & (likely < 0.05))
 

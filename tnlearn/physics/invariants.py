@@ -59,10 +59,11 @@ class Winding:
     gap : (samples,) float array
         Smallest singular value of the block the method looks at, in units of
         the hopping: of the open block for `rswn` on an open chain, of the ring
-        for all else.
+        for all else; but for `localizer` the gap of the localizer.
     reliable : (samples,) bool array
         False if the gap is zero to rounding, if |value − integer| > 0.3, or if
-        the method could not settle its count.
+        the method could not settle its count; for `localizer`, if its integer
+        might be another one elsewhere in the middle half of the chain.
     method : str
         Which number this is.
     error : (samples,) float array
@@ -144,6 +145,9 @@ def winding(
     given = source if isinstance(source, Chains) else hoppings_from_block(source, where)
     flux = given.flux if given.boundary == "periodic" else 0.0
     ring = given.with_boundary("periodic", flux)
+    if method == "lyapunov" and not gap:
+        # In linear time and memory: no need of chunks.
+        return _assemble(method, [_counted(ring, workers)])
     return _assemble(method, [_RING[method](c, gap) for c in _chunks(ring)])
 
 
@@ -202,13 +206,26 @@ def _localizer(chains: Chains, gap: bool) -> Part:
 
     bands = bands_of(chains.with_boundary("open"))
     assert bands is not None
-    value, clear = localizer_values(bands)
-    return _with_gap(chains, value, clear, gap)
+    value, clear, size = localizer_values(bands, gap)
+    return Part(value, size, np.where(clear, 0.0, np.inf), clear)
 
 
 def _lyapunov(chains: Chains, gap: bool) -> Part:
     value, settled = lyapunov_winding(chains.hoppings)
     return _with_gap(chains, value, settled, gap)
+
+
+def _counted(chains: Chains, threads: int) -> Part:
+    """The count of `lyapunov` alone."""
+    value = np.empty(chains.samples)
+    settled = np.empty(chains.samples, dtype=bool)
+
+    def work(part: slice) -> None:
+        bonds = {m: t[part] for m, t in chains.hoppings.items()}
+        value[part], settled[part] = lyapunov_winding(bonds)
+
+    in_threads(work, chains.samples, threads, group=32)
+    return _with_gap(chains, value, settled, gap=False)
 
 
 def _twist(chains: Chains, gap: bool) -> Part:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import numba
 
-__all__ = ["kernel"]
+__all__ = ["kernel", "strict_kernel"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -18,7 +18,16 @@ _FAST = {"reassoc", "contract", "arcp", "nsz"}
 
 def kernel(function: Function) -> Function:
     """`numba.njit` without the interpreter lock, cached on disk where a folder can be written."""
-    options = {"nogil": True, "fastmath": _FAST, "error_model": "numpy"}
+    return _compiled(function, _FAST)
+
+
+def strict_kernel(function: Function) -> Function:
+    """The same with sums and divisions as written (a product may enter a sum unrounded)."""
+    return _compiled(function, {"contract"})
+
+
+def _compiled(function: Function, fast: set[str]) -> Function:
+    options = {"nogil": True, "fastmath": fast, "error_model": "numpy"}
     try:
         compiled: Function = numba.njit(cache=True, **options)(function)
     except RuntimeError:

@@ -9,13 +9,45 @@ from numpy.typing import NDArray
 
 from tnlearn.physics.jit import kernel
 
-__all__ = ["dominant_power", "ring_pencil"]
+__all__ = ["dominant_power", "log_sums", "ring_pencil"]
 
 Array = NDArray[Any]
 
 _LANES = 8
 # Few enough that the rounding of the coefficients, doubled each time, cannot matter.
 _SQUARINGS = 8
+# Bonds multiplied before one logarithm is taken, and the size that each may have: 1e±289 at most.
+_BLOCK = 16
+_LARGE = 1e17
+
+
+@kernel
+def log_sums(bonds: Array, out: Array) -> None:
+    """Σ_y ln|t(y)| of each sample: bonds (samples, cells) real, out (samples,).
+
+    Moduli are multiplied as far as no product can leave the range of the numbers;
+    −infinity where a bond is zero.
+    """
+    samples, cells = bonds.shape
+    for i in range(samples):
+        total, product = 0.0, 1.0
+        for start in range(0, cells, _BLOCK):
+            part = bonds[i, start : min(start + _BLOCK, cells)]
+            some, small, large = 1.0, 1.0, 1.0
+            for k in range(len(part)):
+                size = abs(part[k])
+                some *= size
+                small = size if size < small else small
+                large = size if size > large else large
+            if small > 1.0 / _LARGE and large < _LARGE:
+                product *= some
+                if not 1e-15 < product < 1e15:
+                    total += np.log(product)
+                    product = 1.0
+            else:
+                for k in range(len(part)):
+                    total += np.log(abs(part[k]))
+        out[i] = total + np.log(product)
 
 
 @kernel

@@ -20,12 +20,20 @@ from numpy.typing import NDArray
 
 from tnlearn.physics.jit import kernel
 
-__all__ = ["LANES", "count_below", "smallest", "zero_mode"]
+__all__ = [
+    "LANES",
+    "count_below",
+    "level_of",
+    "low_end",
+    "low_marks",
+    "smallest",
+    "zero_mode",
+]
 
 Array = NDArray[Any]
 
 # Chains worked side by side, one to a lane of the vector registers.
-LANES = 8
+LANES = 16
 _STEPS = 60
 
 
@@ -189,3 +197,50 @@ def _exponentials(logs: Array, top: float) -> float:
     for x in range(len(logs)):
         logs[x] /= np.sqrt(norm)
     return norm
+
+
+@kernel
+def low_marks() -> tuple[Array, Array]:
+    """Candidates for the cut-off of the poles, and deeper ones.
+
+    Quarter decades to 1e-4, then three quarters to 1e-16; and, where two values are below
+    even that, more to 1e-53.
+    """
+    steps = np.arange(32.0)
+    marks = 10.0 ** (-0.5 - np.where(steps < 16, 0.25 * steps, 3.75 + 0.75 * (steps - 15)))
+    deeper = 10.0 ** (-17.5 - 1.125 * steps)
+    return marks, deeper
+
+
+@kernel
+def low_end(
+    p: Array, r: Array, sigma: float, marks: Array, deeper: Array,
+    below: Array, u: Array, v: Array,
+) -> tuple[float, float, bool]:  # fmt: skip
+    """The smallest singular value, the cut-off for the poles, and whether they leave it out.
+
+    sigma is the value as `smallest` has it; where it stands alone, far below all others, it
+    is left out of the poles' range, and u, v are filled with its vectors.
+    """
+    if sigma >= 3e-3:
+        return sigma, sigma, False
+    ladder = marks
+    count_below(p, r, ladder, below)
+    if below[31] > 1.5 and sigma < 1e-20:
+        ladder = deeper
+        count_below(p, r, ladder, below)
+    for j in range(32):
+        if below[j] < 1.5:
+            if ladder[j] >= 1e3 * sigma:
+                return zero_mode(p, r, sigma, u, v), ladder[j], True
+            break
+    return sigma, sigma, False
+
+
+@kernel
+def level_of(levels: Array, cut: float) -> int:
+    """The first of the descending levels at or below the cut-off, or the last."""
+    level = 0
+    while level < len(levels) - 1 and levels[level] > cut:
+        level += 1
+    return level

@@ -13,11 +13,14 @@ from tnlearn.physics.blocks import check_block
 from tnlearn.physics.chains import Chains
 from tnlearn.physics.lapack import bidiagonal_svd
 from tnlearn.physics.memory import check_memory
-from tnlearn.physics.structure import Bands, bands_of, gauge_to_real
+from tnlearn.physics.structure import Bands, bands_of, for_kernel, gauge_to_real
 
 __all__ = ["States", "states"]
 
 Array = NDArray[Any]
+
+# Up to here the implicit QR is faster than LAPACK's divide and conquer.
+_QR_CELLS = 56
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,8 +121,9 @@ def check_precision(dtype: Any) -> np.dtype[Any]:
 def states(h: Chains | Any) -> States:
     """Eigenstates of chiral chains, from the SVD of the block h.
 
-    Open nearest-neighbour chains (a bidiagonal block) are given to LAPACK's
-    `dbdsdc`, everything else to the dense SVD.
+    Open nearest-neighbour chains (a bidiagonal block) go through implicit QR up to 56
+    cells (`tnlearn.physics.bidiagonalqr`), through LAPACK's `dbdsdc` beyond; everything
+    else through the dense SVD.
 
     h = U S V†, u_n = U[:, n], v_n = V[:, n], energies ascending.  Never from
     `eigh(H)`: it mixes the two edge modes once their splitting is below rounding,
@@ -172,20 +176,31 @@ def _may_be_bidiagonal(block: Array) -> bool:
 
 
 def _bidiagonal_states(bands: Bands, kind: np.dtype[Any]) -> States | None:
+    from tnlearn.physics.bidiagonalqr import qr_states
+
     diagonal, other, a, b = gauge_to_real(bands)
     turned = np.iscomplexobj(a)
     samples, cells = diagonal.shape
-    u, v = (np.empty((samples, cells, cells), dtype=kind) for _ in range(2))
     energies = np.empty((samples, cells))
+    if cells <= _QR_CELLS:
+        u, v = np.empty((2, samples, cells, cells))
+        # The kernel is written for upper bidiagonal blocks: a lower one is transposed.
+        pair = (v, u) if bands.high == 1 else (u, v)
+        if qr_states(for_kernel(diagonal), for_kernel(other), *pair, energies):
+            if turned:
+                return States(u * a[:, None], v * b[:, None], energies)
+            return States(u.astype(kind, copy=False), v.astype(kind, copy=False), energies)
+    u, v = (np.empty((samples, cells, cells), dtype=kind) for _ in range(2))
     # A few samples at a time, so that what LAPACK writes is still in the cache when it is turned.
     step = max(1, 2**14 // cells**2)
     left, right = np.empty((2, step, cells, cells))
     s = np.empty((step, cells))
+    work = np.empty(3 * cells * cells + 4 * cells)
     for start in range(0, samples, step):
         part = slice(start, min(start + step, samples))
         n = part.stop - start
         if not bidiagonal_svd(
-            diagonal[part], other[part], bands.high == 1, left[:n], right[:n], s[:n]
+            diagonal[part], other[part], bands.high == 1, left[:n], right[:n], s[:n], work
         ):
             return None
         energies[part] = s[:n, ::-1]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tnlearn.physics.chains import Chains
 
-__all__ = ["Bands", "bands_of", "gauge_to_real"]
+__all__ = ["Bands", "bands_of", "for_kernel", "gauge_to_real"]
 
 Array = NDArray[Any]
 
@@ -81,6 +81,16 @@ def bands_of(given: Chains | Array) -> Bands | None:
         # Without the diagonal a bidiagonal block has exact zero modes: see `fast`.
         bonds[0] = np.zeros((samples, cells))
     return Bands(cells, dict(sorted(bonds.items())))
+
+
+def for_kernel(array: Array, kind: Any = np.float64) -> Array:
+    """The array as kernels take it: C-contiguous, of that dtype, read only.
+
+    One type whatever was given, so that nothing is compiled twice; a copy only where needed.
+    """
+    found: Array = np.ascontiguousarray(array, dtype=kind).view()
+    found.flags.writeable = False
+    return found
 
 
 def _inside(t: Array, m: int, cells: int) -> Array:

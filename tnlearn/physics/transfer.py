@@ -12,9 +12,10 @@ eliminations only, and the eigenvalues are split by squaring the pencil (an
 inverse-free spectral division, Bai, Demmel, Gu, doi:10.1007/s002110050264).  A
 vanishing hopping is then an eigenvalue at 0 or ∞ and no special case.
 
-Three ways, each handing on what it cannot settle: two offsets compare their sums of
-logarithms; far from a transition one coefficient of det(λA − B) outweighs all
-others and tells the count (Pellet's theorem); the rest is squared.
+Four ways, each handing on what it cannot settle: two offsets compare their sums of
+logarithms; on short rings the compounds of T, with a bound of their rounding, tell the
+count (`compound`); far from a transition one coefficient of det(λA − B) outweighs all
+others and tells it (Pellet's theorem); the rest is squared.
 
 In the squarings all arrays carry the samples last: the algebra of tiny matrices is
 done for all samples at once.
@@ -28,6 +29,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tnlearn.physics.structure import for_kernel
+
 __all__ = ["lyapunov_winding"]
 
 Array = NDArray[Any]
@@ -38,6 +41,8 @@ _SQUARINGS = 45
 _SETTLED = 1e-7
 # Numbers in the working array of one chunk of samples: about what a cache holds.
 _CHUNK = 2**17
+# Cells up to which the bound of the compounds pays, of real and of complex rings.
+_SHORT = {"f": 128, "c": 64}
 
 
 def lyapunov_winding(hoppings: Mapping[int, Array]) -> tuple[Array, Array]:
@@ -66,6 +71,13 @@ def lyapunov_winding(hoppings: Mapping[int, Array]) -> tuple[Array, Array]:
     settled = np.zeros(samples, dtype=bool)
     if len(hoppings) == 2 and high - low == 1:
         count, settled = _two_offsets(hoppings, low, high)
+    elif 2 <= high - low <= 4 and cells <= _SHORT[np.result_type(0.0, *hoppings.values()).kind]:
+        from tnlearn.physics.compound import ring_powers
+
+        power = np.empty(samples, dtype=np.int64)
+        ring_powers(_listed(hoppings, low, high), high, power)
+        settled = power >= 0
+        count[:] = high - power
     open_ones = np.flatnonzero(~settled)
     chunk = max(1, _CHUNK // ((1 + 6 * (high - low) ** 2) * max(1, cells // 64)))
     for start in range(0, len(open_ones), chunk):
@@ -112,9 +124,14 @@ def _settle(a: Array, b: Array, cells: int) -> tuple[Array, Array]:
 
 def _two_offsets(hoppings: Mapping[int, Array], low: int, high: int) -> tuple[Array, Array]:
     """Of rings with two neighbouring offsets: the one exponent compares Σ ln|t_m|."""
+    from tnlearn.physics.pencil import log_sums
+
+    samples = len(hoppings[low])
+    lower, upper = np.empty((2, samples))
+    for m, sums in ((low, lower), (high, upper)):
+        t = hoppings[m]
+        log_sums(for_kernel(np.abs(t) if np.iscomplexobj(t) else t), sums)
     with np.errstate(divide="ignore", invalid="ignore"):
-        lower = np.log(np.abs(hoppings[low])).sum(axis=1)
-        upper = np.log(np.abs(hoppings[high])).sum(axis=1)
         difference = upper - lower
         size = np.abs(np.nan_to_num(upper, posinf=0, neginf=0)) + np.abs(
             np.nan_to_num(lower, posinf=0, neginf=0)
@@ -131,6 +148,13 @@ def _stacked(hoppings: Mapping[int, Array], low: int, high: int) -> Array:
     for m, t in hoppings.items():
         bonds[:, high - m] = t
     return bonds
+
+
+def _listed(hoppings: Mapping[int, Array], low: int, high: int) -> tuple[Array, ...]:
+    """The same as a tuple of arrays of one type, without a copy where they have it already."""
+    kind = np.result_type(np.float64, *[t.dtype for t in hoppings.values()])
+    none = np.zeros(next(iter(hoppings.values())).shape)
+    return tuple(for_kernel(hoppings.get(m, none), kind) for m in range(high, low - 1, -1))
 
 
 def _eliminate(stack: Array) -> Array:

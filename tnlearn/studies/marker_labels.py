@@ -125,7 +125,7 @@ def _flat_localizer(opened: Opened, strength: float) -> Floats:
 def _localizer(opened: Opened, strength: float) -> Floats:
     bands = bands_of(opened.chains)
     assert bands is not None
-    return localizer_values(bands, strength)[0]
+    return localizer_values(bands, gap=False, strength=strength)[0]
 
 
 def _edges(opened: Opened, threshold: float) -> Floats:
