@@ -47,8 +47,9 @@ def page(results: Mapping[str, Any], folder: Path) -> Page:
             shown(
                 save(regret(results), figures / "regret.png"),
                 "Accuracy of the network trained on the mixture less that of the one trained "
-                "clean, in points, with Welch's 95 % interval. The dashed line is the goal, one "
-                "point.",
+                "clean, in points, with Welch's 95 % interval. Members that did not learn at all "
+                "(validation accuracy less than half way from guessing to the best member) are "
+                "left out of both. The dashed line is the goal, one point.",
                 "Regret by network and strength",
             )
             + _regrets(results),

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from tnlearn.data.recipes import recipe_for
 from tnlearn.report.statistics import difference, summary, wilson
 from tnlearn.studies.profile import Profile
+from tnlearn.studies.success import learned_at_all
 from tnlearn.studies.tasks import Result, Task
 
 __all__ = ["assemble"]
@@ -19,6 +20,8 @@ Floats = npt.NDArray[np.float64]
 
 CLAIM = "disorder-erodes"
 POINT = 0.01
+# A network whose clean accuracy is below this multiple of guessing has learned nothing.
+_ABOVE = 1.5
 _MEMBERS = ("accuracy", "accuracy_clear", "validation")
 KINDS = {"u2": "|u|²", "v2": "|v|²", "q2": "|q|²"}
 
@@ -38,13 +41,13 @@ def assemble(profile: Profile, done: list[tuple[Task, Result]]) -> dict[str, Any
     known = _known(profile, correlation)
     return {
         "test_at": tests,
-        "chance": 1 / len(recipe_for(profile["data"]["name"]).classes),
+        "chance": _chance(profile),
         "networks": networks,
         "exact": exact,
         "correlation": correlation,
         "regrets": regrets,
         "findings": [*regrets, *lost, *known, *_formula(profile, exact)],
-        "verdicts": _verdict(profile, regrets, lost, known),
+        "verdicts": _verdict(_above_guessing(profile, networks, regrets), lost, known),
     }
 
 
@@ -58,6 +61,10 @@ def _network(name: str, done: list[tuple[Task, Result]]) -> list[dict[str, Any]]
             for key in _MEMBERS:
                 row[key] += result[key]
     return list(rows.values())
+
+
+def _chance(profile: Profile) -> float:
+    return 1 / len(recipe_for(profile["data"]["name"]).classes)
 
 
 def of(trainings: Sequence[Mapping[str, Any]], at: float | str) -> Mapping[str, Any]:
@@ -92,13 +99,18 @@ def _finding(profile: Profile, name: str, network: str, **rest: Any) -> dict[str
 def _regrets(
     profile: Profile, trainings: Sequence[Mapping[str, Any]], name: str, tests: list[float]
 ) -> list[dict[str, Any]]:
-    """Trained on the mixture less trained clean, at every strength, in points."""
+    """Trained on the mixture less trained clean, at every strength, in points.
+
+    Members that did not learn at all, on the chains they were trained on, are left out of both.
+    """
+    chance = _chance(profile)
+    mixed, clean = of(trainings, "mixture"), of(trainings, 0.0)
+    keep = [learned_at_all(row["validation"], chance) for row in (mixed, clean)]
     found = []
     for place, strength in enumerate(tests):
-        mixed, clean = (_column(of(trainings, at), place) for at in ("mixture", 0.0))
-        gap = difference(mixed, clean)
-        unclear = difference(
-            *(_column(of(trainings, at), place, "accuracy_clear") for at in ("mixture", 0.0))
+        gap, unclear = (
+            difference(_column(mixed, place, key)[keep[0]], _column(clean, place, key)[keep[1]])
+            for key in ("accuracy", "accuracy_clear")
         )
         found.append(
             _finding(
@@ -110,11 +122,12 @@ def _regrets(
                 value=100 * gap.value,
                 low=_points(gap.low),
                 high=_points(gap.high),
-                members=len(clean),
+                members=int(min(k.sum() for k in keep)),
                 unit="points",
                 clear=100 * unclear.value,
                 condition="trained on the mixture less trained clean, same number of chains; "
-                f"{100 * unclear.value:+.1f} on unambiguous chains",
+                f"{100 * unclear.value:+.1f} on unambiguous chains; "
+                f"{int(keep[0].sum())} and {int(keep[1].sum())} of {len(keep[0])} members learned",
             )
         )
     return found
@@ -203,8 +216,18 @@ def _points(value: float) -> float | None:
     return 100 * value if np.isfinite(value) else None
 
 
+def _above_guessing(
+    profile: Profile, networks: Mapping[str, Any], regrets: Sequence[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """Regrets of the networks that learned something clean: one at guessing has nothing to lose."""
+    floor = _ABOVE * _chance(profile)
+    good = [
+        name for name, rows in networks.items() if summary(of(rows, 0.0)["validation"]).mean > floor
+    ]
+    return [regret for regret in regrets if regret["key"] in good]
+
+
 def _verdict(
-    profile: Profile,
     regrets: Sequence[Mapping[str, Any]],
     lost: Sequence[Mapping[str, Any]],
     known: Sequence[Mapping[str, Any]],

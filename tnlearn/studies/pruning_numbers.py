@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tnlearn.data.recipes import recipe_for
 from tnlearn.report.statistics import difference, summary
 from tnlearn.studies.masks import MASKS
 from tnlearn.studies.profile import Profile
 from tnlearn.studies.pruning_verdicts import LEADING, edges_verdict, shallow_verdict
+from tnlearn.studies.success import learned_at_all
 from tnlearn.studies.tasks import Result, Task
 from tnlearn.studies.weights import POINT, smallest_rank
 
@@ -23,6 +25,8 @@ Floats = npt.NDArray[np.float64]
 # means over the members of a chunk; all others are the same in every chunk.
 _MEMBERS = ("accuracy", "control", "share", "numbers", "whole", "leading")
 _MEANS = ("singular_values", "mean_ranks")
+# A network whose clean accuracy is below this multiple of guessing has learned nothing.
+_ABOVE = 1.5
 
 
 def assemble(profile: Profile, done: list[tuple[Task, Result]]) -> dict[str, Any]:
@@ -45,7 +49,10 @@ def assemble(profile: Profile, done: list[tuple[Task, Result]]) -> dict[str, Any
         "masked": masked,
         # What decides comes first; the tables of claims show the first rows.
         "findings": [*inputs, *sorted(features, key=_order), *proxies, *pairs],
-        "verdicts": [*edges_verdict(networks, features, masked), *shallow_verdict(pairs)],
+        "verdicts": [
+            *edges_verdict(_above_guessing(profile, networks), features, masked),
+            *shallow_verdict(pairs),
+        ],
     }
 
 
@@ -143,6 +150,16 @@ def _smallest_input(row: dict[str, Any], whole: Sequence[float]) -> None:
         row["differences"].append([found.value, found.low, found.high])
 
 
+def _above_guessing(profile: Profile, networks: Mapping[str, Any]) -> dict[str, Any]:
+    """The networks that have learned something: one at guessing has no features to speak of."""
+    clean, chance = profile["shifts"][0], 1 / len(recipe_for(profile["data"]["name"]).classes)
+    return {
+        name: network
+        for name, network in networks.items()
+        if summary(network["accuracy"][clean]).mean > _ABOVE * chance
+    }
+
+
 # ---------------------------------------------------------------- findings
 
 
@@ -162,7 +179,7 @@ def _finding(claim: str, name: str, network: str, profile: Profile, **rest: Any)
 
 
 def _order(finding: Mapping[str, Any]) -> int:
-    return 0 if finding["kind"] == "compact" else 1 if finding.get("part") == LEADING else 2
+    return 0 if finding["kind"] == "rank" else 1 if finding.get("part") == LEADING else 2
 
 
 def _features(profile: Profile, networks: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -234,6 +251,9 @@ def _rank_finding(
         high=s.high if s.has_interval else None,
         members=s.count,
         kind="rank",
+        weight=weight["name"],
+        rank=mean,
+        full=min(weight["rows"], weight["columns"]),
         unit=f"of {min(weight['rows'], weight['columns'])}",
         condition=f"mean over members; {mean if mean is not None else 'none tried'} keeps the mean "
         f"accuracy; {s.missing} members need a larger rank than was tried",
@@ -328,8 +348,12 @@ def _inputs(profile: Profile, masked: Sequence[Mapping[str, Any]]) -> list[dict[
 
 
 def _pairs(profile: Profile, networks: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Each shallow network, pruned as far as its accuracy allows, against each complex one."""
+    """Each shallow network, pruned as far as its accuracy allows, against each complex one.
+
+    Members of a complex network that did not learn at all are left out, to its favour.
+    """
     found = []
+    clean, chance = profile["shifts"][0], 1 / len(recipe_for(profile["data"]["name"]).classes)
     for shallow in profile["shallow"]:
         network = networks[shallow]
         again = network.get("retrained", {})
@@ -341,7 +365,9 @@ def _pairs(profile: Profile, networks: Mapping[str, Any]) -> list[dict[str, Any]
         for other in profile["complex"]:
             for how in profile["shifts"]:
                 mine = np.array(cut["accuracy"][how], dtype=float)[:, place]
-                gap = difference(mine, networks[other]["accuracy"][how])
+                theirs = np.array(networks[other]["accuracy"][how], dtype=float)
+                keep = learned_at_all(networks[other]["accuracy"][clean], chance)
+                gap = difference(mine, theirs[keep])
                 found.append(
                     _finding(
                         "shallow-equals-complex",
@@ -359,7 +385,8 @@ def _pairs(profile: Profile, networks: Mapping[str, Any]) -> list[dict[str, Any]
                         kept=kept,
                         condition=f"{kept:,.0f} numbers kept of {network['size']:,}, against "
                         f"{networks[other]['size']:,}; "
-                        f"{'retrained' if cut is again.get('together') else 'not retrained'}",
+                        f"{'retrained' if cut is again.get('together') else 'not retrained'}; "
+                        f"{int(keep.sum())} of {len(keep)} members of the latter learned at all",
                     )
                 )
     return found

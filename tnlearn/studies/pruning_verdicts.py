@@ -11,37 +11,42 @@ from tnlearn.studies.weights import POINT
 __all__ = ["LEADING", "edges_verdict", "shallow_verdict"]
 
 LEADING = "leading singular vector"
-# A network is compact if at most this share of its parameters keeps the accuracy.
+# A weight is compact if at most this share of its singular vectors keeps the accuracy.
 _HALF = 0.5
-
 
 _WORDS = {
     "edge": "compact and on the edge",
     "bulk": "away from the edge",
     "neither": "no preference",
-    "big": "on the edge, but more than half of the parameters needed",
+    "big": "on the edge, but more than half of the singular vectors needed",
 }
 
 
 def edges_verdict(
     networks: Mapping[str, Any], features: Sequence[Mapping[str, Any]], masked: Sequence[Any]
 ) -> list[dict[str, Any]]:
-    """Supported where few numbers suffice and the leading vectors sit on the edge beyond doubt.
+    """Supported where few singular vectors suffice and the leading one sits on the edge.
 
-    Where a weight tells states apart, edge states are meant: near zero energy, in outer cells.
+    Asked of the first weight of each network that has a place in the chain.  Where it tells
+    states apart, edge states are meant: near zero energy, in outer cells.  Few are at most half
+    (retrained, where that was done); on the edge is an edge share above that of equal entries,
+    at 95 %.
     """
     found: dict[str, list[str]] = {kind: [] for kind in _WORDS}
     said = []
     for name in networks:
         mine = [f for f in features if f["key"] == name]
         leading = [f for f in mine if f.get("part") == LEADING]
+        leading = [f for f in leading if f["weight"] == leading[0]["weight"]]
         leading = [f for f in leading if f["kind"] == "states"] or leading
-        # The last is that with retraining, where there is one.
-        compact = [f for f in mine if f["kind"] == "compact"][-1:]
         if not leading or leading[0]["low"] is None:
             continue
-        found[_where(leading[0], compact)].append(leading[0]["network"])
-        said.append(_words(leading[0], compact))
+        # The last is that with retraining, where there is one.
+        ranks = [f for f in mine if f["kind"] == "rank" and f["weight"] == leading[0]["weight"]][
+            -1:
+        ]
+        found[_where(leading[0], ranks)].append(leading[0]["network"])
+        said.append(_words(leading[0], ranks))
     total = sum(map(len, found.values()))
     if not total:
         return []
@@ -49,8 +54,8 @@ def edges_verdict(
     verdict = "supported" if there == total else "depends on" if there else "not supported"
     because = (
         "Norm² of the leading singular vector on the outer cells (or in the edge states, where the "
-        "weight tells states apart) over that of equal entries, and the share of the parameters "
-        "that keeps the accuracy: " + "; ".join(said)
+        "weight tells states apart) over that of equal entries, and the rank that keeps the "
+        "accuracy: " + "; ".join(said)
     )
     inputs = [row for row in masked if row["smallest"] is not None]
     if inputs:
@@ -65,21 +70,25 @@ def edges_verdict(
     ]
 
 
-def _where(leading: Mapping[str, Any], compact: Sequence[Mapping[str, Any]]) -> str:
+def _where(leading: Mapping[str, Any], ranks: Sequence[Mapping[str, Any]]) -> str:
     if leading["high"] < 1:
         return "bulk"
     if leading["low"] <= 1:
         return "neither"
-    return "edge" if compact and compact[0]["value"] <= _HALF else "big"
+    few = [f["rank"] is not None and f["rank"] <= _HALF * f["full"] for f in ranks]
+    return "edge" if few and few[0] else "big"
 
 
-def _words(leading: Mapping[str, Any], compact: Sequence[Mapping[str, Any]]) -> str:
+def _words(leading: Mapping[str, Any], ranks: Sequence[Mapping[str, Any]]) -> str:
     where = "edge states" if leading["kind"] == "states" else "outer cells"
     text = (
         f"{leading['network']} {where} ×{leading['value']:.2f} "
         f"[{leading['low']:.2f}, {leading['high']:.2f}]"
     )
-    return text + (f", {100 * compact[0]['value']:.0f} % of the parameters" if compact else "")
+    if not ranks:
+        return text
+    rank = "more than tried" if ranks[0]["rank"] is None else f"{ranks[0]['rank']}"
+    return f"{text}, rank {rank} of {ranks[0]['full']}"
 
 
 def shallow_verdict(pairs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ import numpy as np
 from tnlearn.data.recipes import recipe_for
 from tnlearn.report.statistics import difference, summary
 from tnlearn.studies.profile import Profile
+from tnlearn.studies.success import learned_at_all
 from tnlearn.studies.tasks import Result, Task
 
 __all__ = ["assemble"]
@@ -82,40 +83,52 @@ def _finding(
 
 
 def _differences(profile: Profile, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Ours less each rival, in points, wherever both were trained with the same budget."""
+    """Ours less each rival, in points, wherever both were trained with the same budget.
+
+    Members of a rival that did not learn at all are left out, to its favour.
+    """
     found = []
     for mine in rows:
         for other in rows:
             if mine["network"] not in profile["ours"] or other["network"] not in profile["rivals"]:
                 continue
             shared = [b for b in mine["budgets"] if b in other["budgets"]]
-            if mine["size"] != other["size"] or not shared:
-                continue
-            for how in profile["shifts"]:
-                a, b = mine["accuracy"][how], other["accuracy"][how]
-                gap, middle = difference(a, b), np.median(a) - np.median(b)
-                title = profile["entries"][other["network"]]["title"]
-                found.append(
-                    _finding(
-                        profile,
-                        BEATS,
-                        f"accuracy less that of {title}, {how}",
-                        mine,
-                        value=100 * gap.value,
-                        low=100 * gap.low if np.isfinite(gap.low) else None,
-                        high=100 * gap.high if np.isfinite(gap.high) else None,
-                        median=100 * float(middle),
-                        members=min(len(a), len(b)),
-                        unit="points",
-                        rival=other["network"],
-                        shift=how,
-                        budgets=shared,
-                        condition=f"{mine['size']:,} chains, equal "
-                        f"{' and '.join(shared)}; {100 * middle:+.1f} between the median members "
-                        f"of {len(a)} and {len(b)}",
-                    )
-                )
+            if mine["size"] == other["size"] and shared:
+                found += [
+                    _difference(profile, mine, other, how, shared) for how in profile["shifts"]
+                ]
     return found
+
+
+def _difference(
+    profile: Profile,
+    mine: Mapping[str, Any],
+    other: Mapping[str, Any],
+    how: str,
+    shared: list[str],
+) -> dict[str, Any]:
+    chance = 1 / len(recipe_for(profile["data"]["name"]).classes)
+    a, b = (np.array(row["accuracy"][how], dtype=float) for row in (mine, other))
+    keep = learned_at_all(other["validation"], chance)
+    gap, everyone = difference(a, b[keep]), difference(a, b)
+    return _finding(
+        profile,
+        BEATS,
+        f"accuracy less that of {profile['entries'][other['network']]['title']}, {how}",
+        mine,
+        value=100 * gap.value,
+        low=100 * gap.low if np.isfinite(gap.low) else None,
+        high=100 * gap.high if np.isfinite(gap.high) else None,
+        everyone=100 * everyone.value,
+        members=min(len(a), int(keep.sum())),
+        learned=int(keep.sum()),
+        unit="points",
+        rival=other["network"],
+        shift=how,
+        budgets=shared,
+        condition=f"{mine['size']:,} chains, equal {' and '.join(shared)}; {int(keep.sum())} of "
+        f"{len(b)} members of the latter learned at all, {100 * everyone.value:+.1f} with all",
+    )
 
 
 def _accuracies(profile: Profile, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

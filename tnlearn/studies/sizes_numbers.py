@@ -192,17 +192,16 @@ def _verdict_sizes(
         verdict = "depends on" if met else "not supported"
     names = list(dict.fromkeys(f["network"] for f in lowest))
     counts = "; ".join(
-        f"{name}: {sum(f['network'] == name for f in met)} of "
-        f"{sum(f['network'] == name for f in lowest)}"
+        f"{name} in {sum(f['network'] == name for f in met)} of "
+        f"{sum(f['network'] == name for f in lowest)} trainings"
         for name in names
     )
     condition = (
-        f"trainings, at {_longest(profile)} cells or fewer, with at least "
-        f"{100 * goal['accuracy']:g} % at every length from {lengths[0]} to {lengths[-1]} cells, "
-        f"by the functions of position that are trained: {counts}"
+        f"trained at {_longest(profile)} cells or fewer, at least {100 * goal['accuracy']:g} % at "
+        f"every length from {lengths[0]} to {lengths[-1]} cells is reached by {counts}"
     )
     if fixed:
-        condition += f"; cannot be applied at another length at all: {unable}"
+        condition += f"; of one length by construction: {unable}"
     return [
         {
             "claim": SIZES,
