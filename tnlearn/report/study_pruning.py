@@ -44,7 +44,7 @@ def page(results: Mapping[str, Any], folder: Path) -> Page:
                 "values (of every channel, for D), mean over members with 95 % interval. Dashed, "
                 "hollow: as it was cut. Solid: after "
                 f"{retrain['epochs']} more epochs with that rank kept exactly. The grey line is "
-                "one point below the whole network.",
+                f"one point below the whole network.{_left_out(results)}",
                 "Accuracy against rank, a panel a network",
             )
             + folded("Smallest rank of every weight", _table(results)),
@@ -114,6 +114,21 @@ def page(results: Mapping[str, Any], folder: Path) -> Page:
         ),
     ]
     return Page(answer=_answer(results), sections=sections)
+
+
+def _left_out(results: Mapping[str, Any]) -> str:
+    """How many members of which networks learned nothing, and are left out of the whole page."""
+    some = [
+        f"{network['learned']} of {network['members']} of {escape(_title(results, name))}"
+        for name, network in results["networks"].items()
+        if network["learned"] < network["members"]
+    ]
+    if not some:
+        return ""
+    return (
+        f" Members that did not learn at all are left out of this page; there are left: "
+        f"{listed(some)}."
+    )
 
 
 def _answer(results: Mapping[str, Any]) -> list[str]:

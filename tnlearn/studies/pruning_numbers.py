@@ -30,10 +30,12 @@ _ABOVE = 1.5
 
 
 def assemble(profile: Profile, done: list[tuple[Task, Result]]) -> dict[str, Any]:
-    """Every network with all its members, the masked ones, findings and verdicts."""
+    """Every network with the members that learned, the masked ones, findings and verdicts."""
+    chance = _chance(profile)
     networks = {
         name: _network(
-            [r for t, r in done if t.kind == "pruning-weights" and t.config["name"] == name]
+            [r for t, r in done if t.kind == "pruning-weights" and t.config["name"] == name],
+            chance,
         )
         for name in profile["networks"]
     }
@@ -59,10 +61,20 @@ def assemble(profile: Profile, done: list[tuple[Task, Result]]) -> dict[str, Any
 # ---------------------------------------------------------------- chunks put together
 
 
-def _network(parts: list[Result]) -> dict[str, Any]:
-    """The chunks of a network as one, with the smallest ranks that keep its accuracy."""
+def _chance(profile: Profile) -> float:
+    return 1 / len(recipe_for(profile["data"]["name"]).classes)
+
+
+def _network(parts: list[Result], chance: float) -> dict[str, Any]:
+    """The chunks of a network as one, with the smallest ranks that keep its accuracy.
+
+    Members that did not learn at all are left out: there is nothing in them to prune.
+    """
     counts = [len(next(iter(part["accuracy"].values()))) for part in parts]
     merged: dict[str, Any] = _merged(parts, counts)
+    keep = learned_at_all(next(iter(merged["accuracy"].values())), chance)
+    merged = _chosen(merged, keep)
+    merged |= {"members": len(keep), "learned": int(keep.sum())}
     best = max(range(len(parts)), key=lambda k: parts[k]["best"])
     for mine, theirs in zip(merged["weights"], parts[best]["weights"], strict=True):
         mine["pictures"] = theirs["pictures"]
@@ -90,6 +102,17 @@ def _merged(parts: Sequence[Any], counts: list[int], kind: str = "") -> Any:
     if kind == "means":
         return np.average(np.array(parts, dtype=float), axis=0, weights=counts).tolist()
     return first
+
+
+def _chosen(value: Any, keep: npt.NDArray[np.bool_], kind: str = "") -> Any:
+    """The rows of the members to keep, wherever there is a row a member."""
+    if isinstance(value, dict):
+        return {key: _chosen(inner, keep, _kind(key) or kind) for key, inner in value.items()}
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return [_chosen(inner, keep) for inner in value]
+    if kind == "members":
+        return [row for row, kept in zip(value, keep, strict=True) if kept]
+    return value
 
 
 def _kind(key: str) -> str:
@@ -152,11 +175,11 @@ def _smallest_input(row: dict[str, Any], whole: Sequence[float]) -> None:
 
 def _above_guessing(profile: Profile, networks: Mapping[str, Any]) -> dict[str, Any]:
     """The networks that have learned something: one at guessing has no features to speak of."""
-    clean, chance = profile["shifts"][0], 1 / len(recipe_for(profile["data"]["name"]).classes)
+    clean, floor = profile["shifts"][0], _ABOVE * _chance(profile)
     return {
         name: network
         for name, network in networks.items()
-        if summary(network["accuracy"][clean]).mean > _ABOVE * chance
+        if summary(network["accuracy"][clean]).mean > floor
     }
 
 
@@ -353,7 +376,6 @@ def _pairs(profile: Profile, networks: Mapping[str, Any]) -> list[dict[str, Any]
     Members of a complex network that did not learn at all are left out, to its favour.
     """
     found = []
-    clean, chance = profile["shifts"][0], 1 / len(recipe_for(profile["data"]["name"]).classes)
     for shallow in profile["shallow"]:
         network = networks[shallow]
         again = network.get("retrained", {})
@@ -365,9 +387,7 @@ def _pairs(profile: Profile, networks: Mapping[str, Any]) -> list[dict[str, Any]
         for other in profile["complex"]:
             for how in profile["shifts"]:
                 mine = np.array(cut["accuracy"][how], dtype=float)[:, place]
-                theirs = np.array(networks[other]["accuracy"][how], dtype=float)
-                keep = learned_at_all(networks[other]["accuracy"][clean], chance)
-                gap = difference(mine, theirs[keep])
+                gap = difference(mine, networks[other]["accuracy"][how])
                 found.append(
                     _finding(
                         "shallow-equals-complex",
@@ -386,7 +406,8 @@ def _pairs(profile: Profile, networks: Mapping[str, Any]) -> list[dict[str, Any]
                         condition=f"{kept:,.0f} numbers kept of {network['size']:,}, against "
                         f"{networks[other]['size']:,}; "
                         f"{'retrained' if cut is again.get('together') else 'not retrained'}; "
-                        f"{int(keep.sum())} of {len(keep)} members of the latter learned at all",
+                        f"{networks[other]['learned']} of {networks[other]['members']} members of "
+                        "the latter learned at all",
                     )
                 )
     return found
