@@ -94,3 +94,21 @@ def test_an_interruption_says_how_to_go_on(blocks, tmp_path, capsys, monkeypatch
     monkeypatch.setattr("tnlearn.data.labelling.winding", stop)
     assert main(["label", str(blocks), "--out", str(tmp_path / "o.csv")]) == 130
     assert "goes on where it stopped" in capsys.readouterr().err
+
+
+def test_bad_samples_are_skipped_and_counted(tmp_path, capsys):
+    blocks = CHAINS.block()
+    blocks[4, 2, 2] = np.nan
+    np.save(tmp_path / "b.npy", blocks)
+    words = ["label", tmp_path / "b.npy", "--kind", "block", "--out", tmp_path / "o.csv"]
+    assert "sample 4" in refused(capsys, *words)
+    assert main([str(w) for w in [*words, "--out", tmp_path / "p.csv", "--on-error", "skip"]]) == 0
+    said = capsys.readouterr()
+    assert "11 samples labelled" in said.out
+    assert "1 samples skipped: 1 NaN or infinite" in said.out
+    assert said.err.startswith("skipped: sample 4")
+    with (tmp_path / "p.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [r["reason"] for r in rows] == [""] * 4 + ["NaN or infinite"] + [""] * 7
+    assert rows[4]["value"] == "nan"
+    assert "did you mean" in refused(capsys, *words, "--on-error", "stopp")

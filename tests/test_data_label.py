@@ -16,10 +16,11 @@ import pytest
 import scipy.sparse as sp
 
 import tnlearn as tnl
-from tnlearn.data import labelling
+from tnlearn.data import labelling, members
 from tnlearn.data.journal import Journal
 from tnlearn.data.labelling import label_file
 from tnlearn.data.labeltable import ROW
+from tnlearn.data.members import NpyMember
 from tnlearn.data.storage import part_of
 from tnlearn.errors import (
     ConfigError,
@@ -393,3 +394,144 @@ def test_progress_is_drawn_where_asked_for(tmp_path, capsys):
     assert "30/30" in capsys.readouterr().err
     label_file(tmp_path / "h.npy", tmp_path / "o.csv", chunk=10, progress=False)
     assert capsys.readouterr().err == ""
+
+
+def spoiled():
+    """Hamiltonians with a NaN, an on-site energy and a skew element, among them the first."""
+    full = FULL.copy()
+    full[0, 3, 4] = np.nan
+    full[11, 4, 4] = 0.25
+    full[12, 4, 5] += 0.5
+    full[29, 0, 1] = np.inf
+    return full, {0: "NaN or infinite", 11: CHIRAL, 12: CHIRAL, 29: "NaN or infinite"}
+
+
+CHIRAL = "not Hermitian or not chiral"
+
+
+@pytest.mark.parametrize("name", ["h.npy", "sparse.npz"])
+@pytest.mark.parametrize("suffix", [".csv", ".npz"])
+@pytest.mark.parametrize("chunk", [1, 7, None])
+def test_bad_samples_are_skipped_where_that_is_asked_for(tmp_path, name, suffix, chunk, capsys):
+    full, bad = spoiled()
+    if name == "h.npy":
+        np.save(tmp_path / name, full)
+    else:
+        where = sp.csr_array(np.abs(np.nan_to_num(full)).max(axis=0) + np.eye(20))
+        rows = np.repeat(np.arange(20), np.diff(where.indptr))
+        np.savez(
+            tmp_path / name,
+            data=full[:, rows, where.indices],
+            indices=where.indices,
+            indptr=where.indptr,
+            shape=np.array([20, 20]),
+        )
+    out = tmp_path / f"o{suffix}"
+    done = label_file(tmp_path / name, out, chunk=chunk, on_error="skip")
+    assert done.skipped == {"NaN or infinite": 2, CHIRAL: 2}
+    found = table(out)
+    good = np.array([k not in bad for k in range(30)])
+    assert np.allclose(found["value"][good], EXPECTED.value[good], rtol=0, atol=1e-12)
+    assert np.array_equal(found["reliable"][good], EXPECTED.reliable[good])
+    assert done.reliable == EXPECTED.reliable[good].sum()
+    assert np.isnan(found["value"][~good]).all()
+    assert np.isnan(found["gap"][~good]).all()
+    assert not found["reliable"][~good].any()
+    if suffix == ".csv":
+        with out.open(newline="") as stream:
+            reasons = [row["reason"] for row in csv.DictReader(stream)]
+    else:
+        reasons = [str(found["reasons"][k]) for k in found["reason"]]
+    assert reasons == [bad.get(k, "") for k in range(30)]
+    said = capsys.readouterr().err
+    for k in bad:
+        assert f"sample {k}" in said
+    assert "0.25" in said
+
+
+def test_what_is_wrong_with_the_whole_run_is_not_skipped(tmp_path):
+    np.save(tmp_path / "h.npy", BLOCKS)
+    for error, options in (
+        (ConfigError, {"tolerance": 7.0}),
+        (ConfigError, {"threads": 0}),
+        (ConfigError, {"window": 0.01}),
+        (UnknownNameError, {"on_error": "skipp"}),
+    ):
+        with pytest.raises(error):
+            label_file(tmp_path / "h.npy", tmp_path / "o.csv", **{"on_error": "skip", **options})
+        assert not (tmp_path / "o.csv").exists()
+    np.save(tmp_path / "f.npy", FULL)
+    places = [np.nan] * 20
+    with pytest.raises(NotFiniteError, match="positions"):
+        label_file(tmp_path / "f.npy", tmp_path / "o.csv", positions=places, on_error="skip")
+    full = FULL.copy()
+    full[:, 2, 2] = 1.0
+    np.save(tmp_path / "H.npy", full)
+    # No sample at all tells the sublattices.
+    with pytest.raises(NotChiralError):
+        label_file(tmp_path / "H.npy", tmp_path / "o.csv", on_error="skip")
+
+
+def test_samples_that_are_not_clean_are_skipped_by_momentum(tmp_path):
+    chains = tnl.chain(8, {0: 0.5, 1: np.repeat([[1.0], [0.2]], 8, axis=1)}, boundary="periodic")
+    t = {m: a.copy() for m, a in chains.hoppings.items()}
+    t[0][1, 3] = 0.7
+    np.savez(tmp_path / "t.npz", t0=t[0], t1=t[1])
+    done = label_file(tmp_path / "t.npz", tmp_path / "o.csv", "momentum", on_error="skip")
+    assert done.skipped == {"not clean": 1}
+    assert np.isnan(table(tmp_path / "o.csv")["value"]).tolist() == [False, True]
+
+
+def test_skipping_goes_on_after_a_kill_and_is_another_run_than_stopping(tmp_path, monkeypatch):
+    np.save(tmp_path / "h.npy", bad_sample("nan"))
+    given = {"chunk": 6, "kind": "block"}
+    original, calls = labelling.winding, []
+
+    def dying(*args, **options):
+        calls.append(1)
+        if len(calls) > 5:
+            raise KeyboardInterrupt
+        return original(*args, **options)
+
+    monkeypatch.setattr(labelling, "winding", dying)
+    with pytest.raises(KeyboardInterrupt):
+        label_file(tmp_path / "h.npy", tmp_path / "o.csv", on_error="skip", **given)
+    monkeypatch.undo()
+    with pytest.raises(FileError, match="another on_error"):
+        label_file(tmp_path / "h.npy", tmp_path / "o.csv", **given)
+    done = label_file(tmp_path / "h.npy", tmp_path / "o.csv", on_error="skip", **given)
+    assert done.resumed > 0
+    assert done.skipped == {"NaN or infinite": 1}
+    assert np.isnan(table(tmp_path / "o.csv")["value"]).tolist() == [k == 17 for k in range(30)]
+
+
+@pytest.mark.parametrize("samples", [3, 700])
+def test_fortran_order_is_read_in_stretches(tmp_path, samples, monkeypatch):
+    rng = np.random.default_rng(0)
+    array = rng.normal(size=(samples, 9, 4))
+    np.save(tmp_path / "a.npy", np.asfortranarray(array))
+    np.savez_compressed(tmp_path / "a.npz", h=np.asfortranarray(array))
+    asked = []
+    original = NpyMember._take
+
+    def take(self, count):
+        asked.append(count)
+        return original(self, count)
+
+    monkeypatch.setattr(NpyMember, "_take", take)
+    # Runs of any length: by themselves, and picked out of larger pieces.
+    for run in (2**14, 8):
+        monkeypatch.setattr(members, "_RUN", run)
+        monkeypatch.setattr(members, "_STEP", 2**13)
+        member = NpyMember("a", lambda: (tmp_path / "a.npy").open("rb"))
+        with zipfile.ZipFile(tmp_path / "a.npz") as archive:
+            zipped = NpyMember("h", lambda: archive.open("h.npy"))
+            for part in (slice(0, 2), slice(1, samples - 1), slice(0, None), slice(2, 2)):
+                assert np.array_equal(member[part], array[part])
+                assert np.array_equal(zipped[part], array[part])
+            assert np.array_equal(member[...], array)
+            zipped.close()
+        asked.clear()
+        assert len(member[1:3]) == 2
+        assert max(asked) <= max(2**13, 8 * samples)
+        member.close()

@@ -4,25 +4,21 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rswn_reference import clear, exact
 
 import tnlearn as tnl
 from tnlearn.errors import ConfigError
-from tnlearn.physics.fast import TOLERANCE, banded_applies, banded_rswn, bidiagonal_rswn, svd_error
+from tnlearn.physics import fast
+from tnlearn.physics.bidiagonal import scale_bonds
+from tnlearn.physics.fast import (
+    TOLERANCE,
+    bidiagonal_rswn,
+    in_threads,
+)
 from tnlearn.physics.rswn import rswn_values
 from tnlearn.physics.structure import bands_of
 
 quick = settings(max_examples=60, deadline=None)
-
-
-def exact(chains, window=0.5):
-    value, energies = rswn_values(chains.block(), "open", window)
-    return value, energies[:, -1], svd_error(energies, not np.iscomplexobj(chains.block()))
-
-
-def clear(chains):
-    """Where the singular values below rounding leave the pairing, and so W, well defined."""
-    energies = np.linalg.svd(chains.block(), compute_uv=False)
-    return (energies[:, -1] > 1e-12 * energies[:, 0]) & (energies[:, -1] > 0)
 
 
 def check(chains, window=0.5, tolerance=TOLERANCE):
@@ -165,35 +161,59 @@ def test_blocks_threads_and_tensors_give_the_same():
     )
 
 
-@pytest.mark.parametrize("offsets", [(0, 1, 2), (-1, 0, 1), (-1, 0, 1, 2), (-2, -1, 0), (1, 2)])
-def test_any_range_is_the_svd(offsets):
-    rng = np.random.default_rng(4)
-    chains = tnl.chain(
-        96,
-        {m: rng.uniform(-1, 1, 12) for m in offsets},
-        disorder=dict.fromkeys(offsets, 0.6),
-        seed=0,
-    )
-    bands = bands_of(chains)
-    assert banded_applies(bands)
-    part = banded_rswn(bands, 0.5, 1)
-    value, gap, _ = exact(chains)
-    unsure = ~clear(chains) & (part.error > 1e-6)
-    assert (np.abs(part.value - value) <= part.error + 1e-9)[~unsure].all()
-    assert np.allclose(part.gap, gap, rtol=1e-6, atol=1e-12)
-    assert np.array_equal(tnl.winding(chains).value, part.value)
+@pytest.mark.parametrize("cells", [2, 5, 20, 33, 79])
+@pytest.mark.parametrize("disorder", [0.0, 1.0, 6.0])
+def test_short_and_long_kernels_agree(cells, disorder, monkeypatch):
+    rng = np.random.default_rng(cells)
+    # More chains than are worked at once, and not a whole number of groups.
+    intra, inter = rng.uniform(0, 2, (2, 301))
+    intra[:5] = inter[:5]
+    intra[5:10] *= 1e-6
+    chains = tnl.ssh(cells, intra, inter, disorder, disorder, seed=1)
+    found = []
+    for limit in (0, 10**6):
+        monkeypatch.setattr(fast, "SHORT_CELLS", limit)
+        found.append(tnl.winding(chains))
+    a, b = found
+    # Where the smallest value is far below rounding its vectors are a matter of the gauge.
+    assert (np.abs(a.value - b.value) <= 1e-10 + a.error + b.error).all()
+    assert np.abs(a.value - b.value).max() < 1e-9
+    assert np.array_equal(a.gap, b.gap)
+    assert np.array_equal(a.integer, b.integer)
 
 
-def test_any_range_near_and_at_the_transition():
-    chains = tnl.chain(128, {-1: 0.3, 0: [1.0, 1.01, 1.2], 1: 1.0, 2: 0.3})
-    found = tnl.winding(chains)
-    assert np.allclose(found.value, exact(chains)[0], rtol=0, atol=1e-6)
+def test_scaled_bonds_of_any_size():
+    rng = np.random.default_rng(0)
+    t, s = rng.uniform(-1, 1, (2, 4, 9))
+    for down in (True, False):
+        for scale in (1e-310, 1e-200, 1.0, 1e300):
+            p, r = np.empty((4, 9)), np.empty((4, 8))
+            norm, least = np.empty((2, 4))
+            scale_bonds(scale * t, scale * s, True, down, p, r, norm, least)
+            inside = s[:, :-1] if down else s[:, 1:]
+            expected = np.abs(t).max(axis=1) + np.abs(inside).max(axis=1)
+            assert np.allclose(norm / scale, expected, rtol=1e-5)
+            turn = slice(None) if down else slice(None, None, -1)
+            # (Subnormal numbers have few digits.)
+            accuracy = 1e-5 if scale < 1e-300 else 1e-14
+            assert np.allclose(p[:, turn], np.abs(t) / expected[:, None], rtol=accuracy)
+            assert np.allclose(r[:, turn], np.abs(inside) / expected[:, None], rtol=accuracy)
+            assert np.allclose(least, np.abs(t).min(axis=1) / expected, rtol=accuracy)
 
 
-def test_long_complex_chains_go_the_dense_way():
-    chains = tnl.chain(80, {0: 0.4j, 1: 1.0, 2: 0.2}, disorder={0: 0.5}, samples=2, seed=0)
-    assert not banded_applies(bands_of(chains))
-    assert np.allclose(tnl.winding(chains).value, exact(chains)[0], rtol=0, atol=1e-13)
+def test_few_long_chains_are_shared_between_threads():
+    chains = tnl.ssh(600, 0.7, 1.0, 1.0, 1.0, samples=5, seed=0)
+    one, two = tnl.winding(chains), tnl.winding(chains, threads=2)
+    assert np.allclose(one.value, two.value, rtol=0, atol=1e-13)
+    assert np.array_equal(one.gap, two.gap)
+    assert [len(range(*part.indices(9))) for part in pieces(9, 2, 256)] == [2, 2, 2, 2, 1]
+    assert pieces(1, 8, 16) == [slice(0, 1)]
+
+
+def pieces(samples, threads, group):
+    found = []
+    in_threads(found.append, samples, threads, group)
+    return sorted(found, key=lambda part: part.start)
 
 
 def test_one_kernel_serves_both_orders_of_the_sublattices():

@@ -23,10 +23,12 @@ from tnlearn.studies.coordinates import (
 )
 from tnlearn.studies.masks import MASKS, masked
 from tnlearn.studies.members import build_network
+from tnlearn.studies.merging import chosen_members, merged_chunks
 from tnlearn.studies.profile import read_toml
 from tnlearn.studies.pruning_verdicts import edges_verdict, shallow_verdict
 from tnlearn.studies.retraining import retrained
 from tnlearn.studies.study import load_study, read_profile, study
+from tnlearn.studies.success import learned_at_all
 from tnlearn.studies.weights import (
     Singular,
     kept_numbers,
@@ -378,6 +380,38 @@ def test_masks_refuse_what_is_not_there(chains: Any) -> None:
         masked(chains, "inner", 9)
 
 
+# ------------------------------------------------------------------ chunks, members
+
+
+def test_chunks_are_put_together_and_members_chosen() -> None:
+    parts = [
+        {"accuracy": {"clean": [0.9, 0.8]}, "weights": [{"ranks": [0, 1], "share": [[1], [2]]}]},
+        {"accuracy": {"clean": [0.7]}, "weights": [{"ranks": [0, 1], "share": [[3]]}]},
+    ]
+    for part, mean in zip(parts, ([1.0, 0.0], [4.0, 3.0]), strict=True):
+        part["singular_values"] = mean
+    merged = merged_chunks(parts, [2, 1])
+    assert merged["accuracy"]["clean"] == [0.9, 0.8, 0.7]
+    assert merged["weights"] == [{"ranks": [0, 1], "share": [[1], [2], [3]]}]
+    assert merged["singular_values"] == pytest.approx([2.0, 1.0])
+    chosen = chosen_members(merged, np.array([True, False, True]))
+    assert chosen["accuracy"]["clean"] == [0.9, 0.7]
+    assert chosen["weights"] == [{"ranks": [0, 1], "share": [[1], [3]]}]
+    assert chosen["singular_values"] == merged["singular_values"]
+
+
+@pytest.mark.parametrize(
+    ("levels", "learned"),
+    [
+        ([0.95, 0.94, 0.25, None, 0.61], [True, True, False, False, True]),
+        ([0.2, 0.25, None], [True, True, False]),
+        ([None, None], [False, False]),
+    ],
+)
+def test_members_that_learned(levels: list[float | None], learned: list[bool]) -> None:
+    assert learned_at_all(levels, 0.25).tolist() == learned
+
+
 # ------------------------------------------------------------------ the study
 
 
@@ -493,7 +527,7 @@ def test_shipped_profiles_are_complete(name: str) -> None:
     made = chosen.tasks(profile)
     assert {task.config["name"] for task in made} == set(profile["networks"])
     assert len({task.key for task in made}) == len(made)
-    if name != "quick":
+    if name == "paper":
         assert set(CATALOGUE) <= set(profile["networks"])
 
 
@@ -505,20 +539,24 @@ def feature(key: str, low: float, high: float, kind: str = "cells") -> dict[str,
     return {"key": key, "network": key, "kind": kind, "low": low, "high": high, **part}
 
 
-def compact(key: str, share: float) -> dict[str, Any]:
-    return {"key": key, "network": key, "kind": "compact", "value": share}
+def rank(key: str, smallest: int | None) -> dict[str, Any]:
+    place = {"weight": "D", "rank": smallest, "full": 20}
+    return {"key": key, "network": key, "kind": "rank", **place}
 
 
 @pytest.mark.parametrize(
     ("features", "verdict"),
     [
-        ([feature("a", 1.2, 1.4), compact("a", 0.3)], "supported"),
-        ([feature("a", 1.2, 1.4), compact("a", 0.8)], "not supported"),
-        ([feature("a", 0.9, 1.4), compact("a", 0.3)], "not supported"),
-        ([feature("a", 1.2, 1.4), compact("a", 0.3), feature("b", 0.7, 0.8)], "depends on"),
+        ([feature("a", 1.2, 1.4), rank("a", 6)], "supported"),
+        ([feature("a", 1.2, 1.4), rank("a", 16)], "not supported"),
+        ([feature("a", 1.2, 1.4), rank("a", None)], "not supported"),
+        # With retraining, which comes last, it is that rank that counts.
+        ([feature("a", 1.2, 1.4), rank("a", 16), rank("a", 6)], "supported"),
+        ([feature("a", 0.9, 1.4), rank("a", 6)], "not supported"),
+        ([feature("a", 1.2, 1.4), rank("a", 6), feature("b", 0.7, 0.8)], "depends on"),
         # Edge states count where a weight tells states apart.
         (
-            [feature("a", 0.7, 0.9), feature("a", 3.0, 4.0, "states"), compact("a", 0.1)],
+            [feature("a", 0.7, 0.9), feature("a", 3.0, 4.0, "states"), rank("a", 2)],
             "supported",
         ),
     ],

@@ -238,7 +238,8 @@ class _Reader:
             try:
                 found.append(self._raw(k, k + 1))
             except NotFiniteError as error:
-                failed = error
+                # (Without its traceback, which would keep this frame and its files.)
+                failed = error.with_traceback(None)
         if not found:
             assert failed is not None
             raise failed
@@ -254,7 +255,7 @@ class _Reader:
                     splitting_of(matrix, **self.told).block(matrix[0] if listed else matrix)
                     good.append(matrix)
                 except NotChiralError as error:
-                    failed = error
+                    failed = error.with_traceback(None)
             if not good:
                 assert failed is not None
                 raise failed

@@ -142,15 +142,14 @@ def _open_npy(path: Path, key: str | None) -> Iterator[Source]:
 def _open_npz(path: Path, key: str | None) -> Iterator[Source]:
     with _damaged(path):
         archive = zipfile.ZipFile(path)
-    with archive:
+    with archive, contextlib.ExitStack() as opened:
+        members: dict[str, NpyMember] = {}
         with _damaged(path):
-            members = {
-                name.removesuffix(".npy"): NpyMember(
-                    f"{name} in {path}", partial(archive.open, name)
-                )
-                for name in archive.namelist()
-                if name.endswith(".npy")
-            }
+            for name in archive.namelist():
+                if name.endswith(".npy"):
+                    member = NpyMember(f"{name} in {path}", partial(archive.open, name))
+                    opened.callback(member.close)
+                    members[name.removesuffix(".npy")] = member
         yield _named(path, key, members, members)
 
 

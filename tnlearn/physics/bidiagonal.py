@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tnlearn.physics.jit import kernel
+from tnlearn.physics.jit import kernel, strict_kernel
 from tnlearn.physics.simd import LANES, load, store, total
 from tnlearn.physics.spectrum import LANES as WIDE
 from tnlearn.physics.spectrum import level_of, low_end, low_marks, smallest
@@ -42,7 +42,7 @@ BOND_FLOOR = 1e-30
 BUDGET = 2.0
 
 
-@kernel
+@strict_kernel
 def scale_bonds(
     diagonal: Array, other: Array, joined: bool, down: bool,
     p: Array, r: Array, norm: Array, least: Array,
@@ -69,12 +69,14 @@ def scale_bonds(
                 joint = here if here > joint else joint
         top += joint
         norm[i] = top if top > 0.0 else 1.0
-        scale = 1.0 / norm[i]
-        least[i] = low / norm[i]
+        # (The reciprocal of a subnormal number is infinite.)
+        lift = 1e200 if norm[i] < 1e-200 else 1.0
+        scale = 1.0 / (lift * norm[i])
+        least[i] = lift * low * scale
         for x in range(cells):
-            p[i, x if down else cells - 1 - x] = max(abs(t[x]) * scale, BOND_FLOOR)
+            p[i, x if down else cells - 1 - x] = max(lift * abs(t[x]) * scale, BOND_FLOOR)
         for x in range(cells - 1):
-            here = abs(s[x]) * scale if joined else 0.0
+            here = lift * abs(s[x]) * scale if joined else 0.0
             r[i, x if down else cells - 2 - x] = max(here, BOND_FLOOR)
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from tnlearn.physics.chains import Chains
 from tnlearn.physics.geometry import displacement, window_cells
 from tnlearn.physics.invariants import winding
-from tnlearn.physics.localizer import localizer_values
+from tnlearn.physics.localizer import KAPPA, localizer_values
 from tnlearn.physics.states import States
 from tnlearn.physics.structure import bands_of
 from tnlearn.studies.approach import closest
@@ -184,10 +184,11 @@ LABELS: dict[str, Label] = {
         (0.015625, 0.03125, 0.0625, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0),
     ),
     "localizer": Label(
-        "localizer, κ = 2‖h‖/L",
+        "localizer, usual κ",
         "block",
-        "half the signature of the spectral localizer, at the κ of tnl.winding",
-        lambda opened, _: _localizer(opened, 2.0),
+        "half the signature of the spectral localizer, κ in units of ‖h‖/L as in tnl.winding",
+        _localizer,
+        (KAPPA,),
     ),
     "localizer-best": Label(
         "localizer, best κ",

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from tnlearn.data.recipes import recipe_for
 from tnlearn.report.statistics import difference, summary
 from tnlearn.studies.masks import MASKS
+from tnlearn.studies.merging import chosen_members, merged_chunks
 from tnlearn.studies.profile import Profile
 from tnlearn.studies.pruning_verdicts import LEADING, edges_verdict, shallow_verdict
 from tnlearn.studies.success import learned_at_all
@@ -21,10 +22,6 @@ __all__ = ["assemble", "smallest_cut"]
 
 Floats = npt.NDArray[np.float64]
 
-# Keys of a task's result with one entry a member, one after another in the whole; those that are
-# means over the members of a chunk; all others are the same in every chunk.
-_MEMBERS = ("accuracy", "control", "share", "numbers", "whole", "leading")
-_MEANS = ("singular_values", "mean_ranks")
 # A network whose clean accuracy is below this multiple of guessing has learned nothing.
 _ABOVE = 1.5
 
@@ -71,9 +68,9 @@ def _network(parts: list[Result], chance: float) -> dict[str, Any]:
     Members that did not learn at all are left out: there is nothing in them to prune.
     """
     counts = [len(next(iter(part["accuracy"].values()))) for part in parts]
-    merged: dict[str, Any] = _merged(parts, counts)
+    merged: dict[str, Any] = merged_chunks(parts, counts)
     keep = learned_at_all(next(iter(merged["accuracy"].values())), chance)
-    merged = _chosen(merged, keep)
+    merged = chosen_members(merged, keep)
     merged |= {"members": len(keep), "learned": int(keep.sum())}
     best = max(range(len(parts)), key=lambda k: parts[k]["best"])
     for mine, theirs in zip(merged["weights"], parts[best]["weights"], strict=True):
@@ -87,36 +84,6 @@ def _network(parts: list[Result], chance: float) -> dict[str, Any]:
         if "together" in where:
             where["together"]["smallest"] = smallest_cut(where["together"], reference)
     return merged
-
-
-def _merged(parts: Sequence[Any], counts: list[int], kind: str = "") -> Any:
-    first = parts[0]
-    if isinstance(first, dict):
-        return {
-            key: _merged([part[key] for part in parts], counts, _kind(key) or kind) for key in first
-        }
-    if isinstance(first, list) and first and isinstance(first[0], dict):
-        return [_merged(list(same), counts) for same in zip(*parts, strict=True)]
-    if kind == "members":
-        return [row for part in parts for row in part]
-    if kind == "means":
-        return np.average(np.array(parts, dtype=float), axis=0, weights=counts).tolist()
-    return first
-
-
-def _chosen(value: Any, keep: npt.NDArray[np.bool_], kind: str = "") -> Any:
-    """The rows of the members to keep, wherever there is a row a member."""
-    if isinstance(value, dict):
-        return {key: _chosen(inner, keep, _kind(key) or kind) for key, inner in value.items()}
-    if isinstance(value, list) and value and isinstance(value[0], dict):
-        return [_chosen(inner, keep) for inner in value]
-    if kind == "members":
-        return [row for row, kept in zip(value, keep, strict=True) if kept]
-    return value
-
-
-def _kind(key: str) -> str:
-    return "members" if key in _MEMBERS else "means" if key in _MEANS else ""
 
 
 def _smallest(weight: Mapping[str, Any], control: Sequence[float] | None) -> dict[str, Any]:
