@@ -312,7 +312,7 @@ def test_a_second_run_gives_the_same_results(finished: Path, tmp_path: Path) -> 
 
 
 def test_findings_and_verdicts(results: Any, finished: Path) -> None:
-    lowest = [f for f in results["findings"] if f["name"].startswith("lowest")]
+    lowest = [f for f in results["findings"] if f["name"].endswith("ends lowest")]
     assert len(lowest) == 4
     for finding in lowest:
         test = results["tests"]["clean"]

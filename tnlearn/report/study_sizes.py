@@ -74,8 +74,8 @@ def _answer(results: Results) -> list[str]:
     best = max((f for f in lowest if f["value"] is not None), key=lambda f: f["low"], default=None)
     if best is not None:
         said.append(
-            f"{best['network']}, {best['condition']}, has its lowest accuracy, "
-            f"{_interval(best)}, at {best['cells']} cells. The formula with the half window, "
+            f"{best['network']}, {best['condition']}: over these lengths its interval ends lowest "
+            f"at {best['cells']} cells, {_interval(best)}. The formula with the half window, "
             f"rounded, is right on {100 * test['formula']['open'][0]:.1f} % of the chains of "
             f"{test['lengths'][0]} cells and on {100 * test['formula']['open'][-1]:.1f} % of those "
             f"of {test['lengths'][-1]}."

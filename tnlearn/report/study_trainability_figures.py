@@ -44,6 +44,7 @@ def maps(results: Results) -> Figure:
             grid="none",
         )
         ax.title.set_fontsize(9)
+        ax.tick_params(axis="x", labelsize=7)
     for ax in axes[len(panels) :]:
         ax.set_visible(False)
     bar = made.colorbar(shown, ax=axes, shrink=0.6, aspect=30, pad=0.01)

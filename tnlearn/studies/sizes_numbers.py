@@ -110,7 +110,10 @@ def _lowest(profile: Profile, tests: Mapping[str, Any]) -> list[dict[str, Any]]:
         for network in networks:
             by_length = {n: _at(test, training, network, n) for n in lengths}
             worst = min(by_length, key=lambda n: _or_zero(by_length[n]["low"]))
-            words = f"lowest accuracy of {lengths[0]} to {lengths[-1]} cells, at {worst}"
+            words = (
+                f"accuracy at {worst} cells, where of {lengths[0]} to {lengths[-1]} its interval "
+                "ends lowest"
+            )
             found.append(
                 _finding(
                     profile,
@@ -207,7 +210,7 @@ def _verdict_sizes(
             "claim": SIZES,
             "verdict": verdict,
             "condition": condition,
-            "because": f"Lowest accuracy over these lengths: {words}",
+            "because": f"Where, over these lengths, its interval ends lowest: {words}",
         }
     ]
 
@@ -239,7 +242,7 @@ def _verdict_nodes(profile: Profile, nodes: Sequence[Mapping[str, Any]]) -> list
             "verdict": verdict,
             "condition": f"at least {100 * goal['accuracy']:g} % on {judged[0]['data']} of "
             f"{lengths[0]} to {lengths[-1]} cells, {judged[0]['condition']}, is {reached}",
-            "because": f"Lowest accuracy over these lengths: {words}",
+            "because": f"Where, over these lengths, its interval ends lowest: {words}",
         }
     ]
 

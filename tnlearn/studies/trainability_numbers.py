@@ -202,11 +202,12 @@ def _basin(profile: Profile, done: Done) -> dict[str, Any]:
 
 
 def radius(noises: Sequence[float], flags: Sequence[npt.NDArray[np.bool_]]) -> dict[str, Any]:
-    """The noise at which the success rate first falls below 1/2, with a bootstrap interval.
+    """The noise at which the success rate first falls below 1/2, with its 95 % interval.
 
     Interpolated linearly in the logarithm of the noise between the two neighbouring
-    values (linearly in the noise where the lower one is 0).  The interval (95 %, percentile)
-    comes from drawing the members of every noise anew, with replacement.
+    values (linearly in the noise where the lower one is 0).  For the interval the rate at
+    every noise is drawn from its posterior given the members (Jeffreys, Beta(k + 1/2,
+    n − k + 1/2)): unlike members drawn anew, k = 0 or n does not make it certain.
 
     Parameters
     ----------
@@ -222,9 +223,7 @@ def radius(noises: Sequence[float], flags: Sequence[npt.NDArray[np.bool_]]) -> d
     """
     rates = [float(np.mean(x)) for x in flags]
     rng = np.random.default_rng(_SEED)
-    drawn = np.stack(
-        [rng.binomial(len(x), p, size=_DRAWS) / len(x) for x, p in zip(flags, rates, strict=True)]
-    )
+    drawn = np.stack([rng.beta(x.sum() + 0.5, len(x) - x.sum() + 0.5, size=_DRAWS) for x in flags])
     found = np.array([_crossing(noises, column) for column in drawn.T])
     low, high = np.quantile(found, [0.025, 0.975], method="nearest")
     value = _crossing(noises, rates)

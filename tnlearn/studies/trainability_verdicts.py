@@ -189,13 +189,13 @@ def _less_trainable(
         word = "supported"
     else:
         word = "depends on" if any(behind) else "not supported"
-    always = [titles[name] for name in exact if all(name in fewer for fewer in behind)]
-    never = [titles[name] for name in exact if not any(name in fewer for fewer in behind)]
+    count = [f"{len(fewer)} of {len(exact)}" for fewer in behind]
     return {
         "claim": "less-trainable",
         "verdict": word,
-        "condition": f"behind by every measure: {', '.join(always) or 'none'}; by none: "
-        f"{', '.join(never) or 'none'}",
+        "condition": "networks that hold the formula and are behind the best other one: by members "
+        f"that {fixed}, {count[0]} over the whole map and {count[1]} at the best learning rate; by "
+        f"members that {own}, {count[2]} and {count[3]}",
         "because": ". ".join(said),
     }
 
@@ -384,6 +384,7 @@ def _basins(profile: Profile, numbers: Mapping[str, Any], findings: list[Finding
                 **edge,
                 members=sum(row["members"] for row in found["rows"]),
                 condition=f"success below 1/2 at threshold {basin['threshold']:g}, rate "
-                f"{basin['rate']:g}, noise up to {largest:g}; bootstrap",
+                f"{basin['rate']:g}, noise up to {largest:g}; interval from the Jeffreys "
+                "posterior of every success rate",
             )
         )
