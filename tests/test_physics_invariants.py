@@ -139,7 +139,11 @@ def test_one_offset_alone_winds_its_own_number(m, method):
     found = tnl.winding(batch, method)
     assert np.allclose(found.value, m, rtol=0, atol=1e-12)
     assert found.integer.tolist() == [m, m]
-    assert np.allclose(found.gap, [0.7, 1.3], rtol=0, atol=1e-14)
+    if method == "localizer":  # its gap is that of the localizer of the open chain
+        assert (found.gap > 0).all()
+        assert found.gap[1] / found.gap[0] == pytest.approx(1.3 / 0.7, abs=1e-5)
+    else:
+        assert np.allclose(found.gap, [0.7, 1.3], rtol=0, atol=1e-14)
     assert found.reliable.all()
     assert found.method == method
 
@@ -195,7 +199,8 @@ def test_a_gapless_ring_is_flagged_by_every_method(method):
     batch = tnl.ssh(20, [1.0, 0.0], [1.0, 0.0], boundary="periodic")
     found = tnl.winding(batch, method)
     assert not found.reliable.any()
-    assert (found.gap < 1e-14).all()
+    if method != "localizer":  # its gap is that of the localizer, which κ X keeps open
+        assert (found.gap < 1e-14).all()
 
 
 def test_a_winding_that_does_not_exist_is_nan_not_zero():
