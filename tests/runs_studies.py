@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 SCRIPT = Path(__file__).with_name("scale_study.py")
-LIMIT = 150.0  # seconds after which a test gives up waiting
+LIMIT = 300.0  # seconds after which a test gives up waiting
 
 
 def environment() -> dict[str, str]:
