@@ -405,6 +405,7 @@ def test_chunks_are_put_together_and_members_chosen() -> None:
     [
         ([0.95, 0.94, 0.25, None, 0.61], [True, True, False, False, True]),
         ([0.2, 0.25, None], [True, True, False]),
+        ([0.24, 0.27, 0.31], [True, True, True]),
         ([None, None], [False, False]),
     ],
 )

@@ -127,8 +127,8 @@ def _length(results: Results, figures: Path) -> str:
         f"Accuracy on {escape(results['config']['chains'][goal['chains']]['title'])} against their "
         f"length; below, enlarged. Mean of {members} members with 95 % intervals, which add what "
         "members differ by and what the number of test chains leaves open. Grey band: lengths "
-        f"trained at. Dashed black line: {goal['accuracy']:g}. Every training has as many chains "
-        "in all."
+        f"trained at. Dashed black line: {goal['accuracy']:g}. All trainings have equally "
+        "many chains in all."
     )
     words = (
         "Curves of accuracy against the number of cells, a column for each way of training; the "

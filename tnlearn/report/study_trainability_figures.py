@@ -294,6 +294,11 @@ def lines(results: Results) -> Figure:
         ax.set_yscale("log")
         tidy(ax, title=wrapped(network["title"], 24), x="place t on the line")
         ax.title.set_fontsize(9)
+    low, high = axes[0].get_ylim()
+    marks = [m * 10.0**k for k in range(-4, 5) for m in (1, 2, 5)]
+    axes[0].set_yticks(marks, [f"{mark:g}" for mark in marks])
+    axes[0].minorticks_off()
+    axes[0].set_ylim(low, high)
     axes[0].set_ylabel("loss (nats), median", fontsize=9)
     axes[0].legend(fontsize=8, frameon=False)
     return made

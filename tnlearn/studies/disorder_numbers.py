@@ -11,7 +11,7 @@ import numpy.typing as npt
 from tnlearn.data.recipes import recipe_for
 from tnlearn.report.statistics import difference, summary, wilson
 from tnlearn.studies.profile import Profile
-from tnlearn.studies.success import learned_at_all
+from tnlearn.studies.success import ABOVE_GUESSING, learned_at_all
 from tnlearn.studies.tasks import Result, Task
 
 __all__ = ["assemble"]
@@ -20,8 +20,6 @@ Floats = npt.NDArray[np.float64]
 
 CLAIM = "disorder-erodes"
 POINT = 0.01
-# A network whose clean accuracy is below this multiple of guessing has learned nothing.
-_ABOVE = 1.5
 _MEMBERS = ("accuracy", "accuracy_clear", "validation")
 KINDS = {"u2": "|u|²", "v2": "|v|²", "q2": "|q|²"}
 
@@ -220,7 +218,7 @@ def _above_guessing(
     profile: Profile, networks: Mapping[str, Any], regrets: Sequence[Mapping[str, Any]]
 ) -> list[Mapping[str, Any]]:
     """Regrets of the networks that learned something clean: one at guessing has nothing to lose."""
-    floor = _ABOVE * _chance(profile)
+    floor = ABOVE_GUESSING * _chance(profile)
     good = [
         name for name, rows in networks.items() if summary(of(rows, 0.0)["validation"]).mean > floor
     ]

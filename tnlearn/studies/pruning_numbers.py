@@ -14,16 +14,13 @@ from tnlearn.studies.masks import MASKS
 from tnlearn.studies.merging import chosen_members, merged_chunks
 from tnlearn.studies.profile import Profile
 from tnlearn.studies.pruning_verdicts import LEADING, edges_verdict, shallow_verdict
-from tnlearn.studies.success import learned_at_all
+from tnlearn.studies.success import ABOVE_GUESSING, learned_at_all
 from tnlearn.studies.tasks import Result, Task
 from tnlearn.studies.weights import POINT, smallest_rank
 
 __all__ = ["assemble", "smallest_cut"]
 
 Floats = npt.NDArray[np.float64]
-
-# A network whose clean accuracy is below this multiple of guessing has learned nothing.
-_ABOVE = 1.5
 
 
 def assemble(profile: Profile, done: list[tuple[Task, Result]]) -> dict[str, Any]:
@@ -142,7 +139,7 @@ def _smallest_input(row: dict[str, Any], whole: Sequence[float]) -> None:
 
 def _above_guessing(profile: Profile, networks: Mapping[str, Any]) -> dict[str, Any]:
     """The networks that have learned something: one at guessing has no features to speak of."""
-    clean, floor = profile["shifts"][0], _ABOVE * _chance(profile)
+    clean, floor = profile["shifts"][0], ABOVE_GUESSING * _chance(profile)
     return {
         name: network
         for name, network in networks.items()

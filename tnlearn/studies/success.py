@@ -13,7 +13,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["learned_at_all"]
+__all__ = ["ABOVE_GUESSING", "learned_at_all"]
+
+# An ensemble below this multiple of guessing has learned nothing, whatever its members do.
+ABOVE_GUESSING = 1.5
 
 
 def learned_at_all(
@@ -21,7 +24,8 @@ def learned_at_all(
 ) -> npt.NDArray[np.bool_]:
     """Members whose accuracy is at least half way from guessing to the best member, (members,).
 
-    All of them where not even the best is above `chance`; a member without a value is none.
+    All of them where the best is no better than 1.5 times `chance`: then nobody learned, and
+    their order is chance.  A member without a value is none.
 
     >>> learned_at_all([0.95, 0.94, 0.25, None], 0.25).tolist()
     [True, True, False, False]
@@ -29,6 +33,6 @@ def learned_at_all(
     values = np.array([np.nan if v is None else v for v in levels], dtype=np.float64)
     finite = np.isfinite(values)
     best = float(values[finite].max()) if finite.any() else 0.0
-    if best <= chance:
+    if best <= ABOVE_GUESSING * chance:
         return finite
     return np.asarray(finite & (np.nan_to_num(values, nan=0.0) >= (chance + best) / 2))
