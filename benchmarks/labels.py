@@ -192,8 +192,8 @@ def length(longest: int) -> None:
 
 
 def threads() -> None:
-    """Two threads against one, in turn."""
-    for cells, samples in ((20, 40_000), (100, 4000), (1000, 120)):
+    """Two threads against one, in turn, on some tenths of a second of work."""
+    for cells, samples in ((20, 200_000), (100, 16_000), (1000, 1200)):
         chains = random_ssh(cells, samples)
         times = rounds_of(
             {

@@ -35,11 +35,14 @@ HELD = 2  # the task that is stopped in the middle
 
 
 @contextlib.contextmanager
-def scheduler(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """A scheduler without workers: its file and its process."""
+def scheduler(folder: Path, deaths: int = 2) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A scheduler without workers: its file and its process.
+
+    A task may take `deaths` workers with it, not four: each of them takes seconds to come back.
+    """
     file = folder / "scheduler.json"
-    # A task may take two workers with it, not four: each of them takes seconds to come back.
-    settings = {**environment(), "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"}
+    allowed = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": str(deaths - 1)}
+    settings = {**environment(), **allowed}
     options = ["--port", "0", "--scheduler-file", str(file), "--no-dashboard"]
     with launched("dask_scheduler", *options, settings=settings) as process:
         until(lambda: file.exists() and file.stat().st_size, "the scheduler")
@@ -138,6 +141,20 @@ def test_what_kills_its_workers_is_named_and_stops_no_other(tmp_path: Path, addr
     assert {name for name in ("task 1", "task 2") if name in errors} == {"task 1", "task 2"}
     kept = {content["title"]: content["result"] for content in files(tmp_path).values()}
     assert kept == {f"task {k}": {"twice": 2 * k} for k in (0, 3)}
+
+
+def test_a_task_that_waited_at_a_worker_that_died_is_not_blamed(tmp_path: Path) -> None:
+    """dask hands a worker a task ahead, and would give that up with the one that killed it."""
+    with scheduler(tmp_path, deaths=1) as (file, _):
+        options = ["--scheduler-file", file, "--nworkers", "1", "--nthreads", "1"]
+        options += ["--no-dashboard", "--local-directory", str(tmp_path)]
+        with launched("dask_worker", *options, settings=environment()):
+            status, _, errors = finished(tmp_path, "--scheduler", file, "--what", "die", "ok", "ok")
+    assert (status, errors.count("\n")) == (1, 1)
+    assert "task 0" in errors
+    assert "1 worker died with it" in errors
+    kept = {content["title"]: content["result"] for content in files(tmp_path).values()}
+    assert kept == {f"task {k}": {"twice": 2 * k} for k in (1, 2)}
 
 
 def test_a_scheduler_that_is_lost_ends_the_run_in_one_line(tmp_path: Path) -> None:

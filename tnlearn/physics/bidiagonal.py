@@ -32,7 +32,7 @@ from tnlearn.physics.simd import LANES, load, store, total
 from tnlearn.physics.spectrum import LANES as WIDE
 from tnlearn.physics.spectrum import level_of, low_end, low_marks, smallest
 
-__all__ = ["BOND_FLOOR", "bidiagonal_windings", "scale_bonds"]
+__all__ = ["BOND_FLOOR", "bidiagonal_room", "bidiagonal_windings", "scale_bonds"]
 
 Array = NDArray[Any]
 
@@ -266,11 +266,21 @@ def _moments(
     result[2] = slack * cells if down < cells or up >= 0 else 0.0
 
 
+def bidiagonal_room(cells: int, shifts: Array) -> Array:
+    """Where `bidiagonal_windings` writes the factors of one chain.
+
+    numpy lets the system give large arrays huge pages, numba does not: of a chain of 10^6 cells
+    most of the time would be spent on a quarter of a million small ones.
+    """
+    room = np.empty(5 * cells * (shifts.shape[1] + LANES) + LANES)
+    return room[-room.ctypes.data % 64 // 8 :]  # rows begin where cache lines do
+
+
 @kernel
 def bidiagonal_windings(
     p: Array, r: Array, first: int, kept: int,
     levels: Array, counts: Array, shifts: Array, weights: Array, errors: Array,
-    value: Array, gap: Array, bound: Array, low: Array,
+    value: Array, gap: Array, bound: Array, low: Array, room: Array,
 ) -> None:  # fmt: skip
     """Winding numbers of a batch.
 
@@ -279,6 +289,7 @@ def bidiagonal_windings(
     poles shifts[j], weights[j] (padded) and their error.  Out, each (samples,):
     value, gap, bound (of the error, rounding left out), low (cut-off needed, or
     minus that where it is below the last level and the value means nothing).
+    room: for numbers in between, as `bidiagonal_room` says.
     """
     samples, cells = p.shape
     marks, deeper = low_marks()
@@ -290,11 +301,9 @@ def bidiagonal_windings(
     lowest = np.empty(lanes)
     u = np.empty(cells)
     v = np.empty(cells)
-    width = 0
-    e = rho = f = lam = g = np.empty((0, 0))
     result = np.empty(3)
-    s = np.empty(0)
-    c = np.empty(0)
+    s = np.empty(shifts.shape[1] + LANES)
+    c = np.empty(len(s))
     for i in range(samples):
         lane = i % lanes
         if lane == 0:
@@ -316,15 +325,8 @@ def bidiagonal_windings(
         poles = counts[level]
         n = poles + 1 if deflate else poles
         n = (n + LANES - 1) // LANES * LANES
-        if n > width or n < width - 16:
-            width = n
-            e = np.empty((cells, width))
-            rho = np.empty((cells, width))
-            f = np.empty((cells, width))
-            lam = np.empty((cells, width))
-            g = np.empty((cells, width))
-            s = np.empty(width)
-            c = np.empty(width)
+        five = room[: 5 * cells * n].reshape((5, cells, n))
+        e, rho, f, lam, g = five[0], five[1], five[2], five[3], five[4]
         answer = 0.0
         # What was left out comes first, then shifts from small to large.
         ahead = 1 if deflate else 0

@@ -81,12 +81,25 @@ def in_threads(work: Callable[[slice], None], samples: int, threads: int, group:
         work(slice(0, samples))
         return
     group = min(group, max(1, samples // (2 * threads)))
-    # Some pieces more than threads, since chains differ in cost.
-    step = -(-samples // (4 * threads * group)) * group
-    pieces = [slice(k, min(k + step, samples)) for k in range(0, samples, step)]
-    with ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(work, pieces):
-            pass
+    # Many pieces a thread, since chains differ in cost.
+    step = -(-samples // (16 * threads * group)) * group
+    pieces = iter([slice(k, min(k + step, samples)) for k in range(0, samples, step)])
+
+    def some() -> None:
+        try:
+            for piece in pieces:
+                work(piece)
+        except BaseException:
+            for _ in pieces:  # the others shall stop, too
+                pass
+            raise
+
+    # This thread works as well: one that only waited would be woken, and take a core, ever again.
+    with ThreadPoolExecutor(threads - 1) as pool:
+        others = [pool.submit(some) for _ in range(threads - 1)]
+        some()
+    for other in others:
+        other.result()
 
 
 @lru_cache(maxsize=32)
@@ -122,7 +135,7 @@ def bidiagonal_rswn(bands: Bands, window: float, tolerance: float, threads: int)
     A sample whose error bound misses the tolerance by far is computed again by
     the dense SVD where it has at most 4,096 cells.
     """
-    from tnlearn.physics.bidiagonal import bidiagonal_windings, scale_bonds
+    from tnlearn.physics.bidiagonal import bidiagonal_room, bidiagonal_windings, scale_bonds
     from tnlearn.physics.shortwindings import short_windings
 
     cells, samples = bands.cells, bands.samples
@@ -141,15 +154,18 @@ def bidiagonal_rswn(bands: Bands, window: float, tolerance: float, threads: int)
     p, r = np.empty((samples, cells)), np.empty((samples, cells - 1))
     value, gap, bound, low, norm, least = np.empty((6, samples))
     short = cells <= SHORT_CELLS
-    kernel = short_windings if short else bidiagonal_windings
 
     def work(part: slice) -> None:
         scale_bonds(
             diagonal[part], other[part], m in bands.bonds, down,
             p[part], r[part], norm[part], least[part],
         )  # fmt: skip
-        out = [a[part] for a in (value, gap, bound, low)]
-        kernel(p[part], r[part], first, kept, *ladder, *out)
+        out = value[part], gap[part], bound[part], low[part]
+        if short:
+            short_windings(p[part], r[part], first, kept, *ladder, *out)
+        else:
+            room = bidiagonal_room(cells, ladder[2])
+            bidiagonal_windings(p[part], r[part], first, kept, *ladder, *out, room)
 
     in_threads(work, samples, threads, group=256 if short else 16)
     bound += 16 * _EPS * cells

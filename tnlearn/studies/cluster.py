@@ -80,6 +80,20 @@ class Cluster:
 
     def each(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, Outcome]]:
         """Every task with what became of it, as it comes."""
+        accused = []
+        for task, outcome in self._done(tasks):
+            if isinstance(outcome, self._dask.KilledWorker):
+                accused.append(task)
+            else:
+                yield task, outcome
+        # dask also blames what a worker that died had not yet begun.  Alone, only a task that
+        # kills its workers is blamed again.
+        for task in accused:
+            for _, outcome in self._done([task]):
+                killed = isinstance(outcome, self._dask.KilledWorker)
+                yield task, _gave_up(outcome) if killed else outcome
+
+    def _done(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, Outcome]]:
         given = {}
         for place, task in enumerate(tasks):
             # The same task in two folders is two tasks for the scheduler.
@@ -143,12 +157,8 @@ class Cluster:
             found: Outcome = future.result()
             return found
         except self._dask.KilledWorker as error:
-            return TnlearnError(
-                f"{error.allowed_failures + 1} workers died with it, the last at "
-                f"{getattr(error.last_worker, 'address', error.last_worker)}: killed, or out of "
-                "memory. What was finished is kept: run the same command again, with more memory "
-                "a worker if it was short"
-            )
+            blamed: Exception = error
+            return blamed
         except TnlearnError:
             raise  # this worker cannot do any task
         except (CancelledError, OSError) as error:
@@ -199,6 +209,16 @@ class _Elsewhere:
                 (scratch / name).mkdir(parents=True, exist_ok=True)
             job = replace(job, folder=scratch / job.folder.name)
         return portable(attempt(job, task))
+
+
+def _gave_up(error: Any) -> TnlearnError:
+    deaths = error.allowed_failures + 1
+    return TnlearnError(
+        f"{deaths} worker{'s' if deaths > 1 else ''} died with it, the last at "
+        f"{getattr(error.last_worker, 'address', error.last_worker)}: killed, or out of memory. "
+        "What was finished is kept: run the same command again, with more memory a worker if it "
+        "was short"
+    )
 
 
 def _distributed() -> Any:

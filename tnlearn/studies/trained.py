@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from tnlearn.data.datasets import Dataset
 from tnlearn.errors import CheckpointError, ConfigError, FileError
+from tnlearn.files import claimed
 from tnlearn.studies.members import build_network, data_set, part_seed, shifted
 from tnlearn.training.fit import fit
 from tnlearn.training.fitted import Fitted, load
@@ -28,6 +30,9 @@ __all__ = [
     "trained",
     "training_config",
 ]
+
+# Seconds between two looks at what another process trains.
+PATIENCE = 0.5
 
 # Keys of a catalogue entry that do not decide what a member becomes.
 _WORDS = ("title", "family", "description", "members", "lr", "epochs")
@@ -169,13 +174,32 @@ def trained(config: Mapping[str, Any], store: Path) -> Fitted:
     kept["disorder"] = _strength(kept.get("disorder", 0.0))
     key = json.dumps({**config, "data": kept}, sort_keys=True)
     path = Path(store) / f"{hashlib.sha256(key.encode()).hexdigest()[:20]}.npz"
-    if path.exists():
-        try:
-            return load(path)
-        except CheckpointError:
-            pass
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(f"cannot make {path.parent}: {error.strerror or error}") from error
+    while (found := _kept(path)) is None:
+        with claimed(path.with_suffix(".lock")) as mine:
+            # Two tasks may want the same members at once: one trains them, the other waits.
+            if mine and (found := _kept(path)) is None:
+                found = _train(config)
+                found.save(path)
+        if found is not None:
+            break
+        time.sleep(PATIENCE)
+    return found
+
+
+def _kept(path: Path) -> Fitted | None:
+    try:
+        return load(path) if path.exists() else None
+    except CheckpointError:
+        return None
+
+
+def _train(config: Mapping[str, Any]) -> Fitted:
     train = part(config, "train")
-    fitted = fit(
+    return fit(
         build_network(config["network"], config["cells"], len(train.classes)),
         train,
         part(config, "validation"),
@@ -188,9 +212,3 @@ def trained(config: Mapping[str, Any], store: Path) -> Fitted:
         member_offset=config["offset"],
         progress=False,
     )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(f"cannot make {path.parent}: {error.strerror or error}") from error
-    fitted.save(path)
-    return fitted
