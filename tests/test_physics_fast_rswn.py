@@ -1,5 +1,7 @@
 """The linear-time winding numbers against the dense SVD."""
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -245,3 +247,17 @@ def test_a_window_of_the_whole_chain_reads_nothing_beyond_the_ends():
         del _
         value = tnl.winding(tnl.ssh(cells, 1.1, 1.0), "rswn", window=1.0).value
         assert abs(value[0]) < 1e-10
+
+
+def test_a_thread_that_fails_stops_the_others():
+    done = []
+
+    def work(part):
+        if part.start == 0:
+            raise ValueError("the first piece")
+        time.sleep(0.01)
+        done.append(part)
+
+    with pytest.raises(ValueError, match="the first piece"):
+        in_threads(work, 6400, 2, 8)
+    assert len(done) < 16

@@ -272,3 +272,11 @@ def test_twist_on_long_rings(complex_hoppings):
     both = twist.reliable & lyapunov.reliable
     assert both.mean() > 0.95
     np.testing.assert_array_equal(twist.integer[both], lyapunov.integer[both])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_chains_have_no_windings(method):
+    found = tnl.winding(tnl.ssh(12, 0.5, 1.0, samples=3, seed=0)[:0], method)
+    assert (len(found), found.method) == (0, method)
+    assert {a.shape for a in (found.value, found.integer, found.gap, found.error)} == {(0,)}
+    assert (found.reliable.dtype, found.integer.dtype) == (bool, np.int64)

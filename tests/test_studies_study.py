@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +22,7 @@ from tnlearn.studies.exact import trace_formula
 from tnlearn.studies.members import data_set
 from tnlearn.studies.study import PROFILES, STUDIES, load_study, read_profile, study
 from tnlearn.studies.trained import chunks, rate, trained, training_config
+from tnlearn.training.fit import fit
 
 TINY = """
 study = "exact"
@@ -239,6 +244,33 @@ def test_chunks_are_trained_once_and_are_parts_of_one_ensemble(
     )
     with pytest.raises(AssertionError, match="trained again"):
         trained({**config, "seed": 4}, tmp_path)
+
+
+def test_members_that_two_tasks_want_at_once_are_trained_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile = read_profile(load_study("exact"), written(tmp_path, TRAINING))
+    data = {"name": "ssh", "train": 48, "validation": 20, "test": 20}
+    config = training_config(profile, data, "quartic-single", 0, 2)
+    both = threading.Barrier(2)
+    begun: list[int] = []
+
+    def counted(*args: Any, **options: Any) -> Any:
+        begun.append(threading.get_ident())
+        time.sleep(1.0)  # so that the other one comes meanwhile
+        return fit(*args, **options)
+
+    monkeypatch.setattr("tnlearn.studies.trained.fit", counted)
+
+    def ask() -> Any:
+        both.wait()
+        return trained(config, tmp_path / "store").parameters["D"]
+
+    with ThreadPoolExecutor(2) as pool:
+        one, other = [future.result() for future in [pool.submit(ask) for _ in range(2)]]
+    assert len(begun) == 1
+    np.testing.assert_array_equal(one, other)
+    assert [path.suffix for path in (tmp_path / "store").iterdir()] == [".npz"]
 
 
 def test_a_damaged_chunk_is_trained_anew(tmp_path: Path) -> None:

@@ -140,6 +140,9 @@ def winding(
     else:
         source = check_block(as_numpy(chains_or_h))
         where = boundary or "open"
+    if not len(source):
+        none = np.empty(0)
+        return _assemble(method, [Part(none, none, none, none.astype(bool))])
     if method == "rswn":
         return _assemble("rswn", [_rswn(source, where, window, limit, workers)])
     given = source if isinstance(source, Chains) else hoppings_from_block(source, where)
