@@ -127,7 +127,9 @@ def claims_page(results: Mapping[str, Mapping[str, Any]], folder: str) -> str:
         for name, found in results.items()
     )
     rows = [
-        f"| {claim.words} | {claim.source} | {_joined(_said(results, claim))} |" for claim in CLAIMS
+        f"| {claim.words} | {claim.source} | {_joined(_said(results, claim))} "
+        f"| {_where(_said(results, claim))} |"
+        for claim in CLAIMS
     ]
     parts = [
         "# Claims and verdicts",
@@ -138,7 +140,8 @@ def claims_page(results: Mapping[str, Mapping[str, Any]], folder: str) -> str:
         "the sentence below it gives the deciding numbers.",
         made,
         "## In short",
-        "| claim | made by | verdict |\n|---|---|---|\n" + "\n".join(rows),
+        "| claim | made by | verdict | where it holds, and where not |\n|---|---|---|---|\n"
+        + "\n".join(rows),
         *(_section(results, claim) for claim in CLAIMS),
         "## Not measured",
         "The second summary also claims Chern numbers of two-dimensional lattices. "
@@ -167,6 +170,10 @@ def _joined(said: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
     if not words:
         return "not measured"
     return f"**{words[0]}**" if len(words) == 1 else "**depends on** what is asked"
+
+
+def _where(said: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+    return "; ".join(str(verdict.get("where", verdict["condition"])) for _, verdict in said)
 
 
 def _section(results: Mapping[str, Mapping[str, Any]], claim: Claim) -> str:

@@ -216,9 +216,15 @@ def _proxies(profile: Profile, own: Sequence[Mapping[str, Any]]) -> dict[str, An
         for test, (_, words) in TESTS.items()
     )
     names = _listed([str(row["network"]) for row in simpler])
+    where = "; ".join(
+        f"{words.partition(',')[0]}: {_listed(sides[test]['edges'])}"
+        for test, (_, words) in TESTS.items()
+    )
     return {
         "claim": "proxies",
         "verdict": verdict,
+        "where": f"nearer to the edge states than to the invariant with {where}; of "
+        f"{len(simpler)} accurate networks that are not the formula",
         "condition": f"networks that are symmetric or generic and right on at least "
         f"{100 * profile['threshold']:g} % of the clear chains ({names}); pairs answered rightly "
         "before; near means within half of the edge counter's share",
@@ -273,6 +279,8 @@ def _follow(profile: Profile, own: Sequence[Mapping[str, Any]]) -> dict[str, Any
     return {
         "claim": "audit-score",
         "verdict": verdict,
+        "where": f"{len(above)} of {len(trained)} networks do, {len(below)} are nearer to one "
+        f"answer to all{highest}",
         "condition": f"{profile['cells']} cells; references: {told}",
         "because": "by their 95 % intervals nearer to the invariant of each sample (1) than to "
         f"one answer to all (0.5): {_listed(above)}; nearer to one answer: {_listed(below)}"

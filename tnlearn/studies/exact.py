@@ -204,7 +204,7 @@ def _verdict(findings: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "claim": "exact-precise",
         "verdict": "supported" if double <= _ROUNDING else "not supported",
-        "condition": "the formula is meant, not the integer: a finite open chain has a real number",
+        "condition": "the formula is meant, a real number on a finite open chain, not the integer",
         "because": because,
     }
 

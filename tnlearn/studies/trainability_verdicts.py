@@ -335,9 +335,16 @@ def _mended(
         f"{_percent(*against['mended', 'map'])} anywhere and "
         f"{_percent(*against['mended', 'best'])} at the best rates"
     )
+    ahead = [
+        f"{words}: {100 * against['mended', key][0]:+.1f} points "
+        f"[{100 * against['mended', key][1]:.1f}, {100 * against['mended', key][2]:.1f}]"
+        for key, words in (("map", "anywhere on the map"), ("best", "at the best learning rate"))
+    ]
     return {
         "claim": "operator-mended",
         "verdict": word,
+        "where": f"success less that of {names['reference']}, "
+        + "; ".join(ahead).replace("-", "−"),
         "condition": f"validation accuracy of clean chains reaching {found['threshold']:g}; level "
         f"means at most {100 * margin:g} points behind, as the interval of the difference tells; "
         "under disorder see the rows on shifted chains",
