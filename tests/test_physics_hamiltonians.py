@@ -379,6 +379,42 @@ def test_a_kwant_system_without_an_end_or_unfinished_is_refused():
         tnl.winding(builder)
 
 
+def test_a_kwant_system_whose_functions_fail_says_why():
+    class Failing(System):
+        def hamiltonian_submatrix(self, *args, **options):
+            raise RuntimeError("in user code") from TypeError("missing argument: 't'")
+
+    with pytest.raises(ConfigError, match=r"missing argument: 't'; its parameters are given as"):
+        tnl.winding(Failing(FULL[0], PLACES))
+
+
+def test_a_real_system_of_kwant_is_labelled():
+    kwant = pytest.importorskip("kwant")
+    turned = np.array([[1.0, 1.0], [1.0, -1.0]]) / np.sqrt(2)
+    ends, inner, between = (
+        np.diag([1.0, -1.0]),
+        np.array([[0, 1], [1, 0]]),
+        np.array([[0, 1], [0, 0]]),
+    )
+    expected = tnl.winding(tnl.ssh(30, 0.4, 1.0)).value
+    for rotation in (np.eye(2), turned):
+        lattice = kwant.lattice.chain(norbs=2)
+        builder = kwant.Builder(chiral=rotation @ ends @ rotation)
+        turned_inner = rotation @ inner @ rotation
+
+        def within(site, t):
+            return t * turned_inner  # noqa: B023
+
+        for x in range(30):
+            builder[lattice(x)] = within
+        for x in range(29):
+            builder[lattice(x + 1), lattice(x)] = rotation @ between @ rotation
+        found = tnl.winding(builder.finalized(), params={"t": 0.4})
+        assert np.allclose(found.value, expected, rtol=0, atol=1e-10)
+        with pytest.raises(ConfigError, match="parameters are given as"):
+            tnl.winding(builder.finalized())
+
+
 def test_a_real_model_of_pythtb_is_labelled():
     pythtb = pytest.importorskip("pythtb")
     if not hasattr(pythtb, "tb_model"):

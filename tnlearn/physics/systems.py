@@ -80,8 +80,12 @@ def _kwant(system: Any, params: Mapping[str, Any] | None) -> System:
             params=values, sparse=True, return_norb=True
         )
         symmetry = system.discrete_symmetry(params=values)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"kwant refuses this system: {error}") from error
+    except Exception as error:  # value functions of the user's run here
+        why = " ".join(str(error.__cause__ or error).split())
+        raise ConfigError(
+            f"kwant cannot evaluate this system: {why}; its parameters are given as "
+            "params={name: value}"
+        ) from error
     try:
         places = np.array([np.asarray(site.pos, dtype=float) for site in system.sites])
         positions = np.repeat(places.reshape(len(places), -1), np.asarray(orbitals), axis=0)
