@@ -261,3 +261,12 @@ def test_a_thread_that_fails_stops_the_others():
     with pytest.raises(ValueError, match="the first piece"):
         in_threads(work, 6400, 2, 8)
     assert len(done) < 16
+
+
+def test_a_chain_that_needs_more_poles_gets_more_room(monkeypatch):
+    chains = tnl.ssh(90, 0.7, 1.0, 0.5, 0.5, samples=6, seed=2)
+    before = tnl.winding(chains)
+    monkeypatch.setattr("tnlearn.physics.bidiagonal.ROOMY", 0)
+    after = tnl.winding(chains)
+    assert np.allclose(after.value, before.value, rtol=0, atol=1e-13)
+    assert np.array_equal(after.reliable, before.reliable)

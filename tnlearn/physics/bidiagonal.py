@@ -40,6 +40,8 @@ Array = NDArray[Any]
 BOND_FLOOR = 1e-30
 # Outward steps a column and pole that cost as much as the moments: measured.
 BUDGET = 2.0
+# Poles, a multiple of LANES, for which there is room from the start.
+ROOMY = 40
 
 
 @strict_kernel
@@ -270,9 +272,10 @@ def bidiagonal_room(cells: int, shifts: Array) -> Array:
     """Where `bidiagonal_windings` writes the factors of one chain.
 
     numpy lets the system give large arrays huge pages, numba does not: of a chain of 10^6 cells
-    most of the time would be spent on a quarter of a million small ones.
+    most of the time would be spent on a quarter of a million small ones.  It is enough for nearly
+    all chains; the kernel makes more where one asks for more poles than that.
     """
-    room = np.empty(5 * cells * (shifts.shape[1] + LANES) + LANES)
+    room = np.empty(5 * cells * min(shifts.shape[1] + LANES, ROOMY) + LANES)
     return room[-room.ctypes.data % 64 // 8 :]  # rows begin where cache lines do
 
 
@@ -325,6 +328,8 @@ def bidiagonal_windings(
         poles = counts[level]
         n = poles + 1 if deflate else poles
         n = (n + LANES - 1) // LANES * LANES
+        if 5 * cells * n > len(room):
+            room = np.empty(5 * cells * n)
         five = room[: 5 * cells * n].reshape((5, cells, n))
         e, rho, f, lam, g = five[0], five[1], five[2], five[3], five[4]
         answer = 0.0

@@ -150,7 +150,7 @@ def bidiagonal_rswn(bands: Bands, window: float, tolerance: float, threads: int)
         # The mirror image of an upper bidiagonal block is lower bidiagonal.
         first = cells - first - kept
     ladder = pole_ladder(pole_error(tolerance, cells))
-    check_memory(f"the poles of {threads} chains of {cells} cells", threads * cells * 40 * 32)
+    check_memory(f"the poles of {threads} chains of {cells} cells", threads * cells * 40 * 40)
     p, r = np.empty((samples, cells)), np.empty((samples, cells - 1))
     value, gap, bound, low, norm, least = np.empty((6, samples))
     short = cells <= SHORT_CELLS
