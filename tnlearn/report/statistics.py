@@ -20,6 +20,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +68,11 @@ class Summary:
     def has_interval(self) -> bool:
         """Whether there are enough members for an interval."""
         return math.isfinite(self.low) and math.isfinite(self.high)
+
+    def numbers(self) -> dict[str, Any]:
+        """`value`, `low`, `high` and `members` as findings have them; ends that are not: None."""
+        low, high = (self.low, self.high) if self.has_interval else (None, None)
+        return {"value": self.mean, "low": low, "high": high, "members": self.count}
 
 
 @dataclass(frozen=True)

@@ -149,10 +149,7 @@ def _lost(
                 name,
                 kind="lost",
                 strength=strength,
-                value=s.mean,
-                low=s.low if s.has_interval else None,
-                high=s.high if s.has_interval else None,
-                members=s.count,
+                **s.numbers(),
                 unit="points",
             )
         )

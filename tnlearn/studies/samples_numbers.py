@@ -147,10 +147,7 @@ def _accuracies(profile: Profile, rows: Sequence[Mapping[str, Any]]) -> list[dic
                     ACCURATE,
                     f"accuracy, {how}",
                     row,
-                    value=s.mean,
-                    low=s.low if s.has_interval else None,
-                    high=s.high if s.has_interval else None,
-                    members=s.count,
+                    **s.numbers(),
                     family=family,
                     shift=how,
                     condition=f"{row['size']:,} chains, {row['steps']:,} steps; "
