@@ -75,7 +75,7 @@ def test_fewer_chains_are_the_first_of_more() -> None:
 
 def test_tasks_have_their_members_budgets_and_sizes(tmp_path: Path) -> None:
     chosen = load_study("samples")
-    few = '[few]\nnetworks = ["linear"]\nsizes = [64]\n\n[data]'
+    few = "[few]\nlinear = [64]\n\n[data]"
     text = TINY.replace("[data]", few, 1)
     made = chosen.tasks(read_profile(chosen, profile_in(tmp_path, text)))
     count: dict[tuple[str, int, int], int] = {}
@@ -98,6 +98,10 @@ def test_tasks_have_their_members_budgets_and_sizes(tmp_path: Path) -> None:
         (('rivals = ["linear"]', 'rivals = ["cnn"]'), UnknownNameError, "network in 'rivals'"),
         (("sizes = [32, 64]", "sizes = [8]"), ConfigError, "at least the batch size 16"),
         (("sizes = [32, 64]", "sizes = [32.5]"), ConfigError, "not 32.5"),
+        (("[data]", "[few]\nlinear = 64\n[data]"), ConfigError, "few.linear must be a list"),
+        (("[data]", "[few]\nlinear = []\n[data]"), ConfigError, "few.linear must be a list"),
+        (("[data]", "[few]\nlinear = [8]\n[data]"), ConfigError, "few.linear are numbers"),
+        (("[data]", "[few]\nlinaer = [64]\n[data]"), UnknownNameError, "network in 'few'"),
         (('"epochs"]', '"epoch"]'), UnknownNameError, "did you mean 'epochs'"),
     ],
 )

@@ -135,6 +135,7 @@ OTHER: list[tuple[dict[str, Any], str]] = [
     ({"clip": None}, r"training\.clip"),
     ({"dtype": "float64"}, r"training\.dtype"),
     ({"patience": 3}, r"training\.patience"),
+    ({"validate_every": 2}, r"training\.validate_every"),
     ({"member_offset": 1}, r"training\.member_offset"),
     ({"net": FakeNetwork(scale=0.2)}, r"network\.scale: 0\.3, now 0\.2"),
     ({"data": toy(121)}, r"data\.info\.samples: 120, now 121"),

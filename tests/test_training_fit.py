@@ -44,6 +44,17 @@ def test_it_learns_and_records() -> None:
     assert len(fitted) == 6
 
 
+@pytest.mark.parametrize("every", [2, 3, 5, 9])
+def test_validation_less_often_changes_nothing_else(every: int) -> None:
+    always, seldom = fit(epochs=5), fit(epochs=5, validate_every=every)
+    due = [(epoch + 1) % every == 0 or epoch == 4 for epoch in range(5)]
+    for name in ("validation_loss", "validation_accuracy"):
+        expected = np.where(due, always.history[name], np.nan)
+        assert np.array_equal(seldom.history[name], expected, equal_nan=True)
+    for name, values in always.parameters.items():
+        assert np.array_equal(seldom.parameters[name], values)
+
+
 def test_the_learning_rate_follows_half_a_cosine() -> None:
     fitted = fit(epochs=4, lr=0.02)
     expected = 0.02 * 0.5 * (1 + np.cos(np.pi * np.arange(4) / 4))
@@ -235,6 +246,8 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"weight_decay": 100.0, "lr": 0.1}, ConfigError, "weight_decay must be below 1"),
     ({"patience": 0}, ConfigError, "patience"),
     ({"patience": 2, "validation": None}, ConfigError, "give validation="),
+    ({"patience": 2, "validate_every": 3}, ConfigError, "give validate_every=1, not 3"),
+    ({"validate_every": 0}, ConfigError, "validate_every must be at least 1"),
     ({"member_offset": -1}, ConfigError, "member_offset"),
     ({"workers": 0}, ConfigError, "workers"),
     ({"workers": 2, "threads": 2}, ConfigError, "one thread each"),

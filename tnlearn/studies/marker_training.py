@@ -90,6 +90,7 @@ def trained_marker(config: Mapping[str, Any], store: Path | None = None) -> Fitt
         lr=config["lr"],
         seed=config["seed"],
         member_offset=config["offset"],
+        validate_every=config["epochs"],
         progress=False,
     )
     if path is not None:

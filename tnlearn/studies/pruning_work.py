@@ -242,14 +242,12 @@ def _one_retrained(
 def _masked(config: Mapping[str, Any]) -> Result:
     """A network trained from the start on a masked input, tested on the same mask."""
     training, mask = config["training"], config["mask"]
-    chains, held = (
-        masked(part(training, which), mask["how"], mask["kept"])
-        for which in ("train", "validation")
+    chains, test = (
+        masked(part(training, which), mask["how"], mask["kept"]) for which in ("train", "test")
     )
     fitted = fit(
         build_network(training["network"], training["cells"], len(chains.classes)),
         chains,
-        held,
         members=training["members"],
         epochs=training["epochs"],
         batch_size=training["batch_size"],
@@ -259,5 +257,4 @@ def _masked(config: Mapping[str, Any]) -> Result:
         member_offset=training["offset"],
         progress=False,
     )
-    test = masked(part(training, "test"), mask["how"], mask["kept"])
     return {"accuracy": fitted.accuracy(test)}

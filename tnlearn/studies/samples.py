@@ -31,7 +31,7 @@ _SCHEMA = {
     "shifts": "list",
     "sizes": "list",
     "elsewhere": "?int",
-    "few": {"?": True, "networks": "list", "sizes": "list"},
+    "few": "?table",
     "passes": "int",
     "budgets": "list",
     "ours": "list",
@@ -50,9 +50,9 @@ def epochs_at(entry: Mapping[str, Any], reference: int, size: int, passes: int) 
 
 
 def sizes_of(profile: Profile, name: str) -> list[int]:
-    """Numbers of chains a network is trained on; those of `few` are fewer."""
-    few = profile.get("few")
-    return list(few["sizes"] if few and name in few["networks"] else profile["sizes"])
+    """Numbers of chains a network is trained on: its own in the table `few`, or those of all."""
+    sizes: list[int] = profile.get("few", {}).get(name, profile["sizes"])
+    return sizes
 
 
 def tasks(profile: Profile) -> list[Task]:
@@ -63,18 +63,26 @@ def tasks(profile: Profile) -> list[Task]:
     for where, names in (
         ("ours", profile["ours"]),
         ("rivals", profile["rivals"]),
-        ("few", few.get("networks", ())),
+        ("few", few),
     ):
         for name in names:
             check_choice(f"network in {where!r}", name, profile["networks"])
-    for size in (*profile["sizes"], *few.get("sizes", ())):
-        whole = isinstance(size, int) and not isinstance(size, bool)
-        if not whole or size < profile["batch_size"]:
-            raise ConfigError(
-                f"sizes are numbers of training chains, at least the batch size "
-                f"{profile['batch_size']}, not {size!r}"
-            )
+    _check_sizes("sizes", profile["sizes"], profile["batch_size"])
+    for name, sizes in few.items():
+        _check_sizes(f"few.{name}", sizes, profile["batch_size"])
     return list(_trainings(profile))
+
+
+def _check_sizes(where: str, sizes: Any, least: int) -> None:
+    if not isinstance(sizes, list) or not sizes:
+        raise ConfigError(f"{where} must be a list of numbers of training chains, not {sizes!r}")
+    for size in sizes:
+        whole = isinstance(size, int) and not isinstance(size, bool)
+        if not whole or size < least:
+            raise ConfigError(
+                f"{where} are numbers of training chains, at least the batch size {least}, "
+                f"not {size!r}"
+            )
 
 
 def _trainings(profile: Profile) -> Iterator[Task]:

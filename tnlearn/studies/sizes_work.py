@@ -70,6 +70,7 @@ def trained_at(config: Config, store: Path) -> Fitted:
         lr=config["lr"],
         seed=config["seed"],
         member_offset=config["offset"],
+        validate_every=config["epochs"],
         progress=False,
     )
     try:

@@ -76,6 +76,7 @@ def _map(config: Config, folder: Path) -> Result:
         # Other numbers and another order of the data for every scale: cells are independent.
         seed=_seed_of(config["seed"], config["scale"]),
         member_offset=config["offset"] * len(rates),
+        validate_every=config["epochs"],
         progress=False,
     )
 
@@ -133,6 +134,7 @@ def _basin(config: Config, folder: Path) -> Result:
         lr=config["lr"],
         seed=seed,
         member_offset=config["offset"],
+        validate_every=config["epochs"],
         progress=False,
     )
     accuracy = np.where(fitted.failed >= 0, 0.0, fitted.history["validation_accuracy"][:, -1])

@@ -210,5 +210,6 @@ def _train(config: Mapping[str, Any]) -> Fitted:
         lr=config["lr"],
         seed=config["seed"],
         member_offset=config["offset"],
+        validate_every=config["epochs"],
         progress=False,
     )

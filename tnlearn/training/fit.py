@@ -52,6 +52,7 @@ def fit(
     schedule: Literal["cosine", "constant"] = "cosine",
     clip: float | None = 1.0,
     patience: int | None = None,
+    validate_every: int = 1,
     member_offset: int = 0,
     checkpoint_every: float = 15.0,
     progress: bool = True,
@@ -71,7 +72,7 @@ def fit(
         With a class head: logits (batch, classes).
     data, validation : Dataset, or list of Datasets
         States, labels (class indices) and classes.  All must have the same classes, in the same
-        order.  Validation loss and accuracy are recorded after every epoch.
+        order.  Validation loss and accuracy are recorded after every epoch (`validate_every`).
 
         With a list the samples of all its data sets are one training set.  Their lengths may
         differ, from each other and from that of `net`, which is built anew for each: it works
@@ -108,6 +109,10 @@ def fit(
     patience : int, optional
         Early stopping: a member whose validation loss has not fallen for this many epochs stops.
         Members then return to the parameters of their lowest validation loss.
+    validate_every : int
+        Epochs from one look at the validation data to the next; the last epoch always has one.
+        The history of the others is NaN.  Where only the end counts, ``validate_every=epochs``
+        saves the time; what is learned is the same.
     member_offset : int
         Number of the first member, so that an ensemble can be extended later.
     checkpoint_every : float
@@ -160,6 +165,7 @@ def fit(
         schedule=schedule,
         clip=clip,
         patience=patience,
+        validate_every=validate_every,
         member_offset=member_offset,
         dtype=dtype,
         complex=parts.complex or (held is not None and held.complex),

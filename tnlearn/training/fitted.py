@@ -48,7 +48,7 @@ class Fitted:
         Each (members, epochs), NaN after a member has failed or stopped: ``loss`` (mean over the
         epoch, nats), ``gradient`` (mean norm before clipping), ``lr`` (at the epoch's first
         step), ``seconds`` (a member's share), and where there was validation data
-        ``validation_loss`` and ``validation_accuracy``.
+        ``validation_loss`` and ``validation_accuracy`` (NaN in epochs that were not looked at).
     failed, stopped : int arrays (members,)
         Epoch (from 0) in which loss or gradient stopped being finite, or in which early stopping
         ended the member; -1 where this did not happen.

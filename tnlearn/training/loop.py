@@ -174,9 +174,10 @@ class Trainer:
             losses[step], norms[step] = loss, norm
         history["loss"][:, epoch] = losses.double().mean(0).numpy()
         history["gradient"][:, epoch] = norms.double().mean(0).numpy()
-        if self.validation is not None and self._shared is not None:
-            logits = block_logits(self._shared, block.parameters, self.validation.features)
-            loss, right = measure(logits, self.validation.labels)
+        held = self.validation if options.validates(epoch) else None
+        if held is not None and self._shared is not None:
+            logits = block_logits(self._shared, block.parameters, held.features)
+            loss, right = measure(logits, held.labels)
             history["validation_loss"][:, epoch] = loss.numpy()
             history["validation_accuracy"][:, epoch] = right.numpy()
             if options.patience is not None:

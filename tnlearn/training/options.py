@@ -34,6 +34,7 @@ class Options:
     schedule: str
     clip: float | None
     patience: int | None
+    validate_every: int
     member_offset: int
     dtype: str
     complex: bool
@@ -48,6 +49,10 @@ class Options:
     def ids(self) -> range:
         """Numbers of the members: what their seeds are made of."""
         return range(self.member_offset, self.member_offset + self.members)
+
+    def validates(self, epoch: int) -> bool:
+        """Whether the validation data is looked at after an epoch (from 0)."""
+        return (epoch + 1) % self.validate_every == 0 or epoch + 1 == self.epochs
 
     def compiled(self, net: Any, members: int, *, own: bool = False) -> Any:
         """The network as one function of this many members, in the precision of the run."""
@@ -127,6 +132,7 @@ def check_options(
     schedule: Any,
     clip: Any,
     patience: Any,
+    validate_every: Any,
     member_offset: Any,
     dtype: Any,
     complex: bool,
@@ -157,6 +163,7 @@ def check_options(
         schedule=check_choice("schedule", schedule, ("cosine", "constant")),
         clip=None if clip is None else real("clip", clip, above=True),
         patience=None if patience is None else whole("patience", patience, 1),
+        validate_every=whole("validate_every", validate_every, 1),
         member_offset=whole("member_offset", member_offset, 0),
         dtype=check_choice("dtype", dtype, ("float32", "float64")),
         complex=complex,
@@ -172,5 +179,10 @@ def check_options(
     if found.patience is not None and not validated:
         raise ConfigError(
             "patience stops a member on its validation loss: give validation=, or patience=None"
+        )
+    if found.patience is not None and found.validate_every > 1:
+        raise ConfigError(
+            f"patience needs the validation loss of every epoch: give validate_every=1, "
+            f"not {found.validate_every}, or patience=None"
         )
     return found
