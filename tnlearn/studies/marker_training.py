@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from tnlearn.data.datasets import Dataset
-from tnlearn.errors import CheckpointError, FileError, check_choice
+from tnlearn.errors import check_choice
 from tnlearn.models.scaling import scaling
 from tnlearn.networks.network import Network
 from tnlearn.studies.marker_data import training_sets
 from tnlearn.studies.members import build_network
-from tnlearn.training.fit import fit
-from tnlearn.training.fitted import Fitted, load
+from tnlearn.studies.trained import stored, train_chunk
+from tnlearn.training.fitted import Fitted
 
 __all__ = ["marker_network", "trained_marker"]
 
@@ -69,34 +67,11 @@ def trained_marker(config: Mapping[str, Any], store: Path | None = None) -> Fitt
     FileError
         If the store cannot be written.
     """
-    path = None
-    if store is not None:
-        key = json.dumps(["marker", config], sort_keys=True)
-        path = Path(store) / f"{hashlib.sha256(key.encode()).hexdigest()[:20]}.npz"
-        if path.exists():
-            try:
-                return load(path)
-            except CheckpointError:
-                pass
-    sets = training_sets(config["training"], "train", config["seed"])
-    fitted = fit(
-        marker_network(config["network"], config["cells"], sets),
-        sets,
-        training_sets(config["training"], "validation", config["seed"]),
-        members=config["members"],
-        epochs=config["epochs"],
-        batch_size=config["batch_size"],
-        batches=config["batches"],
-        lr=config["lr"],
-        seed=config["seed"],
-        member_offset=config["offset"],
-        validate_every=config["epochs"],
-        progress=False,
-    )
-    if path is not None:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise FileError(f"cannot make {path.parent}: {error.strerror or error}") from error
-        fitted.save(path)
-    return fitted
+
+    def train() -> Fitted:
+        recipe, seed = config["training"], config["seed"]
+        sets, held = (training_sets(recipe, part, seed) for part in ("train", "validation"))
+        network = marker_network(config["network"], config["cells"], sets)
+        return train_chunk(config, network, sets, held)
+
+    return train() if store is None else stored(Path(store), ["marker", config], train)

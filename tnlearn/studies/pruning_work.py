@@ -22,7 +22,7 @@ from tnlearn.studies.masks import masked
 from tnlearn.studies.members import build_network
 from tnlearn.studies.retraining import retrained
 from tnlearn.studies.tasks import Result, Task
-from tnlearn.studies.trained import part, shifted_part, store_of, trained
+from tnlearn.studies.trained import part, shifted_part, store_of, train_chunk, trained
 from tnlearn.studies.weights import (
     Singular,
     Weight,
@@ -34,7 +34,6 @@ from tnlearn.studies.weights import (
     weights_of,
     with_parameters,
 )
-from tnlearn.training.fit import fit
 from tnlearn.training.fitted import Fitted
 
 __all__ = ["work"]
@@ -245,16 +244,6 @@ def _masked(config: Mapping[str, Any]) -> Result:
     chains, test = (
         masked(part(training, which), mask["how"], mask["kept"]) for which in ("train", "test")
     )
-    fitted = fit(
-        build_network(training["network"], training["cells"], len(chains.classes)),
-        chains,
-        members=training["members"],
-        epochs=training["epochs"],
-        batch_size=training["batch_size"],
-        batches=training["batches"],
-        lr=training["lr"],
-        seed=training["seed"],
-        member_offset=training["offset"],
-        progress=False,
-    )
+    network = build_network(training["network"], training["cells"], len(chains.classes))
+    fitted = train_chunk(training, network, chains)
     return {"accuracy": fitted.accuracy(test)}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -12,14 +10,13 @@ from typing import Any
 import numpy as np
 
 from tnlearn.data.datasets import Dataset, dataset
-from tnlearn.errors import CheckpointError, ConfigError, FileError
+from tnlearn.errors import ConfigError
 from tnlearn.physics.invariants import winding
 from tnlearn.studies.members import build_network, part_seed
 from tnlearn.studies.tasks import Result
-from tnlearn.studies.trained import store_of
+from tnlearn.studies.trained import store_of, stored, train_chunk
 from tnlearn.training import metrics
-from tnlearn.training.fit import fit
-from tnlearn.training.fitted import Fitted, load
+from tnlearn.training.fitted import Fitted
 
 __all__ = ["WORK", "trained_at"]
 
@@ -35,7 +32,7 @@ def _chains(name: str, cells: int, samples: int, disorder: float, seed: int) -> 
 def trained_at(config: Config, store: Path) -> Fitted:
     """The members of a training configuration whose `cells` is a list of lengths.
 
-    Taken from the store, or trained now.  A file that cannot be read is made anew.
+    Taken from the store, or trained now.
 
     Raises
     ------
@@ -44,41 +41,18 @@ def trained_at(config: Config, store: Path) -> Fitted:
     FileError
         If the store cannot be written.
     """
-    key = json.dumps(config, sort_keys=True)
-    path = store / f"{hashlib.sha256(key.encode()).hexdigest()[:20]}.npz"
-    if path.exists():
-        try:
-            return load(path)
-        except CheckpointError:
-            pass
-    data, lengths = config["data"], config["cells"]
-    parts = {
-        part: [
-            _chains(data["name"], n, data[part], data["disorder"], part_seed(config["seed"], part))
-            for n in lengths
-        ]
-        for part in ("train", "validation")
-    }
-    fitted = fit(
-        build_network(config["network"], lengths[0], len(parts["train"][0].classes)),
-        parts["train"],
-        parts["validation"],
-        members=config["members"],
-        epochs=config["epochs"],
-        batch_size=config["batch_size"],
-        batches=config["batches"],
-        lr=config["lr"],
-        seed=config["seed"],
-        member_offset=config["offset"],
-        validate_every=config["epochs"],
-        progress=False,
-    )
-    try:
-        store.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(f"cannot make {store}: {error.strerror or error}") from error
-    fitted.save(path)
-    return fitted
+
+    def train() -> Fitted:
+        data, lengths = config["data"], config["cells"]
+        strength, seed = data["disorder"], config["seed"]
+        chains, held = (
+            [_chains(data["name"], n, data[part], strength, part_seed(seed, part)) for n in lengths]
+            for part in ("train", "validation")
+        )
+        network = build_network(config["network"], lengths[0], len(chains[0].classes))
+        return train_chunk(config, network, chains, held)
+
+    return stored(store, config, train)
 
 
 def _train(config: Config, folder: Path) -> Result:

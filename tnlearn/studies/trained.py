@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from tnlearn.data.datasets import Dataset
 from tnlearn.errors import CheckpointError, ConfigError, FileError
 from tnlearn.files import claimed
+from tnlearn.networks.network import Network
 from tnlearn.studies.members import build_network, data_set, part_seed, shifted
 from tnlearn.training.fit import fit
 from tnlearn.training.fitted import Fitted, load
@@ -27,6 +28,8 @@ __all__ = [
     "rate",
     "shifted_part",
     "store_of",
+    "stored",
+    "train_chunk",
     "trained",
     "training_config",
 ]
@@ -160,8 +163,6 @@ def store_of(folder: Path) -> Path:
 def trained(config: Mapping[str, Any], store: Path) -> Fitted:
     """The trained chunk of a training configuration; trained now if it is not in the store.
 
-    A file that cannot be read (cut short by a full disk, say) is trained anew.
-
     Raises
     ------
     ConfigError, UnknownNameError
@@ -172,17 +173,62 @@ def trained(config: Mapping[str, Any], store: Path) -> Fitted:
     # The test chains decide nothing about training.
     kept = {key: value for key, value in config["data"].items() if key not in ("test", "shifts")}
     kept["disorder"] = _strength(kept.get("disorder", 0.0))
-    key = json.dumps({**config, "data": kept}, sort_keys=True)
-    path = Path(store) / f"{hashlib.sha256(key.encode()).hexdigest()[:20]}.npz"
+
+    def train() -> Fitted:
+        chains = part(config, "train")
+        network = build_network(config["network"], config["cells"], len(chains.classes))
+        return train_chunk(config, network, chains, part(config, "validation"))
+
+    return stored(Path(store), {**config, "data": kept}, train)
+
+
+def train_chunk(config: Mapping[str, Any], network: Network, data: Any, held: Any = None) -> Fitted:
+    """Train the members of a training configuration; of validation chains only the end is known.
+
+    Parameters
+    ----------
+    config
+        ``members``, ``offset``, ``epochs``, ``batch_size``, ``batches``, ``lr``, ``seed``.
+    network, data, held
+        What is trained, and its training and validation chains, as `tnlearn.fit` takes them.
+    """
+    return fit(
+        network,
+        data,
+        held,
+        members=config["members"],
+        epochs=config["epochs"],
+        batch_size=config["batch_size"],
+        batches=config["batches"],
+        lr=config["lr"],
+        seed=config["seed"],
+        member_offset=config["offset"],
+        validate_every=config["epochs"],
+        progress=False,
+    )
+
+
+def stored(store: Path, content: Any, make: Callable[[], Fitted]) -> Fitted:
+    """The ensemble kept under the hash of `content` (as JSON), or ``make()``, kept from then on.
+
+    Where several processes want it at once, one makes it and the others wait.  A file that cannot
+    be read (cut short by a full disk, say) is made anew.
+
+    Raises
+    ------
+    FileError
+        If the store cannot be written.
+    """
+    key = json.dumps(content, sort_keys=True)
+    path = store / f"{hashlib.sha256(key.encode()).hexdigest()[:20]}.npz"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        store.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise FileError(f"cannot make {path.parent}: {error.strerror or error}") from error
+        raise FileError(f"cannot make {store}: {error.strerror or error}") from error
     while (found := _kept(path)) is None:
         with claimed(path.with_suffix(".lock")) as mine:
-            # Two tasks may want the same members at once: one trains them, the other waits.
             if mine and (found := _kept(path)) is None:
-                found = _train(config)
+                found = make()
                 found.save(path)
         if found is not None:
             break
@@ -195,21 +241,3 @@ def _kept(path: Path) -> Fitted | None:
         return load(path) if path.exists() else None
     except CheckpointError:
         return None
-
-
-def _train(config: Mapping[str, Any]) -> Fitted:
-    train = part(config, "train")
-    return fit(
-        build_network(config["network"], config["cells"], len(train.classes)),
-        train,
-        part(config, "validation"),
-        members=config["members"],
-        epochs=config["epochs"],
-        batch_size=config["batch_size"],
-        batches=config["batches"],
-        lr=config["lr"],
-        seed=config["seed"],
-        member_offset=config["offset"],
-        validate_every=config["epochs"],
-        progress=False,
-    )
