@@ -153,11 +153,12 @@ def test_findings_and_verdicts(finished):
     found = results(finished)
     assert {f["claim"] for f in found["findings"]} == {"proxies", "audit-score"}
     ends = [f for f in found["findings"] if f["name"] == TESTS["ends"][1]]
-    assert [f["network"] for f in ends][:3] == ["quartic", "symmetric-dense", "linear"]
+    titles = ["RSWN quartic", "Dense on q²", "Linear"]
+    assert [f["network"] for f in ends][:3] == titles
     row = chosen(found, "symmetric-dense")
     rows = {one["name"]: one for one in row["record"]["rows"]}
     means = np.mean([rows[name]["follows"]["value"] for name in TESTS["ends"][0]])
-    value = next(f["value"] for f in ends if f["network"] == "symmetric-dense")
+    value = next(f["value"] for f in ends if f["network"] == titles[1])
     assert value == pytest.approx(1 - means, abs=2e-5)
     for finding in found["findings"]:
         assert finding["low"] is None or finding["low"] <= finding["value"] <= finding["high"]

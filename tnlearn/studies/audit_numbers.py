@@ -185,7 +185,7 @@ def _finding(
     return {
         "claim": claim,
         "name": name,
-        "network": row["network"],
+        "network": row["title"],
         "data": data,
         **found,
         "members": row["members"],
@@ -203,6 +203,11 @@ def _proxies(profile: Profile, own: Sequence[Mapping[str, Any]]) -> dict[str, An
     """
     simpler = [row for row in own if row["family"] in _SIMPLER and row["accurate"]]
     sides = {test: _sides([_counter(own), *simpler], test) for test in TESTS}
+    titles = {row["network"]: str(row["title"]) for row in simpler}
+    near = {
+        test: {side: _listed([titles[name] for name in names]) for side, names in found.items()}
+        for test, found in sides.items()
+    }
     decided = {side for found in sides.values() for side, names in found.items() if names}
     verdict = "depends on"
     if decided in ({"edges"}, {"invariant"}):
@@ -210,15 +215,12 @@ def _proxies(profile: Profile, own: Sequence[Mapping[str, Any]]) -> dict[str, An
     counted = {test: _percent(found["right"]) for test, found in _counter(own)["tests"].items()}
     because = "; ".join(
         f"{words} in {counted[test]} of the pairs for a counter of edge states; nearer to it: "
-        f"{_listed(sides[test]['edges'])}; nearer to the invariant: "
-        f"{_listed(sides[test]['invariant'])}"
-        + (f"; undecided: {_listed(sides[test]['undecided'])}" if sides[test]["undecided"] else "")
+        f"{near[test]['edges']}; nearer to the invariant: {near[test]['invariant']}"
+        + (f"; undecided: {near[test]['undecided']}" if sides[test]["undecided"] else "")
         for test, (_, words) in TESTS.items()
     )
-    names = _listed([str(row["network"]) for row in simpler])
     where = "; ".join(
-        f"{words.partition(',')[0]}: {_listed(sides[test]['edges'])}"
-        for test, (_, words) in TESTS.items()
+        f"{words.partition(',')[0]}: {near[test]['edges']}" for test, (_, words) in TESTS.items()
     )
     return {
         "claim": "proxies",
@@ -226,8 +228,8 @@ def _proxies(profile: Profile, own: Sequence[Mapping[str, Any]]) -> dict[str, An
         "where": f"nearer to the edge states than to the invariant with {where}; of "
         f"{len(simpler)} accurate networks that are not the formula",
         "condition": f"networks that are symmetric or generic and right on at least "
-        f"{100 * profile['threshold']:g} % of the clear chains ({names}); pairs answered rightly "
-        "before; near means within half of the edge counter's share",
+        f"{100 * profile['threshold']:g} % of the clear chains ({_listed([*titles.values()])}); "
+        "pairs answered rightly before; near means within half of the edge counter's share",
         "because": because,
         "sides": sides,
     }
@@ -261,8 +263,8 @@ def _side(found: Mapping[str, float | None], border: float | None) -> str:
 def _follow(profile: Profile, own: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Whether the networks are nearer to the invariant (1) than to one answer to all (½)."""
     trained = [row for row in own if row["trained"] and row["score"]["value"] is not None]
-    above = [r["network"] for r in trained if (r["score"]["low"] or 0.0) > _HALFWAY]
-    below = [r["network"] for r in trained if (r["score"]["high"] or 1.0) < _HALFWAY]
+    above = [str(r["title"]) for r in trained if (r["score"]["low"] or 0.0) > _HALFWAY]
+    below = [str(r["title"]) for r in trained if (r["score"]["high"] or 1.0) < _HALFWAY]
     verdict = "depends on"
     if trained and len(trained) in (len(above), len(below)):
         verdict = "supported" if above else "not supported"
@@ -275,7 +277,7 @@ def _follow(profile: Profile, own: Sequence[Mapping[str, Any]]) -> dict[str, Any
     best = max(trained, key=lambda row: row["score"]["value"], default=None)
     highest = ""
     if best:
-        highest = f"; the highest score is {best['score']['value']:.3f} ({best['network']})"
+        highest = f"; the highest score is {best['score']['value']:.3f} ({best['title']})"
     return {
         "claim": "audit-score",
         "verdict": verdict,

@@ -124,7 +124,8 @@ def _masked(profile: Profile, done: list[tuple[Task, Result]]) -> Any:
                 ]
                 for k in kept
             ]
-            yield {"network": name, "how": how, "kept": kept, "accuracy": rows}
+            title = profile["entries"][name]["title"]
+            yield {"network": name, "title": title, "how": how, "kept": kept, "accuracy": rows}
 
 
 def _smallest_input(row: dict[str, Any], whole: Sequence[float]) -> None:

@@ -60,7 +60,7 @@ def edges_verdict(
     inputs = [row for row in masked if row["smallest"] is not None]
     if inputs:
         because += ". Smallest inputs within one point, trained on them alone: " + "; ".join(
-            f"{row['smallest']} {MASKS[row['how']].title} ({row['network']})" for row in inputs
+            f"{row['smallest']} {MASKS[row['how']].title} ({row['title']})" for row in inputs
         )
     condition = "; ".join(
         f"{_WORDS[kind]}: {', '.join(titles)}" for kind, titles in found.items() if titles
