@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,10 @@ from tnlearn.physics.invariants import winding
 from tnlearn.report.claims import CLAIMS, VERDICTS, claims_page, read_results, write_claims
 from tnlearn.report.collect import collect
 from tnlearn.studies.exact import trace_formula
+from tnlearn.studies.folder import claim
 from tnlearn.studies.members import data_set
+from tnlearn.studies.profile import WORKERS
+from tnlearn.studies.status import status
 from tnlearn.studies.study import PROFILES, STUDIES, load_study, read_profile, study
 from tnlearn.studies.trained import chunks, rate, trained, training_config
 from tnlearn.training.fit import fit
@@ -92,6 +96,30 @@ def numbers(out: Path) -> dict[str, object]:
     return {k: v for k, v in results.items() if k not in ("seconds", "environment", "command")}
 
 
+def test_the_status_counts_what_is_done(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    profile = finished / "config.toml"
+    tasks = sorted((finished / "tasks").glob("*.json"))
+    (row,) = status("exact", profile, finished)
+    assert (row.study, row.kind) == ("exact", "exact-precision")
+    assert row.tasks == row.done == len(tasks) > 1
+    copied = tmp_path / "run"
+    shutil.copytree(finished, copied)
+    (copied / "tasks" / tasks[0].name).write_text("{}")  # damaged: to be done again
+    assert status("exact", profile, copied)[0].done == len(tasks) - 1
+    assert (
+        main(["study", "exact", "--profile", str(profile), "--out", str(copied), "--status"]) == 0
+    )
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.split() == ["all", str(len(tasks) - 1), str(len(tasks))]
+    empty = tmp_path / "nothing"
+    assert [row.done for row in status("all", "quick", empty)] == [0] * len(status("all"))
+    assert not empty.exists()
+    with pytest.raises(ConfigError, match="a profile is of one study"):
+        status("all", profile)
+
+
 # ------------------------------------------------------------------ profiles
 
 
@@ -114,6 +142,16 @@ def test_shipped_profiles_are_as_their_study_expects(name: str, profile: str) ->
     # All that decides a result is in the task, as JSON holds it.
     for task in tasks:
         assert json.loads(json.dumps(task.config)) == task.config
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_the_configuration_that_a_run_leaves_is_a_profile(name: str, tmp_path: Path) -> None:
+    chosen = load_study(name)
+    read = read_profile(chosen, "hour", seed=7, members=5, workers=3)
+    claim(tmp_path, read, "a run", ())
+    again = read_profile(chosen, tmp_path / "config.toml")
+    assert again["workers"] == WORKERS  # they decide no result, and are not kept
+    assert [t.key for t in chosen.tasks(again)] == [t.key for t in chosen.tasks(read)]
 
 
 @pytest.mark.parametrize(

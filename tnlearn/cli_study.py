@@ -48,6 +48,11 @@ def add(
         metavar="I/N",
         help="do only share I of N of the tasks, for job arrays; no report is written",
     )
+    parser.add_argument(
+        "--status",
+        action="store_true",
+        help="say how many tasks there are and how many are done, and stop",
+    )
     parser.set_defaults(call=_study)
     return parser
 
@@ -98,8 +103,26 @@ def _part(text: str) -> tuple[int, int]:
     raise argparse.ArgumentTypeError(f"{text!r} is not a share such as 1/4, 2/4, 3/4 or 4/4")
 
 
+def _status(options: argparse.Namespace) -> int:
+    """Print a line for each kind of task, and one for all."""
+    from tnlearn.studies.status import status
+
+    rows = status(
+        options.name, options.profile, options.out, seed=options.seed, members=options.members
+    )
+    tasks, done = sum(row.tasks for row in rows), sum(row.done for row in rows)
+    width = max(len(row.kind) for row in rows)
+    print(f"{'task':{width}}  {'done':>6}  {'of':>6}")
+    for row in rows:
+        print(f"{row.kind:{width}}  {row.done:6,}  {row.tasks:6,}")
+    print(f"{'all':{width}}  {done:6,}  {tasks:6,}")
+    return 0
+
+
 def _study(options: argparse.Namespace) -> int:
-    """Run or resume a study and say where the report is."""
+    """Run or resume a study and say where the report is, or how far it is."""
+    if options.status:
+        return _status(options)
     from tnlearn.studies.study import study
 
     done = study(

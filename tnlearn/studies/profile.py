@@ -13,9 +13,13 @@ from typing import Any
 
 from tnlearn.errors import ConfigError, FileError, check_choice
 
-__all__ = ["NETWORK", "SHIPPED", "check_table", "load_profile", "read_toml", "to_toml"]
+__all__ = ["NETWORK", "SHIPPED", "WORKERS", "check_table", "load_profile", "read_toml", "to_toml"]
 
 SHIPPED = ("quick", "paper")
+
+# Processes where a profile does not say how many, as the config.toml of a run does not: they decide
+# no result.
+WORKERS = 2
 
 Profile = dict[str, Any]
 Schema = Mapping[str, Any]
@@ -95,6 +99,7 @@ def load_profile(
         If it is not TOML, or a key is unknown, missing or of the wrong type.
     """
     profile = read_toml(given, {name: f"{name}.toml" for name in SHIPPED})
+    profile.setdefault("workers", WORKERS)
     check_table(profile, _SCHEMA)
     if seed is not None:
         profile["seed"] = seed

@@ -18,10 +18,19 @@ from tnlearn.errors import ConfigError, check_choice
 from tnlearn.report.study import Page, write_page
 from tnlearn.studies.environment import environment
 from tnlearn.studies.folder import claim
-from tnlearn.studies.profile import NETWORK, Profile, check_table, read_toml
+from tnlearn.studies.profile import NETWORK, WORKERS, Profile, check_table, read_toml
 from tnlearn.studies.tasks import Result, Task, read_json, run_tasks, write_json
 
-__all__ = ["PROFILES", "STUDIES", "Study", "load_study", "read_profile", "study"]
+__all__ = [
+    "PROFILES",
+    "STUDIES",
+    "Study",
+    "folder_of",
+    "load_study",
+    "read_profile",
+    "read_studies",
+    "study",
+]
 
 FORMAT = "tnlearn-study/1"
 
@@ -118,6 +127,7 @@ def read_profile(
         If it cannot be read, or is not as the study expects it.
     """
     profile = read_toml(given, {name: f"{chosen.name}-{name}.toml" for name in PROFILES})
+    profile.setdefault("workers", WORKERS)
     catalogue: dict[str, Any] = read_toml("quick", {"quick": "quick.toml"})["networks"]
     entries = {name: dict(entry) for name, entry in catalogue.items()}
     added = profile.pop("entries", {})
@@ -188,25 +198,41 @@ def study(
     FileError, CheckpointError
         If the folder cannot be used, or holds something else; nothing in it is changed then.
     """
-    label = Path(profile).stem
-    folder = Path(out) if out is not None else Path(f"study-{name}-{label}")
+    folder = folder_of(name, profile, out)
     how: dict[str, Any] = {"progress": progress}
     how |= {} if scheduler is None else {"scheduler": scheduler}
     how |= {} if part is None else {"part": part}
     overrides = {"seed": seed, "members": members, "workers": workers}
-    if name != "all":
-        chosen = load_study(name)
-        read = read_profile(chosen, profile, **overrides)
-        command = _command(name, profile, folder, overrides)
-        return _run(chosen, read, folder, folder, command, how)
-    every = [load_study(one) for one in STUDIES]
-    if str(profile).endswith(".toml"):
-        raise ConfigError("a profile is of one study: with 'all', name one of the shipped profiles")
-    profiles = [read_profile(one, profile, **overrides) for one in every]
+    every = read_studies(name, profile, **overrides)
     command = _command(name, profile, folder, overrides)
-    for one, read in zip(every, profiles, strict=True):
+    if name != "all":
+        return _run(*every[0], folder, folder, command, how)
+    for one, read in every:
         _run(one, read, folder / one.name, folder, command, how)
     return None if part is not None else folder
+
+
+def folder_of(name: str, profile: str | Path, out: str | Path | None) -> Path:
+    """The folder of a run: `out`, or ``study-NAME-PROFILE``."""
+    return Path(out) if out is not None else Path(f"study-{name}-{Path(profile).stem}")
+
+
+def read_studies(
+    name: str, profile: str | Path, **overrides: int | None
+) -> list[tuple[Study, Profile]]:
+    """The study of that name, or all of them for ``"all"``, each with its profile.
+
+    Raises
+    ------
+    FileError, ConfigError, UnknownNameError
+        As `load_study` and `read_profile`, and if a file is given as the profile of all.
+    """
+    if name != "all":
+        chosen = load_study(name)
+        return [(chosen, read_profile(chosen, profile, **overrides))]
+    if str(profile).endswith(".toml"):
+        raise ConfigError("a profile is of one study: with 'all', name one of the shipped profiles")
+    return [(one, read_profile(one, profile, **overrides)) for one in map(load_study, STUDIES)]
 
 
 def _run(
