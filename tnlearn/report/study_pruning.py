@@ -56,8 +56,8 @@ def page(results: Mapping[str, Any], folder: Path) -> Page:
                 save(cut(results), figures / "together.png"),
                 "Every weight keeps the same share of its norm² (of "
                 f"{listed([f'{share:g}' for share in config['shares']])}), biases are kept. "
-                "Dashed, hollow: as it was cut. Solid: trained on. Large black marks: the complex "
-                "networks, whole. A weight of rank r counts r (rows + columns) numbers, at most "
+                "Dashed, hollow: as it was cut. Solid: trained on. Black: the complex networks; "
+                "large: whole. A weight of rank r counts r (rows + columns) numbers, at most "
                 "all its entries.",
                 "Accuracy against the numbers kept",
             ),

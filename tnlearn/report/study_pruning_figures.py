@@ -78,7 +78,7 @@ def ranks(results: Mapping[str, Any]) -> Figure:
 
 
 def cut(results: Mapping[str, Any]) -> Figure:
-    """Accuracy against numbers kept, a panel a shift, a line a network; complex ones as marks."""
+    """Accuracy against numbers kept, a panel a shift, a line a network; complex ones in black."""
     config = results["config"]
     made, axes = figure(1, len(config["shifts"]), 5.6, sharey=True)
     whole = [name for name in config["complex"] if name in results["networks"]]
@@ -87,14 +87,15 @@ def cut(results: Mapping[str, Any]) -> Figure:
         for index, name in enumerate(lines):
             _cut_line(ax, results, name, how, index)
         for index, name in enumerate(whole):
+            black = {"color": BLACK, "marker": _COMPLEX[index % len(_COMPLEX)]}
+            _cut_line(ax, results, name, how, index, **black)
             found = summary(results["networks"][name]["accuracy"][how])
             arms = [[found.mean - found.low], [found.high - found.mean]]
             ax.errorbar(
                 [results["networks"][name]["size"]],
                 [found.mean],
                 yerr=arms if found.has_interval else None,
-                color=BLACK,
-                marker=_COMPLEX[index % len(_COMPLEX)],
+                **black,
                 markersize=10,
                 linestyle="none",
                 capsize=3,
@@ -114,7 +115,9 @@ def cut(results: Mapping[str, Any]) -> Figure:
     return made
 
 
-def _cut_line(ax: Any, results: Mapping[str, Any], name: str, how: str, index: int) -> None:
+def _cut_line(
+    ax: Any, results: Mapping[str, Any], name: str, how: str, index: int, **style: Any
+) -> None:
     network = results["networks"][name]
     again = network.get("retrained", {}).get("together")
     for together, dashed in ((network["together"], True), (again, False)):
@@ -122,7 +125,7 @@ def _cut_line(ax: Any, results: Mapping[str, Any], name: str, how: str, index: i
             continue
         numbers = np.array(together["numbers"], dtype=float).mean(axis=0)
         label = _title(results, name) if dashed else ""
-        line(ax, numbers, together["accuracy"][how], index, label=label, dashed=dashed)
+        line(ax, numbers, together["accuracy"][how], index, label=label, dashed=dashed, **style)
 
 
 def masks(results: Mapping[str, Any]) -> Figure:
