@@ -25,6 +25,7 @@ from tnlearn.studies.masks import MASKS, masked
 from tnlearn.studies.members import build_network
 from tnlearn.studies.merging import chosen_members, merged_chunks
 from tnlearn.studies.profile import read_toml
+from tnlearn.studies.pruning_numbers import rank_finding
 from tnlearn.studies.pruning_verdicts import edges_verdict, shallow_verdict
 from tnlearn.studies.retraining import retrained
 from tnlearn.studies.study import load_study, read_profile, study
@@ -565,6 +566,23 @@ def rank(key: str, smallest: int | None) -> dict[str, Any]:
 def test_verdict_on_edges(features: list[dict[str, Any]], verdict: str) -> None:
     found = edges_verdict({"a": {}, "b": {}}, features, [])
     assert found[0]["verdict"] == verdict
+
+
+def test_the_mean_rank_is_not_that_of_the_members_whose_rank_is_known() -> None:
+    profile = read_profile(load_study("pruning"), "hour")
+    weight = {"name": "D", "rows": 20, "columns": 20}
+
+    def found(members: list[int | None]) -> dict[str, Any]:
+        smallest = {"mean": 6, "members": members}
+        return rank_finding(profile, "quartic", weight, "retrained", smallest)
+
+    known = found([4, 6])
+    assert (known["value"], known["members"]) == (5.0, 2)
+    assert known["low"] < 5.0 < known["high"]
+    censored = found([4, None, None])
+    assert censored["value"] is censored["low"] is censored["high"] is None
+    assert (censored["members"], censored["rank"]) == (3, 6)
+    assert "2 members need a larger rank" in censored["condition"]
 
 
 @pytest.mark.parametrize(

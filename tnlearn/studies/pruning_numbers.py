@@ -18,7 +18,7 @@ from tnlearn.studies.success import ABOVE_GUESSING, learned_at_all
 from tnlearn.studies.tasks import Result, Task
 from tnlearn.studies.weights import POINT, smallest_rank
 
-__all__ = ["assemble", "smallest_cut"]
+__all__ = ["assemble", "rank_finding", "smallest_cut"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -194,7 +194,7 @@ def _features(profile: Profile, networks: Mapping[str, Any]) -> list[dict[str, A
                 ("retrained", retrained.get(weight["name"])),
             ):
                 if mine is not None:
-                    found.append(_rank_finding(profile, name, weight, words, mine["smallest"]))
+                    found.append(rank_finding(profile, name, weight, words, mine["smallest"]))
         for words, where in (("as it was cut", network), ("retrained", again)):
             cut = where.get("together", {})
             if cut.get("smallest") is None:
@@ -217,21 +217,26 @@ def _features(profile: Profile, networks: Mapping[str, Any]) -> list[dict[str, A
     return found
 
 
-def _rank_finding(
+def rank_finding(
     profile: Profile,
     name: str,
     weight: Mapping[str, Any],
     words: str,
     smallest: Mapping[str, Any],
 ) -> dict[str, Any]:
+    """The finding on the smallest rank of a weight; no mean where that of a member is not known."""
     s = summary(smallest["members"], share=False)
+    # The members whose rank is known are those of low rank: their mean would say too little.
+    numbers = {**s.numbers(), "members": s.count + s.missing}
+    if s.missing:
+        numbers |= dict.fromkeys(("value", "low", "high"))
     mean = smallest["mean"]
     return _finding(
         "pruning-edges",
         f"smallest rank of {weight['name']} within one point, {words}",
         name,
         profile,
-        **s.numbers(),
+        **numbers,
         kind="rank",
         weight=weight["name"],
         rank=mean,
