@@ -16,7 +16,7 @@ NETWORKS: dict[str, tuple[str, str, int, tuple[float, ...], int]] = {
     "sublattice": ("RSWN sublattice", "rswn", 8, (0.94, 0.88, 0.81, 0.69, 0.60), 1892),
     "quartic": ("RSWN quartic", "rswn", 8, (0.972, 0.921, 0.858, 0.731, 0.64), 1748),
     "lowrank": ("RSWN low rank", "rswn", 8, (0.955, 0.90, 0.83, 0.70, 0.61), 788),
-    "position": ("RSWN quartic (D of position)", "rswn", 8, (0.951, 0.91, 0.85, 0.74, 0.66), 296),
+    "position": ("RSWN quartic, D of position", "rswn", 8, (0.951, 0.91, 0.85, 0.74, 0.66), 296),
     "products": ("Gauge-invariant products", "symmetric", 8, (0.93, 0.85, 0.74, 0.6, 0.5), 25732),
     "dense-q2": ("Dense on q²", "symmetric", 8, (0.973, 0.915, 0.86, 0.74, 0.65), 12932),
     "conv-q2": ("Convolution on q²", "symmetric", 3, (0.965, 0.93, 0.87, 0.77, 0.69), 3300),

@@ -50,7 +50,7 @@ def test_two_networks_may_be_the_best():
 
     first = made(split)[0]
     assert "RSWN quartic, reaches" in first
-    assert "the best at disorder 0.5 is “RSWN quartic (D of position)” with 98.5 %" in first
+    assert "the best at disorder 0.5 is “RSWN quartic, D of position” with 98.5 %" in first
 
 
 def test_ahead_level_and_behind_are_told_apart():

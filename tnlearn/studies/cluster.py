@@ -31,6 +31,8 @@ from tnlearn.studies.results import Task
 __all__ = ["Cluster"]
 
 CONNECT_SECONDS = 30
+# Loggers of dask in this process that print a traceback when the scheduler goes away.
+_TALKATIVE = ("distributed.client", "distributed.batched")
 # What decides a number, or whether machines understand each other.
 PACKAGES = ("tnlearn", "numpy", "scipy", "numba", "torch", "quimb", "cotengra", "distributed")
 _MARK = ".folder"
@@ -136,7 +138,8 @@ class Cluster:
 
     def _connect(self, address: str) -> Any:
         # What goes wrong with the connection is told in one line, where it ends the run.
-        logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
+        for name in _TALKATIVE:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         with warnings.catch_warnings():
             # Versions are compared below, those of tnlearn and torch among them.
             mismatch = importlib.import_module("distributed.versions").VersionMismatchWarning
