@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from tnlearn import files
 from tnlearn.errors import (
@@ -398,16 +399,24 @@ def test_many_claim_and_one_gets_it(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def blas_threads() -> list[int]:
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+
 def threads_of(task: Task, folder: Path) -> dict[str, Any]:
-    return {"threads": torch.get_num_threads()}
+    return {"torch": torch.get_num_threads(), "blas": blas_threads()}
 
 
-def test_a_task_has_one_thread(tmp_path: Path) -> None:
+def test_a_task_has_one_thread_of_torch_and_of_blas(tmp_path: Path) -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        found = run(numbers(1), tmp_path, threads_of)
+        with threadpool_limits(limits=2, user_api="blas"):
+            outside = blas_threads()
+            (found,) = run(numbers(1), tmp_path, threads_of).values()
+            assert blas_threads() == outside
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
-    assert list(found.values()) == [{"threads": 1}]
+    assert set(outside) == {2}
+    assert found == {"torch": 1, "blas": [1] * len(outside)}

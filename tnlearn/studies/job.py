@@ -53,12 +53,15 @@ class Job:
 
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
-    # Tasks share the cores among themselves; and sums are taken in the same order everywhere.
+    # Tasks share the cores among themselves; and sums are taken in the same order everywhere,
+    # also those of numpy's BLAS where a task is done in the process that asked for it.
     import torch
+    from threadpoolctl import threadpool_limits
 
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        with threadpool_limits(limits=1, user_api="blas"):
+            yield
     finally:
         torch.set_num_threads(before)
