@@ -210,6 +210,8 @@ def _sensitive(
     exact = profile["verdicts"]["exact"]
     for name in [*exact, *profile["verdicts"]["others"]]:
         found, cells = _mapped(numbers, name)
+        if len(found["scales"]) < 2:
+            continue  # a map of one scale says nothing of scales
         title = profile["entries"][name]["title"]
         at = best_rate(cells)
         by_scale = {s: pooled(cells, scale=s, rate=at) for s in found["scales"]}
