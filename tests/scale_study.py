@@ -124,4 +124,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    # As in a terminal, also where the tests run in the background, whose children ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     main()
