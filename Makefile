@@ -2,7 +2,7 @@
 #   make benchmark   set up, run the quick comparison, say where the report is
 #   make test        the same set-up, then all tests
 #   make lint        formatting, lint and types
-#   make results     all studies at a size of about an hour on two cores, and the claims from them
+#   make results     all studies in an hour and a quarter on two cores, and the claims from them
 #   make clean       remove the environment and everything that was built (not the results)
 #
 # The set-up is done once and again only when pyproject.toml, setup.cfg or the constraints change.

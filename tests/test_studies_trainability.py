@@ -6,6 +6,7 @@ import copy
 import json
 import tomllib
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -311,15 +312,15 @@ def test_what_explains_success():
     assert alike["rate"] == {"value": 0.0, "low": 0.0, "high": 0.0}
 
 
-def _judged(plain, mended, reference, other, members=200):
-    """Verdicts of a study whose maps have these success rates, {rate: share} at two scales."""
+def _judged(plain, mended, reference, other, members=200, scales=(0.1, 1.0)):
+    """Verdicts of a study whose maps have these success rates, {rate: share} at every scale."""
     rates = {"plain": plain, "mended": mended, "reference": reference, "other": other}
 
     def network(name):
-        table = dict.fromkeys((0.1, 1.0), rates[name])
+        table = dict.fromkeys(scales, rates[name])
         return {"title": name, "cells": _cells(table, members), "scales_differ": [1.0, 1.0]}
 
-    grid = {"scales": [0.1, 1.0], "rates": [0.01, 0.1], "threshold": 0.9, "epochs": 1}
+    grid = {"scales": [*scales], "rates": [0.01, 0.1], "threshold": 0.9, "epochs": 1}
     numbers = {
         "maps": {"one": {**grid, "networks": {name: network(name) for name in rates}}},
         "basin": {"forms": {}},
@@ -342,6 +343,23 @@ def _judged(plain, mended, reference, other, members=200):
     }
     found = findings_and_verdicts(profile, numbers)
     return {v["claim"]: v for v in found["verdicts"]}, found["findings"]
+
+
+def test_a_map_of_one_scale_says_nothing_of_scales():
+    share = {0.01: 0.1, 0.1: 0.9}
+    several, findings = _judged(share, share, share, share)
+    assert "init-sensitive" in several
+    assert any("scale" in f["name"] for f in findings if f["claim"] == "init-sensitive")
+    one, findings = _judged(share, share, share, share, scales=(1.0,))
+    assert set(several) - set(one) == {"init-sensitive"}
+    assert not [f for f in findings if f["claim"] == "init-sensitive"]
+
+
+def test_the_profile_of_the_baselines_is_one():
+    file = Path(__file__).parents[1] / "docs" / "baselines" / "profile.toml"
+    read = read_profile(STUDY, file)
+    assert read["maps"]["generic"]["networks"] == ["cnn", "attention"]
+    assert tasks(read)
 
 
 def test_verdicts_follow_the_intervals():

@@ -42,13 +42,14 @@ def add(
         metavar="ADDRESS",
         help="of a dask.distributed scheduler that does the work (pip install 'tnlearn[cluster]')",
     )
-    parser.add_argument(
+    part_or_status = parser.add_mutually_exclusive_group()
+    part_or_status.add_argument(
         "--part",
         type=_part,
         metavar="I/N",
         help="do only share I of N of the tasks, for job arrays; no report is written",
     )
-    parser.add_argument(
+    part_or_status.add_argument(
         "--status",
         action="store_true",
         help="say how many tasks there are and how many are done, and stop",

@@ -170,7 +170,7 @@ def study(
     name
         One of `STUDIES`, or ``"all"`` for each of them in turn; they then share what they train.
     profile
-        ``"quick"`` (a minute or two), ``"hour"`` (all studies in 5/4 hours on two cores),
+        ``"quick"`` (a minute or two), ``"hour"`` (all of them in 75 minutes on two cores),
         ``"paper"`` (hours, or a cluster), or a TOML file.
     out
         The folder: ``report.html``, ``results.json``, ``figures/*.png``, ``config.toml``, and what

@@ -104,7 +104,7 @@ def findings_and_verdicts(profile: Profile, numbers: Mapping[str, Any]) -> dict[
     findings: list[Finding] = []
     verdicts = [
         _less_trainable(profile, numbers, findings),
-        _sensitive(profile, numbers, findings),
+        *_sensitive(profile, numbers, findings),
         _mended(profile, numbers, findings),
     ]
     _basins(profile, numbers, findings)
@@ -205,7 +205,7 @@ def _less_trainable(
 
 def _sensitive(
     profile: Profile, numbers: Mapping[str, Any], findings: list[Finding]
-) -> dict[str, Any]:
+) -> list[dict[str, Any]]:
     sensitive, said = [], []
     exact = profile["verdicts"]["exact"]
     for name in [*exact, *profile["verdicts"]["others"]]:
@@ -256,15 +256,15 @@ def _sensitive(
                 f"{_percent(*shares['scale'].values())}, the learning rate "
                 f"{_percent(*shares['rate'].values())}"
             )
+    if not said:
+        return []
     word = "depends on" if sensitive else "not supported"
-    if len(sensitive) == len(exact):
+    if len(sensitive) == len(said):
         word = "supported"
-    return {
-        "claim": "init-sensitive",
-        "verdict": word,
-        "condition": f"sensitive at their best learning rate: {', '.join(sensitive) or 'none'}",
-        "because": ". ".join(said),
-    }
+    condition = f"sensitive at their best learning rate: {', '.join(sensitive) or 'none'}"
+    because = ". ".join(said)
+    claim = "init-sensitive"
+    return [{"claim": claim, "verdict": word, "condition": condition, "because": because}]
 
 
 # ---------------------------------------------------------------------- the operator form

@@ -27,7 +27,7 @@ from tnlearn.studies.landscape import Curvature, Objective, barrier, line, scale
 from tnlearn.studies.members import build_network, data_set, part_seed
 from tnlearn.studies.results import Result
 from tnlearn.studies.spectra import extremes, spectral_density
-from tnlearn.studies.trained import part, shifted_part, store_of, trained
+from tnlearn.studies.trained import part, shifted_part, store_of, train_chunk, trained
 from tnlearn.training.fit import fit
 from tnlearn.training.fitted import Fitted
 
@@ -123,20 +123,7 @@ def _basin(config: Config, folder: Path) -> Result:
     start = objective.initial(seed, ids)
     goal = kernel(form, objective.unpack(Objective(exact, held[:1]).initial(0, [0])))
     loss, right = objective(start)
-    fitted = fit(
-        net,
-        train,
-        held,
-        members=config["members"],
-        epochs=config["epochs"],
-        batch_size=config["batch_size"],
-        batches=config["batches"],
-        lr=config["lr"],
-        seed=seed,
-        member_offset=config["offset"],
-        validate_every=config["epochs"],
-        progress=False,
-    )
+    fitted = train_chunk({**config, "seed": seed}, net, train, held)
     accuracy = np.where(fitted.failed >= 0, 0.0, fitted.history["validation_accuracy"][:, -1])
     return {
         "sharpness": sharpness,
