@@ -15,7 +15,6 @@ What lives here, from the foundation up:
     network     the immutable graph itself
     export      quimb and tensornetwork
     lowering, module, compiled   torch (the only files that import it)
-    draw*, explorer         pictures and the HTML page (matplotlib, when drawing only)
 
 It imports `tnlearn.physics` for chains to try a network on, and nothing above.
 """

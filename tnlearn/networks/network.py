@@ -381,7 +381,7 @@ class Network:
 
     def draw(self, path: str | Path | None = None) -> Figure:
         """A picture of the graph; written to `path` (.png, .svg, .pdf) if one is given."""
-        from tnlearn.networks.draw import draw
+        from tnlearn.drawing.show import draw
 
         return draw(self, path)
 
@@ -389,12 +389,12 @@ class Network:
         self, path: str | Path | None = None, *, contraction: str | None = None
     ) -> Figure:
         """A picture of a contraction tree, with the cost of each step and what is shared."""
-        from tnlearn.networks.draw import draw_tree
+        from tnlearn.drawing.show import draw_tree
 
         return draw_tree(self, path, contraction=contraction)
 
     def to_html(self, path: str | Path) -> Path:
         """One self-contained HTML page to explore the graph, its tree and its costs in."""
-        from tnlearn.networks.explorer import to_html
+        from tnlearn.drawing.explorer import to_html
 
         return to_html(self, path)

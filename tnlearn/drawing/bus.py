@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from tnlearn.networks.draw_scene import SMALL, Dot, Point, Rect, Scene, Text, text_width
+from tnlearn.drawing.scene import SMALL, Dot, Point, Rect, Scene, Text, text_width
 from tnlearn.networks.nodes import BATCH, CHANNEL, Inds
 
 __all__ = ["BUS", "Leg", "add_buses", "bounds"]

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 import networkx as nx
 
-from tnlearn.networks.draw_bus import BUS, Leg, add_buses, bounds
-from tnlearn.networks.draw_scene import (
+from tnlearn.drawing.bus import BUS, Leg, add_buses, bounds
+from tnlearn.drawing.scene import (
     BODY,
     INK,
     MUTED,

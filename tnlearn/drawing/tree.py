@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tnlearn.networks.draw_layout import Block, layered
-from tnlearn.networks.draw_page import NOMINAL_BATCH, caption, page, si
-from tnlearn.networks.draw_scene import (
+from tnlearn.drawing.layout import Block, layered
+from tnlearn.drawing.page import NOMINAL_BATCH, caption, page, si
+from tnlearn.drawing.scene import (
     EDGE,
     FILL,
     INK,

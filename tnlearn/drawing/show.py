@@ -11,8 +11,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tnlearn.drawing.scene import Scene, arrow_head
 from tnlearn.errors import FileError, check_choice
-from tnlearn.networks.draw_scene import Scene, arrow_head
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,7 +47,7 @@ def draw(network: Network, path: str | Path | None = None) -> Figure:
     FileError
         If the file cannot be written; a file that was there stays as it was.
     """
-    from tnlearn.networks.draw_graph import graph_scene
+    from tnlearn.drawing.graph import graph_scene
 
     _check_suffix(path)
     return _finished(graph_scene(network), path)
@@ -76,7 +76,7 @@ def draw_tree(
     FileError
         If the file cannot be written.
     """
-    from tnlearn.networks.draw_steps import tree_scene
+    from tnlearn.drawing.tree import tree_scene
 
     _check_suffix(path)
     return _finished(tree_scene(network, contraction), path)

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from tnlearn.networks.draw_layout import Block, Placed, layered
-from tnlearn.networks.draw_page import caption, page
-from tnlearn.networks.draw_panel import panel
-from tnlearn.networks.draw_scene import (
+from tnlearn.drawing.layout import Block, Placed, layered
+from tnlearn.drawing.page import caption, page
+from tnlearn.drawing.panel import panel
+from tnlearn.drawing.scene import (
     INK,
     MUTED,
     SMALL,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tnlearn.networks.draw_bus import bounds
-from tnlearn.networks.draw_scene import (
+from tnlearn.drawing.bus import bounds
+from tnlearn.drawing.scene import (
     BODY,
     EDGE,
     FILL,

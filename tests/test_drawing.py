@@ -15,13 +15,13 @@ from matplotlib.figure import Figure
 
 import tnlearn as tnl
 from tnlearn import formula as f
+from tnlearn.drawing.explorer import to_html
+from tnlearn.drawing.graph import graph_scene
+from tnlearn.drawing.layout import Block, layered
+from tnlearn.drawing.show import draw, draw_tree
+from tnlearn.drawing.tree import contraction_steps, tree_scene
 from tnlearn.errors import FileError, UnknownNameError
 from tnlearn.models.rswn import FORMS
-from tnlearn.networks.draw import draw, draw_tree
-from tnlearn.networks.draw_graph import graph_scene
-from tnlearn.networks.draw_layout import Block, layered
-from tnlearn.networks.draw_steps import contraction_steps, tree_scene
-from tnlearn.networks.explorer import to_html
 from tnlearn.networks.nodes import Contraction
 
 FREED = {

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tnlearn.drawing.graph import graph_scene
+from tnlearn.drawing.page import caption
+from tnlearn.drawing.scene import Scene, arrow_head, text_width
+from tnlearn.drawing.show import write_whole
+from tnlearn.drawing.tree import tree_scene
 from tnlearn.errors import check_choice
-from tnlearn.networks.draw import write_whole
-from tnlearn.networks.draw_graph import graph_scene
-from tnlearn.networks.draw_page import caption
-from tnlearn.networks.draw_scene import Scene, arrow_head, text_width
-from tnlearn.networks.draw_steps import tree_scene
 from tnlearn.networks.export import chosen_contraction, node_values
 from tnlearn.networks.nodes import Contraction, Function, Node, Operand, Parameter
 
@@ -79,7 +79,7 @@ def _page(network: Network) -> str:
         "data": _as_json({node.name: _described(network, node) for node in network.nodes.values()}),
         "output": html.escape(network.output),
     }
-    text = files("tnlearn.networks").joinpath("explorer.html").read_text(encoding="utf-8")
+    text = files("tnlearn.drawing").joinpath("explorer.html").read_text(encoding="utf-8")
     head, *rest = text.split("{{")
     pieces = [head]
     for piece in rest:
