@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import cache
 from html.parser import HTMLParser
+from itertools import combinations
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -15,13 +18,14 @@ from matplotlib.figure import Figure
 
 import tnlearn as tnl
 from tnlearn import formula as f
-from tnlearn.drawing.explorer import to_html
 from tnlearn.drawing.graph import graph_scene
 from tnlearn.drawing.layout import Block, layered
-from tnlearn.drawing.show import draw, draw_tree
+from tnlearn.drawing.scene import MARKS, WHITE, Box, Scene, Text
+from tnlearn.drawing.show import draw, draw_tree, svg, to_html
 from tnlearn.drawing.tree import contraction_steps, tree_scene
 from tnlearn.errors import FileError, UnknownNameError
 from tnlearn.models.rswn import FORMS
+from tnlearn.models.scaling import scaling
 from tnlearn.networks.nodes import Contraction
 
 FREED = {
@@ -30,11 +34,27 @@ FREED = {
     "quartic": ("D",),
     "lowrank": ("left", "right"),
 }
+STRUCTURES = {
+    "dense": ("operator", "open", "X"),
+    "diagonal": ("sublattice", "open", "window"),
+    "lowrank": ("operator", "open", "window"),
+    "cells": ("operator", "open", "sigma"),
+    "spacings": ("sublattice", "open", "X"),
+    "position": ("quartic", "open", "D"),
+    "position-short": ("operator", "periodic", "X"),
+}
+HEADED = [f"{form} with head" for form in FORMS]
 
 
 def with_head(form):
     net = tnl.rswn(20, form=form).trainable(*FREED[form], channels=4)
     return net.head(classes=4, hidden=(16,))
+
+
+def freed(structure):
+    form, boundary, name = STRUCTURES[structure]
+    net = tnl.rswn(20, form=form, boundary=boundary)
+    return net.trainable(name, structure=structure, bond=2 if structure == "lowrank" else None)
 
 
 def three_projectors():
@@ -46,82 +66,96 @@ def three_projectors():
     return (f.Tr(A @ u @ v.H @ P @ B @ u @ v.H) - 2 * f.Tr(B @ v @ u.H)).network()
 
 
+SYMMETRIC = ("products", "dense", "conv", "edge")
 NETWORKS = {
-    **{form: (lambda form=form: tnl.rswn(20, form=form)) for form in FORMS},
-    **{f"{form} with head": (lambda form=form: with_head(form)) for form in FORMS},
-    "ring": lambda: tnl.rswn(20, form="operator", boundary="periodic"),
-    "position": lambda: tnl.rswn(20).trainable("D", structure="position").head(classes=4),
-    "dense X": lambda: tnl.rswn(20, form="operator").trainable("X", structure="dense"),
+    **{form: lambda form=form: tnl.rswn(20, form=form) for form in FORMS},
+    **{f"{form} ring": lambda form=form: tnl.rswn(8, form, "periodic") for form in FORMS},
+    **{name: lambda form=form: with_head(form) for form, name in zip(FORMS, HEADED, strict=True)},
+    **{f"{name} weights": lambda name=name: freed(name) for name in STRUCTURES},
     "rounding": lambda: tnl.rswn(20).head((-1, 0, 1, 2), kind="rounding"),
-    **{k: (lambda k=k: tnl.baseline(k)) for k in ("linear", "mlp", "cnn", "resnet", "attention")},
-    **{v: (lambda v=v: tnl.baseline("symmetric", variant=v)) for v in ("products", "conv", "edge")},
+    "scaling": lambda: scaling(12),
+    "scaling with head": lambda: scaling(12, shift=[0.1] * 83, scale=[2.0] * 83).head(4, (32,)),
+    **{k: lambda k=k: tnl.baseline(k) for k in ("linear", "mlp", "cnn", "resnet", "attention")},
+    "symmetric": lambda: tnl.baseline("symmetric"),
+    **{f"symmetric {v}": lambda v=v: tnl.baseline("symmetric", variant=v) for v in SYMMETRIC},
     "complex": lambda: tnl.baseline("symmetric", variant="products", complex=True),
     "formula": three_projectors,
 }
 every_network = pytest.mark.parametrize("name", NETWORKS)
 
 
+@cache
+def network(name):
+    return NETWORKS[name]()
+
+
+def of(kind, scene):
+    return [shape for shape in scene.shapes if isinstance(shape, kind)]
+
+
 def overlap(a, b, slack=0.005):
-    return (
-        a[0] < b[2] - slack and b[0] < a[2] - slack and a[1] < b[3] - slack and b[1] < a[3] - slack
-    )
+    return all(a[i] < b[i + 2] - slack and b[i] < a[i + 2] - slack for i in (0, 1))
 
 
 def check_legible(scene):
-    texts = [text for text in scene.texts if text.text]
-    for i, text in enumerate(texts):
-        left, top, right, bottom = text.box
+    texts = [text for text in of(Text, scene) if text.text]
+    for text in texts:
+        left, top, right, bottom = text.bounds
         assert text.size >= 7
-        assert left >= 0, text
-        assert right <= scene.width, text
-        assert top >= 0, text
-        assert bottom <= scene.height, text
-        for other in texts[i + 1 :]:
-            assert not overlap(text.box, other.box), (text, other)
-    boxes = [rect for rect in scene.rects if rect.node and not rect.frame]
-    for rect in boxes:
-        half, high = rect.width / 2, rect.height / 2
-        edges = (rect.x - half, rect.y - high, rect.x + half, rect.y + high)
+        assert 0 <= left < right <= scene.width, text
+        assert 0 <= top < bottom <= scene.height, text
+    for a, b in combinations(texts, 2):
+        assert not overlap(a.bounds, b.bounds), (a, b)
+    boxes = [box for box in of(Box, scene) if box.node and box.fill != WHITE]
+    for a, b in combinations(boxes, 2):
+        assert not overlap(a.bounds, b.bounds, 1e-9), (a, b)
+    for box in boxes:
         for text in texts:
-            if overlap(text.box, edges):  # then the type is the box's own, and all inside
-                assert text.node == rect.node, (text, rect)
-                assert edges[0] <= text.box[0]
-                assert text.box[2] <= edges[2]
-    for i, a in enumerate(boxes):
-        for b in boxes[i + 1 :]:
-            apart = abs(a.x - b.x) >= (a.width + b.width) / 2 - 1e-9
-            assert apart or abs(a.y - b.y) >= (a.height + b.height) / 2 - 1e-9, (a, b)
+            if overlap(text.bounds, box.bounds):  # then the type is the box's own, and all inside
+                assert text.node == box.node, (text, box)
+                assert box.bounds[0] <= text.bounds[0]
+                assert text.bounds[2] <= box.bounds[2]
+    bars = [box for box in of(Box, scene) if box.fill in MARKS.values() and not box.line]
+    for bar in bars:
+        assert not any(overlap(bar.bounds, text.bounds) for text in texts), bar
 
 
 @every_network
-def test_graph_shows_every_node_and_nothing_overlaps(name):
-    net = NETWORKS[name]()
-    scene = graph_scene(net)
+def test_every_network_is_drawn_whole_and_legible(name, tmp_path):
+    net = network(name)
+    scene = graph_scene(net, net.title)
     check_legible(scene)
-    shown = {shape.node for shape in (*scene.rects, *scene.dots, *scene.texts)}
-    assert shown >= {*net.nodes}
-
-
-@every_network
-def test_trees_are_legible(name):
-    net = NETWORKS[name]()
-    for node in net.nodes.values():
-        if isinstance(node, Contraction):
-            check_legible(tree_scene(net, node.name))
+    assert {getattr(shape, "node", "") for shape in scene.shapes} >= {*net.nodes}
+    contractions = [node.name for node in net.nodes.values() if isinstance(node, Contraction)]
+    for contraction in contractions:
+        check_legible(tree_scene(net, contraction, net.title))
+    assert len(net.draw(tmp_path / "net.svg").axes[0].patches) == len(scene.shapes) - len(
+        of(Text, scene)
+    )
+    root = ElementTree.parse(tmp_path / "net.svg").getroot()
+    written = ["".join(e.itertext()) for e in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert written == [text.text for text in of(Text, scene)]
+    assert isinstance(net.draw_tree(), Figure)
+    page = Page(net.to_html(tmp_path / "net.html").read_text(encoding="utf-8"))
+    assert page.nodes == json.loads(page.data).keys() == {*net.nodes}
+    assert page.trees == {*contractions}
 
 
 def test_quartic_is_drawn_as_its_tensor_network():
     scene = graph_scene(tnl.rswn(20))
-    tensors = [text.text for text in scene.texts if text.node in ("u", "v", "D")]
+    tensors = [text.text for text in of(Text, scene) if text.node in ("u", "v", "D")]
     assert sorted(tensors) == ["D", "u", "u*", "v", "v*"]
-    black = [dot for dot in scene.dots if not dot.node and dot.fill == "#222222"]
-    assert len(black) == 2  # x and y each join three tensors; n and m are plain lines
-    assert {"n", "m", "x", "y", "batch"} <= {text.text for text in scene.texts}
+    dots = [box for box in of(Box, scene) if not box.node and box.radius == box.width / 2]
+    assert len(dots) == 2  # x and y each join three tensors; n and m are plain lines
+    bars = [box for box in of(Box, scene) if box.fill == MARKS["batch"]]
+    assert len(bars) == 5  # on u, v, u*, v* and in the legend
+    words = {text.text for text in of(Text, scene)}
+    assert {"n", "m", "x", "y", "sum over m, n, x, y → (batch)", "batch index"} <= words
 
 
 @pytest.mark.parametrize("form", ["quartic", "lowrank"])
 def test_tree_costs_add_up_to_those_of_the_network(form):
-    net = tnl.rswn(20, form=form)
+    net = network(form)
     _, steps = contraction_steps(net)
     cost = net.cost(64)
     assert sum(step.flops for step in steps.values()) == cost.shared
@@ -137,7 +171,7 @@ def test_tree_says_what_is_shared_frozen_and_live():
     assert by_name["q"].summed == ("n",)
     assert [by_name[name].group for name in ("u", "q", "q2")] == ["frozen"] * 3
     assert [by_name[name].group for name in ("D", "W")] == ["live"] * 2
-    _, steps = contraction_steps(tnl.rswn(20, form="operator"))
+    _, steps = contraction_steps(network("operator"))
     assert {step.group for step in steps.values()} == {"frozen", "constant"}
 
 
@@ -151,17 +185,25 @@ def test_figures_are_made_without_pyplot():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_rendered_type_stays_within_the_figure():
-    figure = draw(with_head("operator"))
-    assert isinstance(figure, Figure)
-    canvas = figure.canvas.get_renderer()
-    page = figure.bbox
-    for text in figure.axes[0].texts:
-        box = text.get_window_extent(canvas)
+@pytest.mark.parametrize("shared", [False, True], ids=["own figure", "axes of another"])
+def test_rendered_type_stays_within_its_axes(shared):
+    figure = Figure(figsize=(8, 5))
+    left, right = figure.subplots(1, 2)
+    net = network("operator with head")
+    drawn = net.draw(ax=left if shared else None)
+    assert (drawn is figure) == shared
+    assert isinstance(drawn, Figure)
+    page = (left if shared else drawn.axes[0]).get_window_extent()
+    texts = (left if shared else drawn.axes[0]).texts
+    assert texts
+    for text in texts:
+        box = text.get_window_extent()
         assert page.x0 <= box.x0
         assert box.x1 <= page.x1
         assert page.y0 <= box.y0
         assert box.y1 <= page.y1
+    net.draw_tree(ax=right)
+    assert bool(right.texts)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
@@ -175,10 +217,21 @@ def test_files_are_written_and_the_folder_is_left_clean(tmp_path, suffix):
         assert path.read_bytes().startswith(starts[suffix])
 
 
-def test_same_network_gives_the_same_png(tmp_path):
-    for name in ("a.png", "b.png"):
-        with_head("lowrank").draw(tmp_path / name)
-    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
+def test_same_network_gives_the_same_file(tmp_path, suffix):
+    for name in ("a", "b"):
+        with_head("lowrank").draw(tmp_path / f"{name}{suffix}")
+    assert (tmp_path / f"a{suffix}").read_bytes() == (tmp_path / f"b{suffix}").read_bytes()
+
+
+def test_a_scene_is_plain_data():
+    scene = Scene(2.0, 1.0)
+    scene.box(1.0, 0.5, "input", ["u"], "u", marks=["batch"])
+    scene.line((0.0, 0.0), (0.0, 0.0), (1.0, 0.5), arrow=True)
+    data = json.loads(json.dumps(scene.as_json(), allow_nan=False))
+    assert (data["width"], data["height"]) == (2.0, 1.0)
+    assert [s["shape"] for s in data["shapes"]] == ["box", "box", "text", "line", "line"]
+    assert svg(scene, "").count("<rect") == 3  # the paper, the box and its bar
 
 
 @pytest.mark.parametrize("write", [draw, draw_tree, to_html])
@@ -215,11 +268,12 @@ def test_unknown_contraction_is_refused():
 
 
 class Page(HTMLParser):
-    """Collects what a page refers to, its scripts and its chooseable nodes."""
+    """Collects what a page refers to, its scripts, its trees and its chooseable nodes."""
 
     def __init__(self, text):
         super().__init__()
-        self.outside, self.data, self.nodes, self.tags, self.inside = [], "", set(), [], ""
+        self.outside, self.data, self.inside, self.tags = [], "", "", []
+        self.nodes, self.trees = set(), set()
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
@@ -227,6 +281,7 @@ class Page(HTMLParser):
         self.tags.append(tag)
         self.outside += [v for k, v in attrs if k in ("src", "href", "action", "xlink:href")]
         self.inside = values.get("id", "") if tag == "script" else self.inside
+        self.trees |= {values["data-tree"]} if "data-tree" in values else set()
         if "data-node" in values:
             assert values["tabindex"] == "0"
             assert values["role"] == "button"
@@ -240,19 +295,15 @@ class Page(HTMLParser):
             self.data += data
 
 
-@pytest.mark.parametrize("name", ["operator with head", "cnn", "position"])
+@pytest.mark.parametrize("name", ["operator with head", "cnn", "position weights"])
 def test_page_is_self_contained_and_complete(tmp_path, name):
-    net = NETWORKS[name]()
-    path = net.to_html(tmp_path / "net.html")
-    text = path.read_text(encoding="utf-8")
+    net = network(name)
+    text = net.to_html(tmp_path / "net.html").read_text(encoding="utf-8")
     page = Page(text)
     assert page.outside == []
-    assert "{{" not in text
-    assert "@import" not in text
-    assert "url(" not in text
+    for outside in ("{{", "@import", "url("):
+        assert outside not in text
     data = json.loads(page.data)
-    assert data.keys() == net.nodes.keys()
-    assert page.nodes == {*net.nodes}
     for node in net.nodes.values():
         entry = data[node.name]
         assert (entry["kind"], entry["inds"]) == (node.kind, list(node.inds))
@@ -282,14 +333,10 @@ def test_names_cannot_break_out_of_the_page(tmp_path):
 @st.composite
 def graphs(draw_value):
     count = draw_value(st.integers(1, 9))
-    sizes = st.floats(0.1, 2.0)
-    blocks = {
-        f"n{i}": Block(draw_value(sizes), draw_value(sizes), draw_value(sizes))
-        for i in range(count)
-    }
-    pairs = [(f"n{i}", f"n{j}") for j in range(count) for i in range(j)]
-    edges = draw_value(st.lists(st.sampled_from(pairs), max_size=12)) if pairs else []
-    return blocks, edges
+    size = st.floats(0.1, 2.0)
+    blocks = {f"n{i}": Block(*(draw_value(size) for _ in range(3))) for i in range(count)}
+    edges = st.lists(st.sampled_from([*combinations(blocks, 2)] or [None]), max_size=12)
+    return blocks, draw_value(edges) if count > 1 else []
 
 
 @settings(max_examples=60, deadline=None)
@@ -300,10 +347,8 @@ def test_layers_lead_downwards_and_keep_apart(graph):
     for source, target in edges:
         below = placed.anchors[source][1] + blocks[source].height
         assert placed.anchors[target][1] >= below + 0.3 - 1e-9
-    names = list(blocks)
-    for i, a in enumerate(names):
-        for b in names[i + 1 :]:
-            if placed.layer[a] == placed.layer[b]:
-                left, right = sorted((a, b), key=lambda n: placed.anchors[n][0])
-                free = placed.anchors[right][0] - blocks[right].left
-                assert free - placed.anchors[left][0] - blocks[left].right >= 0.2 - 1e-9
+    for pair in combinations(blocks, 2):
+        if placed.layer[pair[0]] == placed.layer[pair[1]]:
+            left, right = sorted(pair, key=lambda n: placed.anchors[n][0])
+            free = placed.anchors[right][0] - blocks[right].left
+            assert free - placed.anchors[left][0] - blocks[left].right >= 0.2 - 1e-9

@@ -11,6 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
+from scipy.optimize import isotonic_regression
+
 __all__ = ["Block", "Placed", "layered"]
 
 SWEEPS = 12
@@ -193,17 +196,6 @@ def _spread(
     wanted: Sequence[float], weights: Sequence[float], apart: Sequence[float]
 ) -> list[float]:
     """Places nearest to the wanted ones (least squares) that keep order and distances."""
-    offsets = [0.0]
-    for gap in apart:
-        offsets.append(offsets[-1] + gap)
-    pools: list[tuple[float, float, int]] = []  # mean, weight, members
-    for want, weight, offset in zip(wanted, weights, offsets, strict=True):
-        mean, total, members = want - offset, weight, 1
-        while pools and pools[-1][0] > mean:
-            other, its, count = pools.pop()
-            mean = (mean * total + other * its) / (total + its)
-            total += its
-            members += count
-        pools.append((mean, total, members))
-    means = [mean for mean, _, members in pools for _ in range(members)]
-    return [mean + offset for mean, offset in zip(means, offsets, strict=True)]
+    offsets = np.concatenate([[0.0], np.cumsum(apart)])
+    fit = isotonic_regression(np.asarray(wanted) - offsets, weights=weights)
+    return [float(x) for x in fit.x + offsets]

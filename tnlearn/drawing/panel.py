@@ -1,26 +1,23 @@
 """One contraction as the diagram a physicist draws: tensors as boxes, indices as lines.
 
-An index on two tensors is a line with its name on it, one on three or more is a
-dot where the lines meet, and an index of the result has a free end.  The batch
-and the channel, which stand on many tensors, run round the diagram as a bus.
+An index on two tensors is a line with its name on it, one on three or more is a dot where the
+lines meet, and an index of the result has a free end.  The batch and the channel, which stand
+on many tensors at once, are bars inside their boxes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 import networkx as nx
 
-from tnlearn.drawing.bus import BUS, Leg, add_buses, bounds
 from tnlearn.drawing.scene import (
     BODY,
-    INK,
+    FILL,
+    MARKS,
     MUTED,
-    SMALL,
-    Dot,
+    Box,
     Point,
-    Rect,
     Scene,
     Text,
     box_size,
@@ -28,23 +25,29 @@ from tnlearn.drawing.scene import (
 )
 from tnlearn.networks.nodes import Contraction, Node
 
-__all__ = ["panel"]
+__all__ = ["contraction_title", "panel"]
 
 HANG, PITCH, ROOM = 0.46, 0.36, 0.13
 Vertex = tuple[str, int | str]  # ("tensor", number) or ("index", name)
 
 
-@dataclass
 class _Diagram:
-    """The tensors and indices of one contraction, and where they stand."""
+    """The tensors and indices of one contraction as a graph, and where they stand."""
 
-    node: Contraction
-    labels: list[str]
-    kinds: list[str]
-    graph: nx.Graph = field(default_factory=nx.Graph)
-    at: dict[Vertex, Point] = field(default_factory=dict)
-    # Direction in which the name of an index or its free end is written.
-    side: dict[Vertex, str] = field(default_factory=dict)
+    def __init__(self, node: Contraction, nodes: Mapping[str, Node]) -> None:
+        self.node = node
+        self.labels = [f"{part.node}*" if part.conj else part.node for part in node.parts]
+        self.kinds = [nodes[part.node].kind for part in node.parts]
+        self.marks = [[mark for mark in MARKS if mark in part.inds] for part in node.parts]
+        self.graph = nx.Graph()
+        for number, part in enumerate(node.parts):
+            self.graph.add_node(("tensor", number))
+            for ind in part.inds:
+                if ind not in MARKS:
+                    self.graph.add_edge(("tensor", number), ("index", ind))
+        self.at: dict[Vertex, Point] = {}
+        # Direction in which the name of an index or its free end is written.
+        self.side: dict[Vertex, str] = {}
 
     def is_open(self, vertex: Vertex) -> bool:
         return vertex[0] == "index" and vertex[1] in self.node.inds
@@ -52,38 +55,28 @@ class _Diagram:
     def has_dot(self, vertex: Vertex) -> bool:
         return vertex[0] == "index" and self.graph.degree(vertex) + self.is_open(vertex) > 2
 
-    def boxes(self) -> list[tuple[Point, Point]]:
-        """The middle and the size of every tensor's box."""
-        vertices: list[Vertex] = [("tensor", i) for i in range(len(self.labels))]
-        return [(self.at[vertex], self.size(vertex)) for vertex in vertices]
-
     def size(self, vertex: Vertex) -> Point:
         if vertex[0] == "tensor":
-            number = int(vertex[1])
-            return box_size(self.kinds[number], [self.labels[number]])
-        return text_width(str(vertex[1]), SMALL) + 0.16, 0.16
+            i = int(vertex[1])
+            return box_size(self.kinds[i], [self.labels[i]], self.marks[i])
+        return text_width(str(vertex[1])) + 0.16, 0.16
+
+    def fan(self, leaves: Sequence[Vertex]) -> float:
+        """Width of leaves that hang side by side, each with room about it."""
+        return sum(self.size(leaf)[0] + ROOM for leaf in leaves)
 
 
-def panel(node: Contraction, nodes: Mapping[str, Node]) -> tuple[Scene, float]:
-    """The diagram of a contraction in a frame with its left upper corner at (0, 0).
-
-    The number is where, from the left, its result leaves the frame at the bottom.
-    """
-    diagram = _Diagram(
-        node,
-        [f"{part.node}*" if part.conj else part.node for part in node.parts],
-        [nodes[part.node].kind for part in node.parts],
-    )
-    for number, part in enumerate(node.parts):
-        diagram.graph.add_node(("tensor", number))
-        for ind in part.inds:
-            if ind not in BUS:
-                diagram.graph.add_edge(("tensor", number), ("index", ind))
+def panel(node: Contraction, nodes: Mapping[str, Node]) -> Scene:
+    """The diagram of a contraction in a frame with its left upper corner at (0, 0)."""
+    diagram = _Diagram(node, nodes)
     if not _as_rows(diagram):
         _as_springs(diagram)
-    scene = _drawn(diagram)
-    legs = add_buses(scene, [part.inds for part in node.parts], diagram.boxes(), node.inds)
-    return _framed(scene, node, legs)
+    return _framed(_drawn(diagram), node)
+
+
+def contraction_title(node: Contraction) -> str:
+    """The name of a contraction and the number it is multiplied by."""
+    return node.name if node.scale == 1.0 else f"{node.name}  × {node.scale:.4g}".replace("-", "−")
 
 
 # ------------------------------------------------------------------ where things stand
@@ -156,53 +149,44 @@ def _place_rows(
     diagram: _Diagram,
     ends: Sequence[Vertex],
     paths: Sequence[Sequence[Vertex]],
-    hung: Mapping[Vertex, list[Vertex]],
+    hung: Mapping[Vertex, Sequence[Vertex]],
 ) -> None:
     def widest(vertex: Vertex) -> float:
-        fan = sum(diagram.size(leaf)[0] + ROOM for leaf in hung.get(vertex, ()))
-        return max(diagram.size(vertex)[0], fan)
+        return max(diagram.size(vertex)[0], diagram.fan(hung.get(vertex, ())))
 
-    inner = max(sum(widest(v) + 2 * ROOM for v in path) for path in paths)
-    inner = max(inner, 0.9)
+    inner = max(0.9, *(sum(widest(v) + 2 * ROOM for v in path) for path in paths))
     heights = [0.0]
     for lower in paths[1:]:
         hanging = lower is not paths[-1] and any(v in hung for v in lower)
         least = 0.95 if len(paths) == 2 else 0.62
         heights.append(heights[-1] + least + (HANG if hanging else 0.0))
     middle = heights[-1] / 2
-    # Tensors between the outer rows need a free way to the buses above or below them.
-    enclosed = [v for path in paths[1:-1] for v in path if v[0] == "tensor"]
-    outer = inner
-    if len(enclosed) > 1 and any(
-        ind in diagram.node.parts[int(v[1])].inds for v in enclosed for ind in BUS
-    ):
-        inner += 1.5
     for path, y in zip(paths, heights, strict=True):
-        room = outer if y in (heights[0], heights[-1]) else inner
-        spare = (room - sum(widest(v) for v in path)) / (len(path) + 1)
-        x = -room / 2
-        up = -1.0 if y <= middle or path is not paths[-1] else 1.0
+        spare = (inner - sum(widest(v) for v in path)) / (len(path) + 1)
+        left = -inner / 2
+        up = y <= middle or path is not paths[-1]
         for vertex in path:
-            x += spare
-            diagram.at[vertex] = (x + widest(vertex) / 2, y)
-            diagram.side[vertex] = "below" if up < 0 else "above"
-            fan = sum(diagram.size(leaf)[0] + ROOM for leaf in hung.get(vertex, ())) - ROOM
-            left = x + widest(vertex) / 2 - fan / 2
-            for leaf in hung.get(vertex, ()):
+            left += spare
+            x = left + widest(vertex) / 2
+            diagram.at[vertex] = (x, y)
+            diagram.side[vertex] = "below" if up else "above"
+            leaves = hung.get(vertex, ())
+            at = x - (diagram.fan(leaves) - ROOM) / 2
+            for leaf in leaves:
                 width = diagram.size(leaf)[0]
-                diagram.at[leaf] = (left + width / 2, y + up * HANG)
-                diagram.side[leaf] = "above" if up < 0 else "below"
-                left += width + ROOM
-            x += widest(vertex)
+                diagram.at[leaf] = (at + width / 2, y - HANG if up else y + HANG)
+                diagram.side[leaf] = "above" if up else "below"
+                at += width + ROOM
+            left += widest(vertex)
     for end, way in zip(ends, (-1.0, 1.0), strict=True):
         x = way * (inner / 2 + 0.3 + diagram.size(end)[0] / 2)
         diagram.at[end] = (x, middle)
         diagram.side[end] = "end"
-        leaves = hung.get(end, [])
+        leaves = hung.get(end, ())
+        reach = diagram.size(end)[0] / 2 if end[0] == "tensor" else 0.1
         for number, leaf in enumerate(leaves):
             width = diagram.size(leaf)[0]
             y = middle + (number - (len(leaves) - 1) / 2) * PITCH
-            reach = diagram.size(end)[0] / 2 if end[0] == "tensor" else 0.1
             diagram.at[leaf] = (x + way * (reach + 0.28 + width / 2), y)
             diagram.side[leaf] = "left" if way < 0 else "right"
 
@@ -247,65 +231,50 @@ def _drawn(diagram: _Diagram) -> Scene:
     for a, b in diagram.graph.edges:
         scene.line(diagram.at[a], diagram.at[b])
     for vertex, (x, y) in diagram.at.items():
-        name = str(vertex[1])
-        if vertex[0] == "tensor":
-            number = int(vertex[1])
-            part = diagram.node.parts[number]
-            scene.box(x, y, diagram.kinds[number], [diagram.labels[number]], part.node)
-            continue
-        side = diagram.side.get(vertex, "above")
         if vertex[0] == "free":
-            scene.line(diagram.at[("index", name)], (x, y))
-            scene.texts.append(_end_name(x, y, name, side))
-            continue
-        if diagram.has_dot(vertex):
-            scene.dots.append(Dot(x, y, 0.04, INK))
+            scene.line(diagram.at["index", vertex[1]], (x, y))
+    for vertex, (x, y) in diagram.at.items():
+        name, side = str(vertex[1]), diagram.side.get(vertex, "above")
+        if vertex[0] == "tensor":
+            i = int(vertex[1])
+            node = diagram.node.parts[i].node
+            scene.box(x, y, diagram.kinds[i], [diagram.labels[i]], node, marks=diagram.marks[i])
+        elif vertex[0] == "free" or diagram.graph.degree(vertex) == 1:
+            scene.clear(_end_name(x, y, name, side))
+        elif not diagram.has_dot(vertex):
+            scene.clear(Text(x, y, name))
+        else:
+            scene.disc(x, y, 0.04)
             if diagram.is_open(vertex):
                 continue  # its name stands at its free end
-            scene.texts.append(_dot_name(x, y, name, side))
-        elif diagram.graph.degree(vertex) == 1:
-            scene.texts.append(_end_name(x, y, name, side))
-        else:
-            scene.texts.append(Text(x, y, name, SMALL, halo=True))
+            if side == "end":  # lines leave to both sides
+                scene.label(x, y - 0.17, name)
+            else:
+                scene.label(x + 0.06, y + (0.12 if side == "below" else -0.12), name, "start")
     return scene
 
 
-def _dot_name(x: float, y: float, name: str, side: str) -> Text:
-    if side == "end":  # lines leave to both sides
-        return Text(x, y - 0.17, name, SMALL)
-    return Text(x + 0.06, y + (0.12 if side == "below" else -0.12), name, SMALL, align="start")
-
-
 def _end_name(x: float, y: float, name: str, side: str) -> Text:
-    half = text_width(name, SMALL) / 2
-    return {
-        "left": Text(x + half - 0.02, y, name, SMALL, align="end", halo=True),
-        "right": Text(x - half + 0.02, y, name, SMALL, align="start", halo=True),
-        "above": Text(x, y, name, SMALL, halo=True),
-        "below": Text(x, y, name, SMALL, halo=True),
-    }[side]
+    half = text_width(name) / 2
+    if side == "left":
+        return Text(x + half - 0.02, y, name, align="end")
+    return Text(x - half + 0.02, y, name, align="start") if side == "right" else Text(x, y, name)
 
 
-def _framed(scene: Scene, node: Contraction, legs: Sequence[Leg]) -> tuple[Scene, float]:
-    left, top, right, bottom = bounds(scene)
-    title = node.name if node.scale == 1.0 else f"{node.name}  × {node.scale:.4g}"
-    summed = sorted({i for p in node.parts for i in p.inds} - set(node.inds))
-    note = "sum over " + ", ".join(summed) if summed else "no sum: a product, entry by entry"
-    least = text_width(title, BODY, True) + text_width(note, SMALL) + 0.5
+def _framed(diagram: Scene, node: Contraction) -> Scene:
+    left, top, right, bottom = diagram.bounds
+    title = contraction_title(node)
+    summed = {ind for part in node.parts for ind in part.inds} - set(node.inds)
+    order = sorted(summed, key=lambda ind: (len(ind), ind))  # i9 before i10
+    note = f"sum over {', '.join(order)}" if summed else "no sum: a product, entry by entry"
+    note += f" → ({', '.join(node.inds)})"
+    least = text_width(title, BODY, True) + text_width(note) + 0.5
     width = max(right - left + 0.4, least)
-    height = bottom - top + 0.48
-    dx, dy = width / 2 - (left + right) / 2, 0.36 - top
-    framed = Scene(width, height)
-    framed.rects.append(
-        Rect(
-            *(width / 2, height / 2, width, height, "#FFFFFF", MUTED, 0.8, 0.06),
-            node=node.name,
-            frame=True,
-        )
-    )
-    framed.add(scene, dx, dy)
-    for x, y, colour in legs:
-        framed.line((x + dx, y + dy), (x + dx, height), stroke=colour)
-    framed.texts.append(Text(0.1, 0.13, title, BODY, True, "start", node=node.name))
-    framed.texts.append(Text(width - 0.1, 0.13, note, SMALL, align="end", colour=MUTED))
-    return framed, legs[-1][0] + dx if legs else width / 2
+    height = bottom - top + 0.54
+    frame = Scene(width, height)
+    edge = (width / 2, height / 2, width, height)
+    frame.shapes.append(Box(*edge, FILL[node.kind], MUTED, 0.8, 0.06, node.name))
+    frame.add(diagram, (width - left - right) / 2, 0.36 - top)
+    frame.shapes.append(Text(0.1, 0.13, title, BODY, True, "start", node=node.name))
+    frame.label(width - 0.1, 0.13, note, "end", MUTED)
+    return frame

@@ -1,44 +1,68 @@
-"""Pictures of a network and of its contraction trees, as matplotlib figures.
+"""Drawings as figures, as files and as a page to explore: three media for one scene.
 
-Figures are made with the object interface (no pyplot, nothing is shown), at the
+Figures are made with the object interface of matplotlib (no pyplot, nothing is shown), at the
 size their type needs: 8 points for names, 7 for indices and numbers.
 """
 
 from __future__ import annotations
 
-import os
-import tempfile
+import math
+from collections.abc import Callable, Sequence
+from html import escape
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tnlearn.drawing.scene import Scene, arrow_head
+import numpy as np
+
+from tnlearn.drawing.graph import cost_lines, graph_scene
+from tnlearn.drawing.scene import Box, Line, Point, Scene, Shape, Text
+from tnlearn.drawing.tree import LEGEND, tree_scene
 from tnlearn.errors import FileError, check_choice
+from tnlearn.files import replacing
+from tnlearn.networks.export import chosen_contraction, node_values
+from tnlearn.networks.nodes import Contraction, Function, Node, Operand, Parameter
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from tnlearn.networks.network import Network
 
-__all__ = ["SUFFIXES", "draw", "draw_tree", "write_whole"]
+__all__ = ["SUFFIXES", "draw", "draw_tree", "svg", "to_html"]
 
 SUFFIXES = (".png", ".svg", ".pdf")
 DPI = 150
+PIXELS = 96  # an inch, of SVG
+BATCHES = (1, 16, 64, 256, 1024)
+LISTED = 40_000  # the values of larger arrays are summarised only
 
 
-def draw(network: Network, path: str | Path | None = None) -> Figure:
+def draw(
+    graph: Network, path: str | Path | None = None, *, title: str = "", ax: Axes | None = None
+) -> Figure:
     """A picture of the graph of a network.
 
     Inputs are blue, constants grey, parameters orange, functions green with round
     corners; a small circle is a contraction of two tensors, a frame one of more,
-    drawn out as a tensor network.  A dot is an index on three or more tensors,
-    a star a complex conjugation.
+    drawn out as a tensor network.  In a frame a dot is an index on three or more tensors,
+    a star a complex conjugation, and a bar in a box the index of the batch (at the left)
+    or of the channel (at the right).
 
     Parameters
     ----------
-    network
+    graph
         The network.
     path
         Where to write it: a name that ends in .png, .svg or .pdf.
+    title
+        What stands above it.
+    ax
+        Axes to draw it on, scaled to fit; by default it gets a figure of its own.
+
+    Returns
+    -------
+    The figure, in which one inch of the drawing is one inch; that of `ax` if given.
 
     Raises
     ------
@@ -47,14 +71,17 @@ def draw(network: Network, path: str | Path | None = None) -> Figure:
     FileError
         If the file cannot be written; a file that was there stays as it was.
     """
-    from tnlearn.drawing.graph import graph_scene
-
     _check_suffix(path)
-    return _finished(graph_scene(network), path)
+    return _finished(graph_scene(graph, title), path, ax)
 
 
 def draw_tree(
-    network: Network, path: str | Path | None = None, *, contraction: str | None = None
+    graph: Network,
+    path: str | Path | None = None,
+    *,
+    contraction: str | None = None,
+    title: str = "",
+    ax: Axes | None = None,
 ) -> Figure:
     """A picture of the tree of a contraction, from the tensors at the bottom to the result.
 
@@ -64,7 +91,7 @@ def draw_tree(
 
     Parameters
     ----------
-    network, path
+    graph, path, title, ax
         As in `draw`.
     contraction
         Name of a contraction; by default the one that computes the invariant.
@@ -76,10 +103,8 @@ def draw_tree(
     FileError
         If the file cannot be written.
     """
-    from tnlearn.drawing.tree import tree_scene
-
     _check_suffix(path)
-    return _finished(tree_scene(network, contraction), path)
+    return _finished(tree_scene(graph, contraction, title), path, ax)
 
 
 def _check_suffix(path: str | Path | None) -> None:
@@ -87,107 +112,235 @@ def _check_suffix(path: str | Path | None) -> None:
         check_choice("kind of picture", Path(path).suffix.lower(), SUFFIXES)
 
 
-def _finished(scene: Scene, path: str | Path | None) -> Figure:
-    figure = render(scene)
-    if path is not None:
-        kind = Path(path).suffix.lower()[1:]
-        # Without dates and versions in it, the same network gives the same file.
-        stamp = {"png": "Software", "svg": "Date", "pdf": "CreationDate"}[kind]
-
-        def write(partial: Path) -> None:
-            figure.savefig(partial, format=kind, dpi=DPI, metadata={stamp: None})
-
-        write_whole(Path(path), write)
-    return figure
-
-
-def write_whole(path: Path, write: Any) -> Path:
-    """Write a file under another name and move it into place, so that it is whole or not there.
-
-    Raises
-    ------
-    FileError
-        If the folder does not exist or cannot be written.
-    """
-    if path.is_dir():
-        raise FileError(f"{path} is a folder; give the name of a file")
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        os.close(handle)
-    except OSError as error:
-        raise FileError(f"cannot write {path}: {error.strerror or error}") from None
-    partial = Path(name)
-    try:
-        write(partial)
-        partial.chmod(0o666 & ~_umask())
-        os.replace(partial, path)
-    except OSError as error:
-        raise FileError(f"cannot write {path}: {error.strerror or error}") from None
-    finally:
-        partial.unlink(missing_ok=True)
-    return path
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def render(scene: Scene) -> Figure:
-    """A scene as a matplotlib figure of exactly its size."""
+def _finished(scene: Scene, path: str | Path | None, ax: Axes | None) -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    from matplotlib.patches import Circle, FancyBboxPatch, Polygon
 
     figure = Figure(figsize=(scene.width, scene.height), dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
-    ax = figure.add_axes((0.0, 0.0, 1.0, 1.0))
-    ax.set_xlim(0, scene.width)
-    ax.set_ylim(scene.height, 0)
+    if path is not None or ax is None:
+        _draw_on(figure.add_axes((0.0, 0.0, 1.0, 1.0)), scene)
+    if path is not None:
+        target, kind = Path(path), Path(path).suffix.lower()[1:]
+        # Without dates and versions in it, the same network gives the same file.
+        stamp = {"Software" if kind == "png" else "CreationDate": None}
+        text = '<?xml version="1.0" encoding="utf-8"?>\n' + svg(scene, "") if kind == "svg" else ""
+
+        def save(partial: Path) -> None:
+            if text:
+                partial.write_text(text, encoding="utf-8")
+            else:
+                figure.savefig(partial, format=kind, dpi=DPI, metadata=stamp)
+
+        _write(target, save)
+    if ax is None:
+        return figure
+    _draw_on(ax, scene)
+    return ax.figure  # type: ignore[return-value]
+
+
+def _write(target: Path, save: Callable[[Path], object]) -> Path:
+    if target.is_dir():
+        raise FileError(f"{target} is a folder; give the name of a file")
+    with replacing(target) as partial:
+        save(partial)
+    return target
+
+
+# ------------------------------------------------------------------ one scene, two media
+
+
+def _draw_on(ax: Axes, scene: Scene) -> None:
+    """A scene on matplotlib axes, as large as they allow."""
+    from matplotlib.patches import Polygon
+
+    ax.set(xlim=(0, scene.width), ylim=(scene.height, 0), aspect="equal")
     ax.set_axis_off()
-    frames = [r for r in scene.rects if r.frame]
-    for order, rects in ((0, frames), (2, [r for r in scene.rects if not r.frame])):
-        for r in rects:
-            ax.add_patch(
-                FancyBboxPatch(
-                    (r.x - r.width / 2, r.y - r.height / 2),
-                    r.width,
-                    r.height,
-                    boxstyle=f"round,pad=0,rounding_size={r.radius}"
-                    if r.radius
-                    else "square,pad=0",
-                    facecolor=r.fill,
-                    edgecolor=r.stroke,
-                    linewidth=r.line,
-                    zorder=order,
-                )
+    room = ax.get_window_extent()
+    scale = min(room.width / scene.width, room.height / scene.height) / ax.figure.dpi
+    for order, shape in enumerate(scene.shapes):
+        if isinstance(shape, Text):
+            ax.text(
+                shape.x,
+                shape.y,
+                shape.text,
+                fontsize=shape.size * scale,
+                fontweight="bold" if shape.bold else "normal",
+                fontfamily="DejaVu Sans",
+                color=shape.colour,
+                ha={"start": "left", "middle": "center", "end": "right"}[shape.align],
+                va="center_baseline",
+                parse_math=False,
+                zorder=order,
             )
-    for line in scene.lines:
-        xs, ys = zip(*line.points, strict=True)
-        ax.plot(xs, ys, color=line.stroke, linewidth=line.line, zorder=1, solid_joinstyle="round")
-        if line.arrow:
-            head = Polygon(arrow_head(line), closed=True, zorder=1)
-            head.set(facecolor=line.stroke, edgecolor="none")
-            ax.add_patch(head)
-    for dot in scene.dots:
-        circle = Circle((dot.x, dot.y), dot.radius, zorder=3)
-        circle.set(facecolor=dot.fill, edgecolor=dot.stroke, linewidth=1.0)
-        ax.add_patch(circle)
-    for text in scene.texts:
-        halo = {"facecolor": "white", "edgecolor": "none", "pad": 0.8} if text.halo else None
-        ax.text(
-            text.x,
-            text.y,
-            text.text,
-            fontsize=text.size,
-            fontweight="bold" if text.bold else "normal",
-            fontfamily="DejaVu Sans",
-            color=text.colour,
-            ha={"start": "left", "middle": "center", "end": "right"}[text.align],
-            va="center_baseline",
-            bbox=halo,
-            parse_math=False,
-            zorder=4,
+            continue
+        patch = Polygon(_outline(shape), closed=bool(shape.fill), fill=bool(shape.fill))
+        patch.set(facecolor=shape.fill or "none", edgecolor=shape.stroke, zorder=order)
+        patch.set(linewidth=shape.line * scale, joinstyle="round" if not shape.fill else "miter")
+        ax.add_patch(patch)
+
+
+def _outline(shape: Box | Line) -> Sequence[Point]:
+    """The points round a shape, of a round corner nine."""
+    if isinstance(shape, Line):
+        return shape.points
+    left, top, right, bottom = shape.bounds
+    r = shape.radius
+    if not r:
+        return [(left, top), (right, top), (right, bottom), (left, bottom)]
+    centres = [(right - r, bottom - r), (left + r, bottom - r), (left + r, top + r)]
+    return [
+        (x + r * math.cos(turn), y + r * math.sin(turn))
+        for corner, (x, y) in enumerate([*centres, (right - r, top + r)])
+        for turn in ((corner + step / 8) * math.pi / 2 for step in range(9))
+    ]
+
+
+def svg(scene: Scene, label: str, *, live: bool = False) -> str:
+    """A scene as an SVG element; with `live`, nodes are buttons under their names."""
+    wide, high = scene.width * PIXELS, scene.height * PIXELS
+    role = f'role="{"group" if live else "img"}" aria-label="{escape(label)}"' if label else ""
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide:.0f}" height="{high:.0f}" '
+            f'viewBox="0 0 {wide:.1f} {high:.1f}" font-family="DejaVu Sans, Verdana, sans-serif" '
+            f'{role}><rect width="100%" height="100%" fill="#fff"/>',
+            *(_element(shape, live) for shape in scene.shapes),
+            "</svg>",
+        ]
+    )
+
+
+def _element(shape: Shape, live: bool) -> str:
+    name = escape(getattr(shape, "node", ""))
+    if isinstance(shape, Text):
+        width = (shape.bounds[2] - shape.bounds[0]) * PIXELS
+        weight = ' font-weight="bold"' if shape.bold else ""
+        owner = f' data-label="{name}"' if live and name else ""
+        return (
+            f'<text x="{shape.x * PIXELS:.1f}" y="{shape.y * PIXELS:.1f}" dy="0.35em" '
+            f'font-size="{shape.size * PIXELS / 72:.2f}" text-anchor="{shape.align}" '
+            f'textLength="{width:.1f}" lengthAdjust="spacingAndGlyphs" fill="{shape.colour}"'
+            f"{weight}{owner}>{escape(shape.text)}</text>"
         )
-    return figure
+    paint = (
+        f'fill="{shape.fill or "none"}" stroke="{shape.stroke}" '
+        f'stroke-width="{shape.line * PIXELS / 72:.2f}"'
+    )
+    if isinstance(shape, Line):
+        points = " ".join(f"{x * PIXELS:.1f},{y * PIXELS:.1f}" for x, y in shape.points)
+        return f'<{"polygon" if shape.fill else "polyline"} points="{points}" {paint}/>'
+    left, top, _, _ = shape.bounds
+    button = f' data-node="{name}" tabindex="0" role="button" aria-label="{name}"'
+    return (
+        f'<rect x="{left * PIXELS:.1f}" y="{top * PIXELS:.1f}" '
+        f'width="{shape.width * PIXELS:.1f}" height="{shape.height * PIXELS:.1f}" '
+        f'rx="{shape.radius * PIXELS:.1f}" {paint}{button if live and name else ""}/>'
+    )
+
+
+# ------------------------------------------------------------------ a page to explore
+
+
+def to_html(graph: Network, path: str | Path, *, title: str = "") -> Path:
+    """Write a page to explore a network in: it works without a connection.
+
+    Choose a node of the graph (with the mouse, or Tab and Enter) to see its kind,
+    indices, shape, formula and values; below stand the contraction trees, the cost
+    for several batch sizes and the generated torch code.  Parameters are shown at
+    their initial values of seed 0.
+
+    Raises
+    ------
+    UnknownNameError
+        If the name does not end in .html.
+    FileError
+        If the file cannot be written; a file that was there stays as it was.
+    """
+    from jinja2 import Environment, StrictUndefined
+
+    target = Path(path)
+    check_choice("kind of page", target.suffix.lower(), (".html", ".htm"))
+    contractions = [n.name for n in graph.nodes.values() if isinstance(n, Contraction)]
+    first = chosen_contraction(graph).name if contractions else ""
+    contractions.sort(key=lambda name: name != first)
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
+    template = files("tnlearn.drawing").joinpath("page.html").read_text(encoding="utf-8")
+    page = environment.from_string(template).render(
+        title=title or f"Network of {graph.output}",
+        summary="; ".join(cost_lines(graph)),
+        graph=svg(graph_scene(graph, title, tall=math.inf), "Graph of the network", live=True),
+        trees={
+            name: svg(tree_scene(graph, name, title), f"Tree of {name}") for name in contractions
+        },
+        costs=[graph.cost(batch) for batch in BATCHES],
+        code=graph.module().graph.code.strip(),
+        nodes=_described(graph),
+        output=graph.output,
+    )
+    return _write(target, lambda partial: partial.write_text(page, encoding="utf-8"))
+
+
+def _described(graph: Network) -> dict[str, dict[str, Any]]:
+    """What the page says of each node; the values of those that need no states to be known."""
+    terms = {name: value.term for name, value in graph.plan().values.items()}
+    values = node_values(graph, [name for name in graph.nodes if not terms[name].data])
+    described: dict[str, dict[str, Any]] = {}
+    for node in graph.nodes.values():
+        group = "live" if terms[node.name].live else "frozen" if terms[node.name].data else ""
+        described[node.name] = entry = {
+            "kind": node.kind,
+            "inds": list(node.inds),
+            "shape": ["batch" if size is None else size for size in node.shape],
+            "formula": _formula(node),
+            "group": LEGEND[group or "constant"],
+            "uses": list(dict.fromkeys(part.node for part in node.operands)),
+            "users": [
+                other.name
+                for other in graph.nodes.values()
+                if any(part.node == node.name for part in other.operands)
+            ],
+        }
+        if isinstance(node, Parameter):
+            noise = f", scale {node.init.scale:g}" if node.init.scale else ""
+            entry["init"] = f"{node.init.kind}{noise}"
+        if node.name in values:
+            entry |= _values(values[node.name])
+    return described
+
+
+def _formula(node: Node) -> str:
+    uses = [_use(part) for part in node.operands]
+    if isinstance(node, Contraction):
+        summed = dict.fromkeys(i for p in node.parts for i in p.inds if i not in node.inds)
+        scale = "" if node.scale == 1.0 else f"{node.scale:.6g} "
+        sigma = f"Σ_{{{', '.join(summed)}}} " if summed else ""
+        right = f"{scale}{sigma}{' '.join(uses)}"
+    elif isinstance(node, Function):
+        options = [
+            f"{key}={', '.join(map(str, value)) if isinstance(value, (tuple, list)) else value}"
+            for key, value in node.options.items()
+        ]
+        right = f"{node.op}({', '.join([*uses, *options])})"
+    else:
+        return ""
+    return f"{_use(Operand(node.name, node.inds))} = {right}"
+
+
+def _use(part: Operand) -> str:
+    return f"{part.node}{'*' if part.conj else ''}[{', '.join(part.inds)}]"
+
+
+def _values(values: np.ndarray[Any, Any]) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "entries": int(values.size),
+        "nonzero": int(np.count_nonzero(values)),
+        "low": float(values.real.min()),
+        "high": float(values.real.max()),
+    }
+    if values.size <= LISTED:
+        entry["values"] = [float(f"{x:.5g}") for x in values.real.ravel()]
+        if values.dtype.kind == "c":
+            entry["imaginary"] = [float(f"{x:.5g}") for x in values.imag.ravel()]
+    return entry

@@ -1,4 +1,7 @@
-"""The tree of a contraction as a scene: tensors at the bottom, the result at the top."""
+"""The tree of a contraction as a scene: tensors at the bottom, the result at the top.
+
+Every step stands there once; one that the tree uses several times is outlined twice.
+"""
 
 from __future__ import annotations
 
@@ -8,29 +11,23 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tnlearn.drawing.layout import Block, layered
-from tnlearn.drawing.page import NOMINAL_BATCH, caption, page, si
-from tnlearn.drawing.scene import (
-    EDGE,
-    FILL,
-    INK,
-    ROW,
-    SMALL,
-    Line,
-    Point,
-    Rect,
-    Scene,
-    Text,
-    rows_width,
-)
+from tnlearn.drawing.scene import EDGE, FILL, ROW, WHITE, Box, Scene, Text, page, rows_width, si
 from tnlearn.networks.export import chosen_contraction
 from tnlearn.networks.nodes import Contraction, Inds
-from tnlearn.networks.search import Tree, leaves_of
+from tnlearn.networks.search import NOMINAL_BATCH, Tree, leaves_of
 from tnlearn.networks.terms import Term, TermTable, Value
 
 if TYPE_CHECKING:
     from tnlearn.networks.network import Network
 
-__all__ = ["Step", "Steps", "contraction_steps", "tree_scene"]
+__all__ = ["Step", "contraction_steps", "tree_scene"]
+
+LEGEND = {
+    "frozen": "frozen: folded once for a data set",
+    "live": "live: depends on a parameter",
+    "constant": "constant: computed once",
+}
+SHARED = 0.08  # the second outline is wider and higher by this
 
 
 @dataclass(frozen=True)
@@ -156,13 +153,13 @@ def contraction_steps(
 
 
 def _used(terms: list[Term], root: int, leaves: set[int]) -> list[int]:
-    found, stack = {root}, [root]
+    used, stack = {root}, [root]
     while stack:
         i = stack.pop()
-        below = set() if i in leaves else {use.term for use in terms[i].uses} - found
-        found |= below
+        below = set() if i in leaves else {use.term for use in terms[i].uses} - used
+        used |= below
         stack.extend(below)
-    return sorted(found)
+    return sorted(used)
 
 
 def _summed(term: Term, names: dict[int, Inds]) -> Inds:
@@ -174,82 +171,65 @@ def _summed(term: Term, names: dict[int, Inds]) -> Inds:
     return tuple(gone.values())
 
 
-def tree_scene(network: Network, contraction: str | None = None) -> Scene:
-    """The drawing of the tree of a contraction."""
-    node, steps = contraction_steps(network, contraction)
-    rows = {str(i): _rows(step) for i, step in steps.items()}
-    blocks = {}
-    for name, lines in rows.items():
-        half = rows_width(lines) / 2 + 0.1
-        blocks[name] = Block(half, half, ROW * len(lines) + 0.14)
-    edges = [(str(use), str(i)) for i, step in steps.items() for use in step.uses]
-    placed = layered(blocks, edges, across=0.25, down=0.34)
-    height = placed.bottoms[-1]
-
-    def place(name: str) -> Point:
-        x, top = placed.anchors[name]
-        return x, height - top - blocks[name].height / 2
-
-    body = Scene()
+def tree_scene(graph: Network, contraction: str | None = None, title: str = "") -> Scene:
+    """The whole drawing: title and cost, the tree of a contraction, a legend."""
+    node, steps = contraction_steps(graph, contraction)
+    rows = {i: _rows(step) for i, step in steps.items()}
+    sizes = {i: (rows_width(lines) + 0.2, ROW * len(lines) + 0.14) for i, lines in rows.items()}
+    blocks = {str(i): Block(width / 2, width / 2, height) for i, (width, height) in sizes.items()}
+    edges = [(use, i) for i, step in steps.items() for use in step.uses]
+    placed = layered(blocks, [(str(a), str(b)) for a, b in edges], across=0.25, down=0.34)
+    height = placed.bottoms[-1]  # a layered drawing leads downwards, a tree upwards
+    place = {
+        i: (placed.anchors[str(i)][0], height - placed.anchors[str(i)][1] - sizes[i][1] / 2)
+        for i in steps
+    }
+    scene = Scene()
     for (source, target), bends in zip(edges, placed.bends, strict=True):
-        (ax, ay), (bx, by) = place(source), place(target)
-        start = (ax, ay - blocks[source].height / 2)
-        end_x = bx + max(-0.5, min(0.5, (ax - bx) * 0.3)) * blocks[target].left
-        outline = 0.04 if steps[int(target)].times > 1 else 0.0
-        end = (end_x, by + blocks[target].height / 2 + outline)
-        points = (start, *((x, height - y) for x, y in bends), end)
-        body.lines.append(Line(points, INK, 1.0, arrow=True))
-        if sum(use.term == int(source) for use in network.plan().term(int(target)).uses) > 1:
-            middle = ((points[-2][0] + end[0]) / 2, (points[-2][1] + end[1]) / 2)
-            body.texts.append(
-                Text(middle[0] + 0.06, middle[1], "twice", SMALL, align="start", halo=True)
-            )
+        (ax, ay), (bx, by) = place[source], place[target]
+        width, high = sizes[target]
+        start = (ax, ay - sizes[source][1] / 2)
+        end_x = bx + max(-0.5, min(0.5, (ax - bx) * 0.3)) * width / 2
+        end = (end_x, by + (high + (SHARED if steps[target].times > 1 else 0.0)) / 2)
+        way = [start, *((x, height - y) for x, y in bends), end]
+        scene.line(*way, arrow=True)
+        if sum(use.term == source for use in graph.plan().term(target).uses) > 1:
+            x, y = (way[-2][0] + end[0]) / 2, (way[-2][1] + end[1]) / 2
+            scene.clear(Text(x + 0.06, y, "twice", align="start"))
     for i, step in steps.items():
-        x, y = place(str(i))
-        block = blocks[str(i)]
-        fill, edge = FILL[step.group], EDGE[step.group]
+        (x, y), (width, high) = place[i], sizes[i]
         radius = 0.0 if step.leaf else 0.08
-        wide, high = 2 * block.left, block.height
-        if step.times > 1:  # a second outline marks what is shared
-            body.rects.append(
-                Rect(x, y, wide + 0.08, high + 0.08, "#FFFFFF", edge, 1.0, radius + 0.04)
-            )
+        if step.times > 1:
+            outline = (width + SHARED, high + SHARED)
+            scene.shapes.append(Box(x, y, *outline, WHITE, EDGE[step.group], 1.0, radius + 0.04))
         line = 1.8 if step.group == "live" else 1.0
-        body.rects.append(Rect(x, y, wide, high, fill, edge, line, radius, node=step.name))
-        body.rows(x, y, rows[str(i)], node=step.name)
-    title, _ = caption(network)
-    made = [step for step in steps.values() if not step.leaf]
-    total, saved = sum(s.flops for s in made), sum(s.flops * (s.times - 1) for s in made)
+        colours = (FILL[step.group], EDGE[step.group])
+        scene.shapes.append(Box(x, y, width, high, *colours, line, radius, step.name))
+        scene.rows(x, y, rows[i], node=step.name)
+    total = sum(step.flops for step in steps.values())
+    saved = sum(step.flops * (step.times - 1) for step in steps.values())
     lines = [
         f"Contraction tree of {node.name}: {', '.join(node.inds)}",
         f"batch of {NOMINAL_BATCH}: {si(total)} flops; sharing repeated steps saves {si(saved)}",
     ]
     groups = {step.group for step in steps.values()}
-    legend = [
-        (kind, text)
-        for kind, text in (
-            ("frozen", "frozen: folded once for a data set"),
-            ("live", "live: depends on a parameter"),
-            ("constant", "constant: computed once"),
-        )
-        if kind in groups
-    ]
-    notes = ["square corners: tensors", "round corners: steps"]
-    if any(step.times > 1 for step in made):
-        notes.append("double outline: shared, computed once")
-    return page(body, title, lines, legend, notes)
+    legend = [(group, words) for group, words in LEGEND.items() if group in groups]
+    legend += [("", "square corners: tensors"), ("", "round corners: steps")]
+    if any(step.times > 1 for step in steps.values()):
+        legend.append(("", "double outline: shared, computed once"))
+    return page(scene, title or f"Network of {graph.output}", lines, legend)
 
 
 def _rows(step: Step) -> list[str]:
     shape = f"({', '.join(step.inds)})"
     if step.leaf:
         return [step.name, shape, f"{si(step.entries)} entries"]
-    how = {"square": "squared", "abs2": "squared modulus", "conv2d": "convolution"}
-    if step.summed:
-        action = f"sum over {', '.join(step.summed)}"
-    else:
-        action = how.get(step.kind, "product" if step.kind == "pair" else step.kind)
+    how = {
+        "square": "squared",
+        "abs2": "squared modulus",
+        "conv2d": "convolution",
+        "pair": "product",
+    }
+    action = f"sum over {', '.join(step.summed)}" if step.summed else how.get(step.kind, step.kind)
     rows = [step.name, f"{action} → {shape}", f"{si(step.flops)} flops, {si(step.entries)} entries"]
-    if step.times > 1:
-        rows.append(f"× {step.times} shared")
-    return rows
+    return [*rows, f"× {step.times} shared"] if step.times > 1 else rows

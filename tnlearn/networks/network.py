@@ -22,6 +22,7 @@ from tnlearn.networks.serial import encode_nodes
 from tnlearn.networks.terms import count
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from tnlearn.networks.compiled import Compiled
@@ -379,22 +380,47 @@ class Network:
 
         return to_tensornetwork(self, batch, contraction=contraction, seed=seed)
 
-    def draw(self, path: str | Path | None = None) -> Figure:
-        """A picture of the graph; written to `path` (.png, .svg, .pdf) if one is given."""
+    @property
+    def title(self) -> str:
+        """What the network is, in one line."""
+        base = dict(self._recipe[0])
+        if base.get("kind") == "symmetric":
+            base["kind"] = f"symmetric ({base.get('variant', 'dense')})"
+        shown = {
+            "rswn": "Winding number, {form} form, {cells} cells, {boundary}",
+            "scaling": "Moments of the winding number, {cells} cells",
+            "baseline": "Baseline {kind}, {cells} cells",
+        }.get(base["call"], f"Network of {self.output}, {self.cells} cells").format(**base)
+        if base.get("boundary") == "open":
+            shown += f", window {base['window']:g}"
+        steps = self._recipe[1:]
+        freed = [name for step in steps if step["call"] == "trainable" for name in step["names"]]
+        shown += f", {' and '.join(freed)} trainable" if freed else ""
+        return shown + (", with a head" if any(step["call"] == "head" for step in steps) else "")
+
+    def draw(self, path: str | Path | None = None, *, ax: Axes | None = None) -> Figure:
+        """A picture of the graph; written to `path` (.png, .svg, .pdf) if one is given.
+
+        On the axes `ax`, scaled to fit, or as a figure of its own.
+        """
         from tnlearn.drawing.show import draw
 
-        return draw(self, path)
+        return draw(self, path, title=self.title, ax=ax)
 
     def draw_tree(
-        self, path: str | Path | None = None, *, contraction: str | None = None
+        self,
+        path: str | Path | None = None,
+        *,
+        contraction: str | None = None,
+        ax: Axes | None = None,
     ) -> Figure:
         """A picture of a contraction tree, with the cost of each step and what is shared."""
         from tnlearn.drawing.show import draw_tree
 
-        return draw_tree(self, path, contraction=contraction)
+        return draw_tree(self, path, contraction=contraction, title=self.title, ax=ax)
 
     def to_html(self, path: str | Path) -> Path:
-        """One self-contained HTML page to explore the graph, its tree and its costs in."""
-        from tnlearn.drawing.explorer import to_html
+        """One self-contained HTML page to explore the graph, its trees and its costs in."""
+        from tnlearn.drawing.show import to_html
 
-        return to_html(self, path)
+        return to_html(self, path, title=self.title)
