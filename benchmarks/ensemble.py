@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 
 import tnlearn as tnl
-from tnlearn.training.batches import sample_order
+from tnlearn.training.loop import sample_order
 
 CELLS, SAMPLES, BATCH, RATE = 20, 4000, 64, 1e-2
 

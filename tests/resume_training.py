@@ -1,4 +1,4 @@
-"""A training run to be killed: `python resume_training.py FOLDER MEMBERS WORKERS`."""
+"""A training run to be killed: `python resume_training.py FOLDER MEMBERS`."""
 
 from __future__ import annotations
 
@@ -18,18 +18,16 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def run(folder: str | None, members: int, chunk: int | None, workers: int = 1) -> Any:
+def run(folder: str | None, members: int) -> Any:
     return tnl.fit(
         FakeNetwork(),
         toy(200),
         toy(50, seed=2),
         members=members,
-        chunk=chunk,
-        workers=workers,
         checkpoint=folder,
         **SETTINGS,
     )
 
 
 if __name__ == "__main__":
-    run(sys.argv[1], int(sys.argv[2]), 32, int(sys.argv[3]))
+    run(sys.argv[1], int(sys.argv[2]))

@@ -91,7 +91,7 @@ def test_an_interruption_says_how_to_go_on(blocks, tmp_path, capsys, monkeypatch
     def stop(*args, **given):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tnlearn.data.labelling.winding", stop)
+    monkeypatch.setattr("tnlearn.data.label_file.winding", stop)
     assert main(["label", str(blocks), "--out", str(tmp_path / "o.csv")]) == 130
     assert "goes on where it stopped" in capsys.readouterr().err
 

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tnlearn as tnl
+from tnlearn.archive import read, write
 from tnlearn.data.near import near_chains
 from tnlearn.errors import (
     CheckpointError,
@@ -32,7 +33,6 @@ from tnlearn.models.scaling import scaling
 from tnlearn.studies.make_marker import RECIPE, main, make
 from tnlearn.studies.marker_data import condition_name, tried
 from tnlearn.studies.marker_training import trained_marker
-from tnlearn.training.archive import read, write
 
 TINY = copy.deepcopy(RECIPE)
 TINY["network"]["hidden"] = [8]

@@ -18,9 +18,10 @@ from fakes_training import FakeNetwork, assert_same, toy
 from resume_training import run
 
 import tnlearn as tnl
+from tnlearn import archive
 from tnlearn.errors import CheckpointError, FileError
 from tnlearn.files import TEMPORARY
-from tnlearn.training import archive, checkpoint, loop
+from tnlearn.training import loop
 
 DATA, HELD = toy(120), toy(50, seed=2)
 
@@ -39,7 +40,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 def interrupt_after(monkeypatch: pytest.MonkeyPatch, writes: int) -> None:
     """Let training be interrupted right after this many checkpoints were written."""
-    usual, left = loop.write_block, [writes]
+    usual, left = archive.Parts.write, [writes]
 
     def write(*args: Any) -> None:
         usual(*args)
@@ -47,7 +48,7 @@ def interrupt_after(monkeypatch: pytest.MonkeyPatch, writes: int) -> None:
         if left[0] == 0:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(loop, "write_block", write)
+    monkeypatch.setattr(archive.Parts, "write", write)
 
 
 @pytest.mark.parametrize("epochs_done", [1, 2, 3])
@@ -77,27 +78,26 @@ def test_a_finished_run_returns_at_once(tmp_path: Path, monkeypatch: pytest.Monk
     assert content(tmp_path / "run") == before
 
 
-def test_chunk_and_workers_may_change_between_two_starts(
+def test_a_run_of_two_blocks_goes_on_within_the_second(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unbroken = run(None, 40, None)
+    unbroken = run(None, 40)
     with monkeypatch.context() as patch:
         interrupt_after(patch, 70)  # in the middle of the second block
         with pytest.raises(KeyboardInterrupt):
-            run(str(tmp_path / "run"), 40, None)
-    assert_same(unbroken, run(str(tmp_path / "run"), 40, 32, workers=2))
+            run(str(tmp_path / "run"), 40)
+    assert_same(unbroken, run(str(tmp_path / "run"), 40))
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
-@pytest.mark.parametrize(("workers", "kills"), [(1, 3), (2, 1)])
-def test_killed_again_and_again(tmp_path: Path, workers: int, kills: int) -> None:
+def test_killed_again_and_again(tmp_path: Path) -> None:
     """A real process, killed at moments that differ from run to run, loses nothing."""
     folder = tmp_path / "run"
     script = Path(__file__).with_name("resume_training.py")
-    command = [sys.executable, str(script), str(folder), "40", str(workers)]
+    command = [sys.executable, str(script), str(folder), "40"]
     rng = np.random.default_rng(time.time_ns())
     seen: list[int] = []
-    for _ in range(kills):
+    for _ in range(3):
         process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
         try:
             start = _written(folder)
@@ -109,17 +109,16 @@ def test_killed_again_and_again(tmp_path: Path, workers: int, kills: int) -> Non
             process.kill()
             process.wait()
         seen.append(process.returncode)
-        assert (folder / "checkpoint.json").exists()
+        assert (folder / "run.json").exists()
     assert -signal.SIGKILL in seen
-    assert_same(run(None, 40, None), run(str(folder), 40, 32))
-    if workers == 1:  # a worker that outlives its parent by a moment may leave one
-        assert not [x for x in folder.iterdir() if x.name.startswith(TEMPORARY)]
+    assert_same(run(None, 40), run(str(folder), 40))
+    assert not [x for x in folder.iterdir() if x.name.startswith(TEMPORARY)]
 
 
 def _written(folder: Path) -> int:
     """Epochs written so far, over all blocks."""
     done = 0
-    for path in folder.glob("block-*.npz"):
+    for path in folder.glob("part-*.npz"):
         with np.load(path, allow_pickle=False) as arrays:
             done += int(arrays["epoch"])
     return done
@@ -159,7 +158,7 @@ def test_a_checkpoint_of_another_configuration_is_refused(
 def test_a_damaged_checkpoint_is_refused_and_kept(tmp_path: Path, damage: str) -> None:
     folder = tmp_path / "run"
     fit(folder)
-    block = folder / "block-000000.npz"
+    block = folder / "part-000000.npz"
     raw = block.read_bytes()
     if damage == "cut":
         block.write_bytes(raw[: len(raw) // 2])
@@ -170,7 +169,7 @@ def test_a_damaged_checkpoint_is_refused_and_kept(tmp_path: Path, damage: str) -
     elif damage == "text":
         block.write_bytes(b"hello")
     else:
-        (folder / "checkpoint.json").write_text('{"format": "tnl')
+        (folder / "run.json").write_text('{"format": "tnl')
     before = content(folder)
     with pytest.raises(CheckpointError, match=r"damaged"):
         fit(folder)
@@ -180,14 +179,14 @@ def test_a_damaged_checkpoint_is_refused_and_kept(tmp_path: Path, damage: str) -
 def test_blocks_of_another_run_or_place_are_refused(tmp_path: Path) -> None:
     fit(tmp_path / "a")
     fit(tmp_path / "b", seed=1)
-    block = "block-000000.npz"
+    block = "part-000000.npz"
     (tmp_path / "a" / block).write_bytes((tmp_path / "b" / block).read_bytes())
     with pytest.raises(CheckpointError, match=r"training\.seed: 1, now 0"):
         fit(tmp_path / "a")
-    run(str(tmp_path / "c"), 33, None)
-    (tmp_path / "c" / "block-000001.npz").replace(tmp_path / "c" / block)
+    run(str(tmp_path / "c"), 33)
+    (tmp_path / "c" / "part-000001.npz").replace(tmp_path / "c" / block)
     with pytest.raises(CheckpointError, match="renamed"):
-        run(str(tmp_path / "c"), 33, None)
+        run(str(tmp_path / "c"), 33)
 
 
 def test_a_foreign_folder_or_file_is_left_alone(tmp_path: Path) -> None:
@@ -198,7 +197,7 @@ def test_a_foreign_folder_or_file_is_left_alone(tmp_path: Path) -> None:
         fit(tmp_path / "thesis.tex")
     assert content(tmp_path) == {"thesis.tex": b"precious"}
     (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "checkpoint.json").write_text(json.dumps({"format": "x", "run": 1}))
+    (tmp_path / "other" / "run.json").write_text(json.dumps({"format": "x", "run": 1}))
     with pytest.raises(CheckpointError, match="format 'x'"):
         fit(tmp_path / "other")
 
@@ -213,13 +212,12 @@ def test_two_runs_on_one_folder(tmp_path: Path) -> None:
     pytest.importorskip("fcntl")
     record = {"a": 1}
     with (
-        checkpoint.open_checkpoint(tmp_path / "run", record),
+        archive.Parts(tmp_path / "run", record),
         pytest.raises(CheckpointError, match="in use"),
-        checkpoint.open_checkpoint(tmp_path / "run", record),
     ):
-        pass
-    with checkpoint.open_checkpoint(tmp_path / "run", record) as folder:
-        assert folder.is_dir()
+        archive.Parts(tmp_path / "run", record)
+    with archive.Parts(tmp_path / "run", record) as parts:
+        assert parts.missing(3) == [0, 1, 2]
 
 
 def test_what_a_killed_writer_left_is_cleared(tmp_path: Path) -> None:
@@ -227,7 +225,7 @@ def test_what_a_killed_writer_left_is_cleared(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / f"{TEMPORARY}abc.tmp").write_bytes(b"half")
     fit(folder)
-    assert sorted(content(folder)) == ["block-000000.npz", "checkpoint.json", "lock"]
+    assert sorted(content(folder)) == ["lock", "part-000000.npz", "run.json"]
 
 
 def test_disk_full_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 import tnlearn as tnl
+from tnlearn import archive
 from tnlearn.errors import CheckpointError, ConfigError, FileError, MemoryLimitError, ShapeError
-from tnlearn.training import archive, fitted, metrics
+from tnlearn.training import fitted, metrics
 
 NET = FakeNetwork()
 DATA, HELD = toy(150), toy(70, seed=2)

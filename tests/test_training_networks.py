@@ -84,11 +84,11 @@ def test_the_quartic_network_learns(data: Any, held: Any) -> None:
     assert fitted.accuracy(held).mean() > 0.6
 
 
-def test_workers_and_a_checkpoint(data: Any, held: Any, tmp_path: Path) -> None:
+def test_a_checkpoint(data: Any, held: Any, tmp_path: Path) -> None:
     net = baseline("mlp")
     options: dict[str, Any] = {"members": 40, "epochs": 2, "progress": False}
     plain = tnl.fit(net, data, held, **options)
-    shared = tnl.fit(net, data, held, workers=2, checkpoint=tmp_path / "run", **options)
+    shared = tnl.fit(net, data, held, checkpoint=tmp_path / "run", **options)
     assert_same(plain, shared)
     assert_same(plain, tnl.fit(net, data, held, checkpoint=tmp_path / "run", **options))
 

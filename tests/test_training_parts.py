@@ -10,7 +10,7 @@ import pytest
 from fakes_training import assert_same
 
 import tnlearn as tnl
-from tnlearn.data.datasets import joined
+from tnlearn.data.dataset import joined
 from tnlearn.errors import CheckpointError, ConfigError, ShapeError
 from tnlearn.networks import formula
 

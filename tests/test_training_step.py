@@ -15,10 +15,9 @@ from hypothesis import strategies as st
 import tnlearn as tnl
 from tnlearn.errors import MemoryLimitError
 from tnlearn.training import features
-from tnlearn.training.batches import epoch_batches, sample_order
-from tnlearn.training.ensemble import Block, cross_entropy
-from tnlearn.training.evaluate import measure
+from tnlearn.training.ensemble import Block, cross_entropy, measure
 from tnlearn.training.lanes import lanes_for
+from tnlearn.training.loop import epoch_batches, sample_order
 from tnlearn.training.optimiser import Adam, clip_scale
 
 SIZES = st.tuples(st.integers(1, 4), st.integers(1, 9), st.integers(1, 5))

@@ -23,11 +23,11 @@ _HOMES = {
     "formula": "tnlearn.networks",
     "rswn": "tnlearn.models.rswn",
     "baseline": "tnlearn.models.baselines",
-    "dataset": "tnlearn.data.datasets",
-    "Dataset": "tnlearn.data.datasets",
+    "dataset": "tnlearn.data.dataset",
+    "Dataset": "tnlearn.data.dataset",
     "StoredDataset": "tnlearn.data.stored",
     "open_dataset": "tnlearn.data.stored",
-    "label_file": "tnlearn.data.labelling",
+    "label_file": "tnlearn.data.label_file",
     "shift": "tnlearn.data.shifts",
     "fit": "tnlearn.training.fit",
     "Fitted": "tnlearn.training.fitted",
@@ -93,8 +93,8 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:
     from tnlearn.audits.audit import Audit, audit
-    from tnlearn.data.datasets import Dataset, dataset
-    from tnlearn.data.labelling import label_file
+    from tnlearn.data.dataset import Dataset, dataset
+    from tnlearn.data.label_file import label_file
     from tnlearn.data.shifts import shift
     from tnlearn.data.stored import StoredDataset, open_dataset
     from tnlearn.markers.marker import Marker, marker

@@ -103,7 +103,7 @@ def add(
 
 def _label(options: argparse.Namespace) -> int:
     """Label the file and say how it went."""
-    from tnlearn.data.labelling import label_file
+    from tnlearn.data.label_file import label_file
 
     sublattice = options.sublattice
     if sublattice is not None and sublattice.lower().endswith(".npy"):

@@ -25,6 +25,7 @@ __all__ = [
     "UnknownNameError",
     "check_choice",
     "check_finite",
+    "check_whole",
     "nearest",
 ]
 
@@ -67,8 +68,8 @@ class MemoryLimitError(TnlearnError, MemoryError):
 
 def nearest(given: str, options: Iterable[str]) -> str | None:
     """The option closest to `given` in spelling, or None if nothing comes near."""
-    found = difflib.get_close_matches(str(given), list(options), n=1, cutoff=0.5)
-    return found[0] if found else None
+    close = difflib.get_close_matches(str(given), list(options), n=1, cutoff=0.5)
+    return close[0] if close else None
 
 
 def check_choice(what: str, given: str, options: Iterable[str]) -> str:
@@ -85,6 +86,15 @@ Known: rswn, twist
     close = nearest(given, known)
     hint = f": did you mean {close!r}?" if close else ":"
     raise UnknownNameError(f"unknown {what} {given!r}{hint} Known: {', '.join(known)}")
+
+
+def check_whole(what: str, value: Any, least: int) -> int:
+    """`value` as an int if it is a whole number (True is none) of at least `least`."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+        raise ConfigError(f"{what} must be a whole number of at least {least}, got {value!r}")
+    if value < least:
+        raise ConfigError(f"{what} must be at least {least}, got {value}")
+    return int(value)
 
 
 def check_finite(what: str, array: Any) -> None:

@@ -1,33 +1,38 @@
 """Files that are either complete or not there, and locks that end with the process that holds them.
 
-Used by everything that writes; knows nothing of what is written.
+Used by everything that writes or reads; knows nothing of what is in a file.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tnlearn.errors import FileError
+from tnlearn.errors import FileError, TnlearnError
 
 try:
     import fcntl
 except ImportError:  # not a POSIX system: two runs on one output are then the user's to avoid
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["TEMPORARY", "claimed", "lock", "replace_file", "replacing", "settle", "sweep"]
+__all__ = ["TEMPORARY", "claimed", "lock", "open_lock", "parsing", "replace_file", "replacing"]
+__all__ += ["sweep"]
 
 TEMPORARY = ".tnlearn-"  # how the name of a file begins until it is complete
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 
 @contextlib.contextmanager
 def replacing(target: Path) -> Iterator[Path]:
     """A temporary path beside `target` that takes its place when the block ends without error.
+
+    Its name cannot be foreseen and it is opened for this writer alone; a link at `target` is
+    replaced, not followed.
 
     Raises
     ------
@@ -35,16 +40,20 @@ def replacing(target: Path) -> Iterator[Path]:
         If the file cannot be written; `target` is then as it was, and the
         temporary file is gone.
     """
-    temporary: Path | None = None
+    temporary = target.parent / f"{TEMPORARY}{secrets.token_hex(8)}.tmp"
     try:
-        handle, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=".tmp", dir=target.parent)
-        temporary = Path(name)
-        os.close(handle)
-        # A temporary file is its owner's alone; a result is not.
-        temporary.chmod(0o644)
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _NO_LINK, 0o666))
         yield temporary
-        settle(temporary, target)
-        temporary = None
+        with temporary.open("rb") as stream:
+            os.fsync(stream.fileno())
+        os.replace(temporary, target)
+        # Without this a power cut may forget the renaming; not every system allows it.
+        with contextlib.suppress(OSError):
+            folder = os.open(target.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
     except FileError:
         raise
     except OSError as error:
@@ -53,9 +62,8 @@ def replacing(target: Path) -> Iterator[Path]:
             "unchanged. Give a folder that exists, is writable and has room"
         ) from error
     finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def replace_file(path: str | os.PathLike[str], save: Callable[[Any], Any]) -> None:
@@ -70,18 +78,29 @@ def replace_file(path: str | os.PathLike[str], save: Callable[[Any], Any]) -> No
         save(stream)
 
 
-def settle(temporary: Path, target: Path) -> None:
-    """Flush a finished file to the disk and rename it to `target`."""
-    with temporary.open("rb") as stream:
-        os.fsync(stream.fileno())
-    os.replace(temporary, target)
-    # Without this a power cut may forget the renaming; not every system allows it.
-    with contextlib.suppress(OSError):
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+@contextlib.contextmanager
+def parsing(
+    path: Path, what: str, *, error: type[FileError] = FileError, hint: str = ""
+) -> Iterator[None]:
+    """Whatever a parser throws at a damaged file becomes one error with the name of the file.
+
+    Parameters
+    ----------
+    path, what
+        The file, and what it is expected to be: "a file of tnlearn".
+    error, hint
+        The kind of the error, and how to mend it.
+    """
+    try:
+        yield
+    except TnlearnError:
+        raise
+    except Exception as cause:  # what a parser throws is not to be foreseen
+        why = f"{type(cause).__name__}: {cause}".rstrip(": ").splitlines()[0][:200]
+        raise error(
+            f"{path} is damaged, cut short or not {what} ({why}); it is left as it is"
+            + (f". {hint}" if hint else "")
+        ) from cause
 
 
 def sweep(folder: Path, hours: float = 24.0) -> None:
@@ -110,6 +129,23 @@ def lock(stream: Any) -> bool:
     return True
 
 
+def open_lock(path: Path) -> Any:
+    """The file of a lock, made if it is not there, opened and locked; None if another has it.
+
+    Raises `OSError` if it cannot be opened, or is a link.
+    """
+    flags = os.O_CREAT | os.O_RDWR | os.O_APPEND | _NO_LINK
+    while True:
+        stream = os.fdopen(os.open(path, flags, 0o666), "ab")
+        if not lock(stream):
+            stream.close()
+            return None
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(stream.fileno()), path.stat()):
+                return stream
+        stream.close()  # the former holder has just removed it: this lock is of no file
+
+
 @contextlib.contextmanager
 def claimed(path: Path) -> Iterator[bool]:
     """Whether this process alone holds the claim that the file `path` stands for.
@@ -118,31 +154,18 @@ def claimed(path: Path) -> Iterator[bool]:
     claim without a holder is free.  If the file cannot be made, there is no claim to
     respect, and the answer is True.
     """
-    with contextlib.ExitStack() as stack:
-        try:
-            stream = _open_claim(path)
-        except OSError:
-            yield True
-            return
-        if stream is None:
-            yield False
-            return
-        stack.enter_context(stream)
+    try:
+        stream = open_lock(path)
+    except OSError:
+        yield True
+        return
+    if stream is None:
+        yield False
+        return
+    with stream:
         try:
             yield True
         finally:
             # Removed before it is unlocked: who opened it meanwhile finds that it is gone.
             with contextlib.suppress(OSError):
                 path.unlink()
-
-
-def _open_claim(path: Path) -> Any:
-    while True:
-        stream = path.open("ab")
-        if not lock(stream):
-            stream.close()
-            return None
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(stream.fileno()), path.stat()):
-                return stream
-        stream.close()  # the former holder has just removed it: this lock is of no file

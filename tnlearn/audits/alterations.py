@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tnlearn.data.datasets import Dataset
-from tnlearn.data.transforms import ring, seen_anew
+from tnlearn.data.dataset import Dataset
+from tnlearn.data.transforms import ring, with_chains
 from tnlearn.errors import ConfigError
 from tnlearn.physics.chains import Chains
 from tnlearn.physics.states import States
@@ -76,14 +76,14 @@ def bulk_replaced(data: Dataset, rng: np.random.Generator, depth: int) -> Datase
     """
     _needs_open(data, "bulk-replaced")
     other = data.chains[neighbours(data, rng)]
-    return seen_anew(data, _joined(data.chains, other, depth), rng)
+    return with_chains(data, _joined(data.chains, other, depth), rng)
 
 
 def ends_replaced(data: Dataset, rng: np.random.Generator, depth: int) -> Dataset:
     """Every bond that touches the `depth` cells at either end, from a neighbour: the converse."""
     _needs_open(data, "ends-replaced")
     other = data.chains[neighbours(data, rng)]
-    return seen_anew(data, _joined(other, data.chains, depth), rng)
+    return with_chains(data, _joined(other, data.chains, depth), rng)
 
 
 def weak_ends(data: Dataset, rng: np.random.Generator, value: float) -> Dataset:
@@ -100,7 +100,7 @@ def weak_ends(data: Dataset, rng: np.random.Generator, value: float) -> Dataset:
     hoppings = {
         m: t * (factor[y] * factor[(y + m) % cells]) for m, t in data.chains.hoppings.items()
     }
-    return seen_anew(data, replace(data.chains, hoppings=hoppings), rng)
+    return with_chains(data, replace(data.chains, hoppings=hoppings), rng)
 
 
 def exchanged(data: Dataset, rng: np.random.Generator, value: float) -> Dataset:

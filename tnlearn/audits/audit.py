@@ -20,7 +20,7 @@ from tnlearn.audits.interventions import Intervention, resolved
 from tnlearn.audits.score import Estimate, Row, finite, judged, not_asked, plain, score
 from tnlearn.audits.suite import SAMPLES, Suite, drawn, suite, taken
 from tnlearn.audits.tables import as_html, as_text
-from tnlearn.data.datasets import Dataset
+from tnlearn.data.dataset import Dataset
 from tnlearn.errors import ConfigError, FileError, TnlearnError
 from tnlearn.files import replace_file
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tnlearn.audits.interventions import Intervention
-from tnlearn.data.datasets import Dataset, ambiguity, class_indices
+from tnlearn.data.dataset import Dataset, ambiguity, class_indices
 from tnlearn.errors import ShapeError
 from tnlearn.physics.label import winding
 

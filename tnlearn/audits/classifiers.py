@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tnlearn.audits.answers import ANSWERS, best_class, windings_of
-from tnlearn.data.datasets import Dataset
+from tnlearn.data.dataset import Dataset
 from tnlearn.errors import ConfigError, ShapeError, TnlearnError, check_choice
 
 __all__ = ["INPUTS", "Classifier", "adapted", "known_cells", "known_data"]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tnlearn.audits import alterations as alter
-from tnlearn.data.datasets import Dataset
+from tnlearn.data.dataset import Dataset
 from tnlearn.data.sampling import stream
 from tnlearn.data.shifts import shift
 from tnlearn.errors import ConfigError, UnknownNameError, check_choice, nearest

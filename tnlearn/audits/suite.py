@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tnlearn.audits.certify import Certificate, Pairs, certificate, certified
 from tnlearn.audits.interventions import Intervention, resolved
-from tnlearn.data.datasets import Dataset, dataset
+from tnlearn.data.dataset import Dataset, dataset
 from tnlearn.data.sampling import derived_seed
 from tnlearn.data.stored import StoredDataset
 from tnlearn.errors import ConfigError, ShapeError

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 _HOMES = {
     "DATASETS": "recipes",
-    "Dataset": "datasets",
+    "Dataset": "dataset",
     "Recipe": "recipes",
     "SHIFTS": "shifts",
     "Shift": "shifts",
     "StoredDataset": "stored",
-    "dataset": "datasets",
-    "disagreement": "kinds",
+    "disagreement": "dataset",
     "open_dataset": "stored",
     "shift": "shifts",
 }
@@ -28,7 +27,6 @@ __all__ = [
     "Recipe",
     "Shift",
     "StoredDataset",
-    "dataset",
     "disagreement",
     "open_dataset",
     "shift",
@@ -38,8 +36,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(f"{__name__}.{_HOMES[name]}")
-    value = getattr(module, name)
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
 
@@ -49,8 +46,7 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from tnlearn.data.datasets import Dataset, dataset
-    from tnlearn.data.kinds import disagreement
+    from tnlearn.data.dataset import Dataset, disagreement
     from tnlearn.data.recipes import DATASETS, Recipe
     from tnlearn.data.shifts import SHIFTS, Shift, shift
     from tnlearn.data.stored import StoredDataset, open_dataset

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tnlearn.data.datasets import Dataset, ambiguity, class_indices, gauge_factors
+from tnlearn.data.dataset import Dataset, ambiguity, class_indices, gauge_factors
 from tnlearn.data.recipes import Recipe, recipe_for
 from tnlearn.data.sampling import stream
 from tnlearn.errors import ConfigError

@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 
 from tnlearn.data import transforms
-from tnlearn.data.datasets import Dataset, build
-from tnlearn.data.kinds import all_kinds
+from tnlearn.data.dataset import Dataset, build, known_winding_numbers
 from tnlearn.data.sampling import derived_seed, stream
 from tnlearn.errors import ConfigError, UnknownNameError, nearest
 
@@ -247,7 +246,7 @@ def shift(name: str, data: Dataset, seed: int = 0, *, samples: int | None = None
         found.ambiguous,
         found.chains,
         info,
-        all_kinds(found.chains) if found.kinds else {},
+        known_winding_numbers(found.chains) if found.kinds else {},
     )
 
 

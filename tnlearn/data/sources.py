@@ -14,7 +14,7 @@ file         content
 
 The names `h`, `block` say block, `H`, `hamiltonian` say Hamiltonian; `sublattice`,
 `chiral`, `positions` and `boundary` beside them are taken note of.  Python objects
-are never unpickled.
+are never unpickled.  Arrays that are compressed or in Fortran order are read whole.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +32,11 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from tnlearn.data.members import NpyMember
+from tnlearn.data.stored import StoredDataset, columns_of, open_hdf5
 from tnlearn.errors import FileError, ShapeError, check_choice
+from tnlearn.files import parsing
 from tnlearn.physics.chains import Chains
+from tnlearn.physics.memory import check_memory
 
 __all__ = ["SUFFIXES", "Source", "open_source"]
 
@@ -48,7 +49,7 @@ _NAMES = {
     **dict.fromkeys(("H", "hamiltonian", "hamiltonians", "Hamiltonian"), "hamiltonian"),
 }
 _BESIDE = ("sublattice", "chiral", "positions", "boundary")
-_HOPPING = re.compile(r"t_?(-?\d+)")
+_HOPPING = re.compile(r"t_?(-?\d{1,9})")
 _SPARSE = {"data", "indices", "indptr", "shape"}
 
 
@@ -80,12 +81,12 @@ class Source:
     def identity(self) -> dict[str, Any]:
         """What tells this file from another, or from itself after a change."""
         about = self.path.stat()
-        found = hashlib.sha256()
+        ends = hashlib.sha256()
         with self.path.open("rb") as stream:
             for place in (0, max(0, about.st_size - 2**20)):
                 stream.seek(place)
-                found.update(stream.read(2**20))
-        return {"size": about.st_size, "mtime": about.st_mtime_ns, "ends": found.hexdigest()}
+                ends.update(stream.read(2**20))
+        return {"size": about.st_size, "mtime": about.st_mtime_ns, "ends": ends.hexdigest()}
 
 
 @contextlib.contextmanager
@@ -100,99 +101,115 @@ def open_source(path: Path, key: str | None = None) -> Iterator[Source]:
 
     Raises
     ------
-    FileError, ShapeError, UnknownNameError
+    FileError, ShapeError, UnknownNameError, MemoryLimitError
         If the file cannot be read, is damaged, or holds nothing that can be labelled.
     """
     suffix = path.suffix.lower()
     check_choice("kind of file", suffix, SUFFIXES)
+    if path.exists() and not path.is_file():
+        raise FileError(f"{path} is not a file: a folder, a pipe or a device cannot be labelled")
     try:
-        with path.open("rb"):
-            pass
+        stream = path.open("rb")
     except OSError as error:
         raise FileError(f"cannot read {path}: {error.strerror or error}") from error
-    opened = {".npy": _open_npy, ".npz": _open_npz}.get(suffix, _open_hdf5)
-    with opened(path, key) as source:
-        yield source
-
-
-@contextlib.contextmanager
-def _damaged(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (FileError, ShapeError):
-        raise
-    except (OSError, EOFError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
-        raise FileError(
-            f"{path} is damaged, cut short or not what its name says: "
-            f"{type(error).__name__}: {error}"
-        ) from error
-
-
-@contextlib.contextmanager
-def _open_npy(path: Path, key: str | None) -> Iterator[Source]:
-    if key is not None:
-        raise FileError(f"{path} holds one array without a name; leave the key out")
-    with _damaged(path):
-        array = NpyMember(str(path), lambda: path.open("rb"))
-    with contextlib.closing(array):
-        yield _matrices(path, "auto", array)
-
-
-@contextlib.contextmanager
-def _open_npz(path: Path, key: str | None) -> Iterator[Source]:
-    with _damaged(path):
-        archive = zipfile.ZipFile(path)
-    with archive, contextlib.ExitStack() as opened:
-        members: dict[str, NpyMember] = {}
-        with _damaged(path):
-            for name in archive.namelist():
-                if name.endswith(".npy"):
-                    member = NpyMember(f"{name} in {path}", partial(archive.open, name))
-                    opened.callback(member.close)
-                    members[name.removesuffix(".npy")] = member
-        yield _named(path, key, members, members)
-
-
-@contextlib.contextmanager
-def _open_hdf5(path: Path, key: str | None) -> Iterator[Source]:
-    from tnlearn.data.storage import open_hdf5
-
-    with _damaged(path):
-        file = open_hdf5(path)
-    with file:
-        if "header" in file.attrs and key is None:
-            yield _stored(path)
-            return
-        with _damaged(path):
-            beside = {n: file.attrs[n] for n in _BESIDE if n in file.attrs}
-            found = {n: v for n, v in file.items() if hasattr(v, "dtype")}
-            groups = [n for n, v in file.items() if not hasattr(v, "dtype") and set(v) >= _SPARSE]
-            if key is not None and "/" in key and key in file:
-                found[key] = file[key]
-            chosen = key if key in groups else next((n for n in groups if n in _NAMES), None)
-            if chosen is None and len(groups) == 1 and not found:
-                chosen = groups[0]
-        if chosen is not None and key in (None, chosen):
-            yield _sparse(path, dict(file[chosen].items()), {**beside, **_notes(found)}, chosen)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(stream)
+        if suffix == ".npy":
+            if key is not None:
+                raise FileError(f"{path} holds one array without a name; leave the key out")
+            with _damaged(path):
+                array = _Rows(str(path), stream, path.stat().st_size)
+            yield _matrices(path, "auto", array)
+        elif suffix == ".npz":
+            members = _open_npz(path, stream, stack)
+            yield _named(path, key, members, members)
         else:
-            yield _named(path, key, found, beside | found)
+            yield _open_hdf5(path, key, stack)
 
 
-def _stored(path: Path) -> Source:
-    from tnlearn.data.storage import TableReader
+def _damaged(path: Path) -> Any:
+    return parsing(path, "what its name says")
 
-    table = TableReader(path)
-    record, names = table.record, [n for n in table.columns if n.startswith("hopping ")]
 
-    def read(start: int, stop: int) -> Chains:
-        first = start // table.chunk
-        parts = [table.read(k, names) for k in range(first, -(-stop // table.chunk))]
-        rows = slice(start - first * table.chunk, stop - first * table.chunk)
-        hoppings = {int(n.split()[1]): np.concatenate([p[n] for p in parts])[rows] for n in names}
-        return Chains(record["cells"], hoppings, record["boundary"], record["flux"])
+class _Rows:
+    """An array in `.npy` format of which stretches of rows are read, none kept.
 
-    width = 16 * len(names) * record["cells"]
-    return Source(path, table.rows, width, "chains", read)
+    (A memory map would do; but its pages count as memory of the process, and a batch system
+    kills for that.)  What is compressed or in Fortran order cannot be read so: it is read whole.
+    """
+
+    def __init__(self, name: str, stream: Any, size: int, compressed: bool = False) -> None:
+        major, _ = np.lib.format.read_magic(stream)
+        reader: Any = getattr(np.lib.format, f"read_array_header_{major}_0")
+        self.shape, fortran, self.dtype = reader(stream)
+        if self.dtype.hasobject:
+            raise FileError(
+                f"{name} holds Python objects, which are never loaded: they could run code; "
+                "save it as an array of numbers"
+            )
+        self._stream, self._data = stream, stream.tell()
+        self._row = int(np.prod(self.shape[1:], dtype=object)) * self.dtype.itemsize
+        length = self._row * self.shape[0] if self.shape else self.dtype.itemsize
+        if self._data + length > size:
+            raise EOFError(f"{name} ends too early")
+        self._whole: Array | None = None
+        if compressed or fortran or not self.shape:
+            check_memory(f"{name}, compressed or in Fortran order and so read whole,", 2 * length)
+            flat = np.frombuffer(stream.read(length), self.dtype)
+            self._whole = flat.reshape(self.shape, order="F" if fortran else "C")
+
+    def __getitem__(self, index: Any) -> Array:
+        if self._whole is not None:
+            return np.asarray(self._whole[index])
+        start, stop, _ = (index if index is not ... else slice(None)).indices(self.shape[0])
+        self._stream.seek(self._data + start * self._row)
+        content = self._stream.read((stop - start) * self._row)
+        return np.frombuffer(content, self.dtype).reshape(stop - start, *self.shape[1:])
+
+
+def _open_npz(path: Path, stream: Any, stack: contextlib.ExitStack) -> dict[str, _Rows]:
+    """The arrays of an archive, by name, after all of its checksums have been compared."""
+    members: dict[str, _Rows] = {}
+    with _damaged(path):
+        archive = stack.enter_context(zipfile.ZipFile(stream))
+        entries = [e for e in archive.infolist() if e.filename.endswith(".npy")]
+        for entry in entries:
+            check_memory(f"{entry.filename} in {path}", entry.file_size * bool(entry.compress_type))
+        broken = archive.testzip()
+        if broken is not None:
+            raise ValueError(f"the checksum of {broken} does not hold")
+        for entry in entries:
+            name = f"{entry.filename} in {path}"
+            if entry.filename.removesuffix(".npy") in members:
+                raise ValueError(f"{name} is there twice")
+            member = stack.enter_context(archive.open(entry))
+            members[entry.filename.removesuffix(".npy")] = _Rows(
+                name, member, entry.file_size, entry.compress_type != zipfile.ZIP_STORED
+            )
+    return members
+
+
+def _open_hdf5(path: Path, key: str | None, stack: contextlib.ExitStack) -> Source:
+    file = stack.enter_context(open_hdf5(path))
+    if "recipe" in file.attrs and key is None:
+        stored = stack.enter_context(StoredDataset(path))
+        one = stored.hoppings(0, 1)
+        width = 16 * len(one.hoppings) * one.cells
+        return Source(path, len(stored), width, "chains", stored.hoppings)
+    with _damaged(path):
+        beside = {n: file.attrs[n] for n in _BESIDE if n in file.attrs}
+        members = columns_of(file)
+        arrays = {n: m for n, m in members.items() if hasattr(m, "dtype")}
+        groups = [n for n, m in members.items() if n not in arrays and set(m) >= _SPARSE]
+        if key is not None and "/" in key and key in file:
+            group, name = key.rsplit("/", 1)
+            arrays[key] = columns_of(file[group])[name]
+    chosen = key if key in groups else next((n for n in groups if n in _NAMES), None)
+    if chosen is None and len(groups) == 1 and not arrays:
+        chosen = groups[0]
+    if chosen is not None and key in (None, chosen):
+        return _sparse(path, columns_of(file[chosen]), {**beside, **_notes(arrays)}, chosen)
+    return _named(path, key, arrays, beside | arrays)
 
 
 def _named(
@@ -203,10 +220,12 @@ def _named(
         check_choice(f"array of {path.name}", key, arrays)
     elif set(arrays) >= _SPARSE:
         return _sparse(path, arrays, _notes(notes))
-    beside = _notes(notes)
-    hoppings = {int(m[1]): n for n in arrays if (m := _HOPPING.fullmatch(n))}
+    hoppings = [(int(m[1]), n) for n in arrays if (m := _HOPPING.fullmatch(n))]
     if key is None and hoppings:
-        return _hoppings(path, {m: arrays[n] for m, n in hoppings.items()}, beside)
+        if len(dict(hoppings)) < len(hoppings):
+            names = ", ".join(n for _, n in hoppings)
+            raise FileError(f"{path} holds a hopping under two names: {names}; leave one out")
+        return _hoppings(path, {m: arrays[n] for m, n in hoppings}, _notes(notes))
     named = [n for n in arrays if n in _NAMES] if key is None else [key]
     if not named:
         named = [
@@ -221,15 +240,14 @@ def _named(
             there = ", ".join(arrays) or "there are none"
             what = f"none of its arrays ({there}) is a square matrix or a batch of them"
         raise FileError(f"{path}: {what}; name the one to label (key)")
-    array = arrays[named[0]]
     kind = _NAMES.get(named[0].rsplit("/", 1)[-1], "auto")
-    source = _matrices(path, kind, array)
-    source.beside = beside
+    source = _matrices(path, kind, arrays[named[0]])
+    source.beside = _notes(notes)
     return source
 
 
 def _notes(arrays: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    notes: dict[str, Any] = {}
     for name in _BESIDE:
         if name not in arrays:
             continue
@@ -237,8 +255,8 @@ def _notes(arrays: Mapping[str, Any]) -> dict[str, Any]:
         value = np.asarray(value[...] if hasattr(value, "shape") else value)
         if value.dtype.kind in "SO":
             value = np.reshape([_text(v) for v in value.ravel()], value.shape)
-        found[name] = value.item() if value.ndim == 0 else value
-    return found
+        notes[name] = value.item() if value.ndim == 0 else value
+    return notes
 
 
 def _text(value: Any) -> str:
@@ -259,33 +277,33 @@ def _matrices(path: Path, kind: str, array: Any) -> Source:
 
     def read(start: int, stop: int) -> Array:
         with _damaged(path):
-            found = np.array(array[...] if single else array[start:stop], dtype=wide)
-        return found[None] if single else found
+            values = np.array(array[...] if single else array[start:stop], dtype=wide)
+        return values[None] if single else values
 
     return Source(path, 1 if single else shape[0], shape[-1] ** 2 * wide.itemsize, kind, read)
 
 
 def _hoppings(path: Path, arrays: Mapping[int, Any], beside: dict[str, Any]) -> Source:
     shapes = {tuple(a.shape) for a in arrays.values()}
-    if len(shapes) != 1 or len(next(iter(shapes))) not in (1, 2) or 0 in next(iter(shapes)):
+    shape = next(iter(shapes))
+    if len(shapes) != 1 or len(shape) not in (1, 2) or 0 in shape:
         raise ShapeError(
             f"the hoppings in {path} have shapes {sorted(shapes)}; one shape (samples, cells) is "
             "expected of all of them"
         )
-    shape = shapes.pop()
     single = len(shape) == 1
+    kind = np.result_type(np.float64, *[a.dtype for a in arrays.values()])
 
     def read(start: int, stop: int) -> Chains:
         with _damaged(path):
-            found = {
-                m: np.array(a[...][None] if single else a[start:stop]) for m, a in arrays.items()
+            values = {
+                m: np.array(a[...][None] if single else a[start:stop], dtype=kind)
+                for m, a in sorted(arrays.items())
             }
-        kind = np.result_type(np.float64, *[t.dtype for t in found.values()])
-        return Chains(shape[-1], {m: t.astype(kind) for m, t in sorted(found.items())})
+        return Chains(shape[-1], values)
 
-    return Source(
-        path, 1 if single else shape[0], 16 * shape[-1] * len(arrays), "chains", read, beside
-    )
+    samples, width = 1 if single else shape[0], 16 * shape[-1] * len(arrays)
+    return Source(path, samples, width, "chains", read, beside)
 
 
 def _sparse(
@@ -294,26 +312,29 @@ def _sparse(
     with _damaged(path):
         shape = tuple(int(n) for n in arrays["shape"][...])
         layout = _text(np.asarray(arrays["format"][...]).item()) if "format" in arrays else "csr"
-        indices, indptr = arrays["indices"][...], arrays["indptr"][...]
+        indices, indptr = np.asarray(arrays["indices"][...]), np.asarray(arrays["indptr"][...])
         data = arrays["data"]
-        kind = {"csr": sp.csr_array, "csc": sp.csc_array}.get(layout)
-        if kind is None:
+        form = {"csr": sp.csr_array, "csc": sp.csc_array}.get(layout)
+        if form is None:
             raise ShapeError(
                 f"{path} holds a sparse matrix in {layout!r} layout; save it as csr or csc"
             )
         single = len(data.shape) == 1
-        if data.shape[-1] != len(indices) or len(data.shape) > 2 or not data.shape[0]:
+        if data.shape[-1:] != indices.shape or len(data.shape) > 2 or not data.shape[0]:
             raise ShapeError(
                 f"the sparse matrix in {path} has data of shape {tuple(data.shape)} for "
                 f"{len(indices)} indices"
             )
+        if len(shape) != 2 or shape[0] != shape[1] or len(indptr) != shape[0] + 1:
+            raise ShapeError(f"the sparse matrix in {path} has shape {shape}; a square is expected")
+        # Every index, before compiled code trusts it.
+        pattern = form((np.zeros(len(indices)), indices, indptr), shape=shape)
+        pattern.check_format(full_check=True)
 
     def read(start: int, stop: int) -> list[Any]:
         with _damaged(path):
             values = data[...][None] if single else data[start:stop]
-            return [kind((row, indices, indptr), shape=shape) for row in values]
+            return [form((row, indices, indptr), shape=shape) for row in values]
 
-    width = 64 * max(1, len(indices))
-    return Source(
-        path, 1 if single else data.shape[0], width, _NAMES.get(name, "auto"), read, beside
-    )
+    samples, width = 1 if single else data.shape[0], 64 * max(1, len(indices))
+    return Source(path, samples, width, _NAMES.get(name, "auto"), read, beside)

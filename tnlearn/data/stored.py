@@ -1,41 +1,47 @@
-"""Data sets on disk: written in chunks, read in batches, larger than memory where they must."""
+"""Data sets in HDF5: put together whole, read in batches, larger than memory where they must.
+
+A file has one dataset a column (`u`, `v`, `energies`, `labels`, `windings`, `ambiguous`,
+`hopping m`, `kind name field`), chunk by chunk with its Fletcher-32 checksum, and the recipe as
+the attribute `recipe`.  It is never written in place: what is made in pieces is kept in the
+folder `NAME.parts`, and put together at the end.
+"""
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator
-from dataclasses import fields, replace
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tnlearn import __version__
-from tnlearn.data.storage import TableReader, TableWriter
-from tnlearn.errors import ConfigError, FileError
+from tnlearn.archive import Parts, differences, discard, plain
+from tnlearn.data.dataset import Dataset, array_fields, build, joined
+from tnlearn.errors import ConfigError, FileError, check_whole
+from tnlearn.files import parsing, replacing
 from tnlearn.physics.chains import Chains
 from tnlearn.physics.invariants import Winding
 from tnlearn.physics.memory import check_memory
 from tnlearn.physics.states import States
-from tnlearn.records import plain
 
-if TYPE_CHECKING:
-    from tnlearn.data.datasets import Dataset
-
-__all__ = ["StoredDataset", "generate", "open_dataset", "save"]
+__all__ = ["StoredDataset", "generate", "open_dataset", "open_hdf5", "parts_of", "save"]
 
 Array = NDArray[Any]
 Path_ = str | os.PathLike[str]
 
-_KIND = "dataset"
+FORMAT = "tnlearn-dataset/2"
 _CHUNK_BYTES = 32 * 2**20
+_CACHE = 16 * 2**20  # of each column: a chunk of it is read once, not once a batch
+_HINT = "Restore it from a copy, or remove it and make it again"
 
 
 class StoredDataset:
     """A data set in a file: nothing but the batch asked for is in memory.
 
-    Each chunk is checked against its SHA-256 when it is read, so an altered file
+    Each chunk is checked against its checksum when it is read, so a damaged file
     raises `FileError` and never gives wrong numbers.
 
     Attributes
@@ -51,19 +57,29 @@ class StoredDataset:
 
     def __init__(self, path: Path_) -> None:
         self.path = Path(path)
-        self._table = TableReader(self.path)
-        record = self._table.record
-        if not isinstance(record, dict) or record.get("kind") != _KIND:
-            self._table.close()
-            raise FileError(f"{self.path} is a table of tnlearn, but not a data set")
+        self._file = open_hdf5(self.path, rdcc_nbytes=_CACHE)
+        try:
+            with self._reading():
+                self._read_recipe()
+        except FileError:
+            self.close()
+            raise
+
+    def _read_recipe(self) -> None:
+        record = json.loads(self._file.attrs["recipe"])
+        if record["format"] != FORMAT:
+            raise ValueError(f"its format is {record['format']!r}")
+        self._data = columns_of(self._file)
         self.info: dict[str, Any] = record["info"]
         self.classes: tuple[int, ...] = tuple(record["classes"])
-        self.chunk = self._table.chunk
-        self._record = record
-        self._last: tuple[int, Dataset] | None = None
+        self.chunk = check_whole("chunk", record["chunk"], 1)
+        self.chains: dict[str, Any] = {k: record[k] for k in ("cells", "boundary", "flux")}
+        self._rows = check_whole("rows", record["rows"], 1)
+        if any(len(c) != self._rows for c in self._data.values()):
+            raise ValueError("its columns differ in length")
 
     def __len__(self) -> int:
-        return self._table.rows
+        return self._rows
 
     def __repr__(self) -> str:
         return f"StoredDataset({str(self.path)!r}, {len(self)} samples)"
@@ -76,60 +92,47 @@ class StoredDataset:
 
     def close(self) -> None:
         """Close the file."""
-        self._table.close()
+        self._file.close()
 
     @property
     def labels(self) -> Array:
         """Class index of every sample, (samples,) int64."""
-        return self._table.column("labels")
+        return self._column("labels")
 
     @property
     def windings(self) -> Array:
         """Winding number of every sample, (samples,) int64."""
-        return self._table.column("windings")
+        return self._column("windings")
 
     @property
     def ambiguous(self) -> Array:
         """Where kinds of winding number disagree, (samples,) bool."""
-        return self._table.column("ambiguous")
+        return self._column("ambiguous")
 
     @property
     def kinds(self) -> dict[str, Winding]:
         """Every kind of label of every sample, of a data set made with `labels="all"`."""
-        columns = {n: self._table.column(n) for n in self._table.columns if n.startswith("kind ")}
-        return _kinds(columns)
+        return _kinds({n: self._column(n) for n in self._data if n.startswith("kind ")})
 
     def __getitem__(self, index: Any) -> Dataset:
         """The samples of a slice, a mask, an index array or one index, as a `Dataset`."""
-        from tnlearn.data.datasets import joined
-
         if isinstance(index, (int, np.integer)):
             at = range(len(self))[index]
             index = slice(at, at + 1)
         rows = np.arange(len(self))[index]
-        width = sum(
-            int(np.prod(shape, dtype=np.int64)) * kind.itemsize
-            for shape, kind in self._table.columns.values()
-        )
+        width = sum(c.nbytes // len(self) for c in self._data.values())
         check_memory(f"{len(rows)} samples of {self.path}", 2 * len(rows) * width)
         info = {**self.info, "samples": len(rows)}
         if isinstance(index, slice) and index.indices(len(self))[2] == 1:
             info["start"] = self.info.get("start", 0) + index.indices(len(self))[0]
         else:
             info["subset"] = True
-        if not len(rows):
-            return replace(self._read(0)[0:0], info=info)
-        where = rows // self.chunk
-        order = np.argsort(where, kind="stable")
-        edges = np.flatnonzero(np.diff(where[order])) + 1
-        parts = []
-        for group in np.split(order, edges):
-            k = int(where[group[0]])
-            parts.append(self._read(k)[rows[group] - k * self.chunk])
-        found = joined(parts)
-        if not np.array_equal(order, np.arange(len(order))):
-            found = found[np.argsort(order, kind="stable")]
-        return replace(found, info=info)
+        return self._dataset({n: self._column(n, rows) for n in self._data}, info)
+
+    def hoppings(self, start: int, stop: int) -> Chains:
+        """The chains of a stretch of samples alone, without their states."""
+        rows = np.arange(start, stop)
+        return self._chains({n: self._column(n, rows) for n in self._data if n[:8] == "hopping "})
 
     def batches(self, size: int, *, shuffle: int | None = None) -> Iterator[Dataset]:
         """All samples in batches of `size` (the last may be smaller), one read of the file.
@@ -142,20 +145,15 @@ class StoredDataset:
             Seed of a random order: chunks in random order and samples in random
             order within each, so that no more than a chunk and a batch is in memory.
         """
-        if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
-            raise ConfigError(f"size must be a whole number of at least 1, got {size!r}")
-        return self._batches(int(size), None if shuffle is None else np.random.default_rng(shuffle))
+        size = check_whole("size", size, 1)
+        return self._batches(size, None if shuffle is None else np.random.default_rng(shuffle))
 
     def _batches(self, size: int, rng: np.random.Generator | None) -> Iterator[Dataset]:
-        from tnlearn.data.datasets import joined
-
-        chunks = np.arange(self._table.chunks)
-        if rng is not None:
-            chunks = rng.permutation(chunks)
+        firsts = np.arange(0, len(self), self.chunk)
         waiting: list[Dataset] = []
         held = 0
-        for k in chunks:
-            part = self._read(int(k))
+        for first in firsts if rng is None else rng.permutation(firsts):
+            part = self[int(first) : int(first) + self.chunk]
             if rng is not None:
                 part = part[rng.permutation(len(part))]
             waiting.append(part)
@@ -163,40 +161,51 @@ class StoredDataset:
             if held >= size:
                 whole = joined(waiting)
                 full = held - held % size
-                for first in range(0, full, size):
-                    yield whole[first : first + size]
+                for at in range(0, full, size):
+                    yield whole[at : at + size]
                 waiting = [whole[full:]] if held > full else []
                 held -= full
         if held:
             yield joined(waiting)
 
     def verify(self) -> None:
-        """Check every chunk against its SHA-256; raise `FileError` at the first that differs."""
-        self._table.verify()
+        """Read every chunk once; `FileError` at the first whose checksum does not hold."""
+        for first in range(0, len(self), self.chunk):
+            for name in self._data:
+                self._column(name, np.arange(first, min(first + self.chunk, len(self))))
 
-    def _read(self, k: int) -> Dataset:
-        from tnlearn.data.datasets import Dataset
+    def _reading(self) -> Any:
+        return parsing(self.path, "a data set of tnlearn", hint=_HINT)
 
-        if self._last is not None and self._last[0] == k:
-            return self._last[1]
-        c = self._table.read(k)
-        record = self._record
-        rows = self._table.extent(k)
-        hoppings = {int(n.split()[1]): t for n, t in c.items() if n.startswith("hopping ")}
-        info = {**self.info, "samples": rows.stop - rows.start}
-        info["start"] = self.info.get("start", 0) + rows.start
-        found = Dataset(
-            States(c["u"], c["v"], c["energies"]),
-            c["labels"],
+    def _column(self, name: str, rows: Array | None = None) -> Array:
+        """A column at some rows, in their order; whole chunks are read, each once."""
+        column = self._data[name]
+        with self._reading():
+            if rows is None:
+                return np.asarray(column[...])
+            values = np.empty((len(rows), *column.shape[1:]), column.dtype)
+            place = rows // self.chunk
+            for k in np.unique(place):
+                here = place == k
+                low, high = int(rows[here].min()), int(rows[here].max()) + 1
+                values[here] = column[low:high][rows[here] - low]
+        return values
+
+    def _dataset(self, columns: Mapping[str, Array], info: dict[str, Any]) -> Dataset:
+        return Dataset(
+            States(columns["u"], columns["v"], columns["energies"]),
+            columns["labels"],
             self.classes,
-            c["windings"],
-            c["ambiguous"],
-            Chains(record["cells"], hoppings, record["boundary"], record["flux"]),
+            columns["windings"],
+            columns["ambiguous"],
+            self._chains(columns),
             info,
-            _kinds(c),
+            _kinds(columns),
         )
-        self._last = (k, found)
-        return found
+
+    def _chains(self, columns: Mapping[str, Array]) -> Chains:
+        hoppings = {int(n.split()[1]): t for n, t in columns.items() if n.startswith("hopping ")}
+        return Chains(hoppings=hoppings, **self.chains)
 
 
 def open_dataset(path: Path_, *, verify: bool = False) -> StoredDataset:
@@ -213,14 +222,14 @@ def open_dataset(path: Path_, *, verify: bool = False) -> StoredDataset:
     FileError
         If there is no such file, or it is cut short, altered or something else.
     """
-    found = StoredDataset(path)
+    stored = StoredDataset(path)
     if verify:
         try:
-            found.verify()
+            stored.verify()
         except FileError:
-            found.close()
+            stored.close()
             raise
-    return found
+    return stored
 
 
 def save(data: Dataset, path: Path_, chunk: int | None = None) -> StoredDataset:
@@ -234,12 +243,10 @@ def save(data: Dataset, path: Path_, chunk: int | None = None) -> StoredDataset:
     if not len(data):
         raise ConfigError("a data set without samples cannot be saved")
     target = _target(path)
-    columns = _columns(data)
-    size = _chunk_size(columns, len(data), chunk)
-    with TableWriter(target, _record(data), columns, len(data), size, resume=False) as table:
-        for k in table.missing():
-            table.write(k, _values(data[table.extent(k)]))
-        table.finish()
+    rows = len(data)
+    size = _chunk_size(_columns(data), rows, chunk)
+    pieces = (_columns(data[k : k + size]) for k in range(0, rows, size))
+    _put_together(target, {**_record(data), "rows": rows, "chunk": size}, pieces)
     return StoredDataset(target)
 
 
@@ -249,7 +256,7 @@ def generate(info: dict[str, Any], path: Path_, chunk: int | None = None) -> Sto
     Parameters
     ----------
     info : dict
-        A complete recipe, as `tnlearn.data.datasets.build` takes it.
+        A complete recipe, as `tnlearn.data.dataset.build` takes it.
     path : str or path
         If it is there already and holds this very recipe it is opened as it is.
     chunk : int, optional
@@ -260,41 +267,67 @@ def generate(info: dict[str, Any], path: Path_, chunk: int | None = None) -> Sto
     FileError
         If the file holds another data set, or cannot be written.
     """
-    from tnlearn.data.datasets import build
-
     target = _target(path)
     if target.exists():
-        found = open_dataset(target)
-        different = sorted(
-            k for k in {*info, *found.info} if _told(info, k) != _told(found.info, k)
-        )
-        if different:
-            found.close()
-            raise FileError(
-                f"{target} holds another data set ({', '.join(different)} differ); it is left as "
-                "it is. Give the name of a new file, or remove it"
-            )
-        return found
+        stored = _opened(info, target)
+        discard(parts_of(target))  # of a process that was killed right after it was done
+        return stored
     model = build({**info, "samples": 1})
-    columns = _columns(model)
     rows = info["samples"]
-    record = _record(model)
+    size = _chunk_size(_columns(model), rows, chunk)
+    record = {**_record(model), "rows": rows, "chunk": size}
     record["info"]["samples"] = rows
-    with TableWriter(target, record, columns, rows, _chunk_size(columns, rows, chunk)) as table:
-        for k in _progress(table.missing(), table.chunks, target.name):
-            part = table.extent(k)
-            made = build(
-                {**info, "start": info["start"] + part.start, "samples": part.stop - part.start}
-            )
-            table.write(k, _values(made))
-        table.finish()
+    with Parts(parts_of(target), record) as parts:
+        count = -(-rows // size)
+        for k in _progress(parts.missing(count), count, target.name):
+            here = {"start": info["start"] + k * size, "samples": min(size, rows - k * size)}
+            parts.write(k, _columns(build({**info, **here})))
+        _put_together(target, record, map(parts.read, range(count)))
+        parts.remove()
     return StoredDataset(target)
 
 
-def _told(info: dict[str, Any], key: str) -> Any:
-    # What a recipe need not say.
-    silent = {"label": "lyapunov", "shifts": [], "labels": "lyapunov"}
-    return plain(info.get(key, silent.get(key)))
+def _opened(info: dict[str, Any], target: Path) -> StoredDataset:
+    """The data set that is there already, if it is the one that is asked for."""
+    silent = {"label": "lyapunov", "shifts": [], "labels": "lyapunov"}  # need not be said
+    stored = open_dataset(target)
+    lines = differences(plain({**silent, **stored.info}), plain({**silent, **info}))
+    if lines:
+        stored.close()
+        raise FileError(
+            f"{target} holds another data set ({'; '.join(lines)}); it is left as it is. Give the "
+            "name of a new file, or remove it"
+        )
+    return stored
+
+
+def parts_of(target: Path) -> Path:
+    """The folder of what is made for `target` piece by piece; `FileError` if it is a link."""
+    folder = target.with_name(target.name + ".parts")
+    if folder.is_symlink():
+        raise FileError(f"{folder} is a link, and would be written through; remove it")
+    return folder
+
+
+def _put_together(target: Path, record: dict[str, Any], pieces: Iterable[dict[str, Array]]) -> None:
+    h5py = _h5py()
+    first = 0
+    # Of HDF5 1.10 on: there the metadata have checksums, too.
+    with replacing(target) as temporary, h5py.File(temporary, "w", libver="v110") as file:
+        file.attrs["recipe"] = json.dumps(record, sort_keys=True)
+        for piece in pieces:
+            for name, values in piece.items():
+                if not first:
+                    shape = values.shape[1:]
+                    file.create_dataset(
+                        name,
+                        (record["rows"], *shape),
+                        values.dtype,
+                        chunks=(record["chunk"], *shape),
+                        fletcher32=True,
+                    )
+                file[name][first : first + len(values)] = values
+            first += len(piece["labels"])
 
 
 def _target(path: Path_) -> Path:
@@ -319,20 +352,19 @@ def _progress(chunks: list[int], total: int, name: str) -> Iterator[int]:
 
 
 def _record(data: Dataset) -> dict[str, Any]:
-    chains = data.chains
     return {
-        "kind": _KIND,
+        "format": FORMAT,
         "tnlearn": __version__,
         "info": plain(data.info),
         "classes": list(data.classes),
-        "cells": chains.cells,
-        "boundary": chains.boundary,
-        "flux": chains.flux,
+        "cells": data.chains.cells,
+        "boundary": data.chains.boundary,
+        "flux": data.chains.flux,
     }
 
 
-def _values(data: Dataset) -> dict[str, Array]:
-    found: dict[str, Array] = {
+def _columns(data: Dataset) -> dict[str, Array]:
+    columns: dict[str, Array] = {
         "u": data.states.u,
         "v": data.states.v,
         "energies": data.states.energies,
@@ -340,32 +372,73 @@ def _values(data: Dataset) -> dict[str, Array]:
         "windings": data.windings,
         "ambiguous": data.ambiguous,
     }
-    found.update({f"hopping {m}": t for m, t in sorted(data.chains.hoppings.items())})
-    for name, result in data.kinds.items():
-        for field in fields(result):
-            value = getattr(result, field.name)
-            if isinstance(value, np.ndarray):
-                found[f"kind {name} {field.name}"] = value
-    return found
+    columns |= {f"hopping {m}": t for m, t in sorted(data.chains.hoppings.items())}
+    for kind, result in data.kinds.items():
+        columns |= {f"kind {kind} {n}": getattr(result, n) for n in array_fields(result)}
+    return columns
 
 
-def _columns(data: Dataset) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
-    return {n: (a.shape[1:], a.dtype) for n, a in _values(data).items()}
-
-
-def _kinds(columns: dict[str, Array]) -> dict[str, Winding]:
-    found: dict[str, dict[str, Any]] = {}
+def _kinds(columns: Mapping[str, Array]) -> dict[str, Winding]:
+    kinds: dict[str, dict[str, Any]] = {}
     for name, values in columns.items():
         if name.startswith("kind "):
-            _, kind, field = name.split(" ")
-            found.setdefault(kind, {"method": kind})[field] = values
-    return {kind: Winding(**given) for kind, given in found.items()}
+            _, kind, column = name.split(" ")
+            kinds.setdefault(kind, {"method": kind})[column] = values
+    return {kind: Winding(**values) for kind, values in kinds.items()}
 
 
-def _chunk_size(columns: Any, rows: int, chunk: int | None) -> int:
+def _chunk_size(columns: Mapping[str, Array], rows: int, chunk: int | None) -> int:
     if chunk is not None:
-        if isinstance(chunk, bool) or not isinstance(chunk, (int, np.integer)) or chunk < 1:
-            raise ConfigError(f"chunk must be a whole number of at least 1, got {chunk!r}")
-        return min(int(chunk), rows)
-    width = sum(int(np.prod(s, dtype=np.int64)) * k.itemsize for s, k in columns.values())
+        return min(check_whole("chunk", chunk, 1), rows)
+    width = sum(c.nbytes // len(c) for c in columns.values())
     return int(np.clip(_CHUNK_BYTES // width, 1, rows))
+
+
+def _h5py() -> Any:
+    try:
+        import h5py
+    except ImportError as error:
+        raise FileError("HDF5 files need the package h5py: pip install h5py") from error
+    return h5py
+
+
+def open_hdf5(path: Path, **options: Any) -> Any:
+    """The `h5py.File` of a path, to be read.
+
+    Raises
+    ------
+    FileError
+        If h5py is missing, or the file cannot be opened or is damaged.
+    """
+    h5py = _h5py()
+    try:
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise FileError(f"cannot read {path}: {error.strerror or error}") from error
+    with parsing(path, "an HDF5 file", hint=_HINT):
+        return h5py.File(path, "r", **options)
+
+
+def columns_of(group: Any) -> dict[str, Any]:
+    """The members of an HDF5 group whose content is in this very file.
+
+    Raises
+    ------
+    FileError
+        If one of them is a link or keeps its values in another file.
+    """
+    h5py = _h5py()
+    members = {}
+    for name in group:
+        elsewhere = not isinstance(group.get(name, getlink=True), h5py.HardLink)
+        member = None if elsewhere else group[name]
+        if isinstance(member, h5py.Dataset):
+            elsewhere = bool(member.is_virtual or member.external)
+        if elsewhere:
+            raise FileError(
+                f"{group.file.filename}: {name!r} leads to another place or file, and is not "
+                "followed; copy its values into this file"
+            )
+        members[name] = member
+    return members

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tnlearn.data.datasets import Dataset, ambiguity, gauge_factors
+from tnlearn.data.dataset import Dataset, ambiguity, gauge_factors
 from tnlearn.errors import ConfigError
 from tnlearn.physics.chains import Chains
 from tnlearn.physics.states import States, states
@@ -26,8 +26,8 @@ __all__ = [
     "no_zero_modes",
     "ring",
     "rotation",
-    "seen_anew",
     "solver_gauge",
+    "with_chains",
 ]
 
 Array = NDArray[Any]
@@ -41,7 +41,7 @@ _NEAR = 0.05
 def ring(data: Dataset, rng: np.random.Generator, value: float) -> Dataset:
     """The same chains closed into rings, labels unchanged (they are those of the ring)."""
     chains = data.chains.with_boundary("periodic", data.chains.flux)
-    return seen_anew(data, chains, rng, boundary="periodic")
+    return with_chains(data, chains, rng, boundary="periodic")
 
 
 def edge_cell(data: Dataset, rng: np.random.Generator, value: float) -> Dataset:
@@ -150,11 +150,11 @@ def _new_edges(data: Dataset, chains: Chains, rng: np.random.Generator, **info: 
     """The altered chains under the label of their bulk, flagged where their own integer moves."""
     count, settled = lyapunov_winding(chains.hoppings)
     moved = ~settled | (count != data.windings) | ambiguity(chains, data.windings)
-    seen = seen_anew(data, chains, rng, **info)
+    seen = with_chains(data, chains, rng, **info)
     return replace(seen, ambiguous=data.ambiguous | moved)
 
 
-def seen_anew(data: Dataset, chains: Chains, rng: np.random.Generator, **info: Any) -> Dataset:
+def with_chains(data: Dataset, chains: Chains, rng: np.random.Generator, **info: Any) -> Dataset:
     """The data set with the states of other `chains`, in its own gauge and precision.
 
     Labels, windings and flags are left as they are; `info` is what changes in the recipe.

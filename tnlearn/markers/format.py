@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tnlearn.archive import read, write
 from tnlearn.errors import CheckpointError
 from tnlearn.models.scaling import moment_count
 from tnlearn.networks.functions import ACTIVATIONS
-from tnlearn.training.archive import read, write
 
 __all__ = ["Content", "read_marker", "write_marker"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tnlearn.data.datasets import Dataset
+from tnlearn.data.dataset import Dataset
 from tnlearn.errors import TnlearnError
 from tnlearn.models.rswn import rswn
 from tnlearn.networks.init import Init

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tnlearn.data.datasets import Dataset
+from tnlearn.data.dataset import Dataset
 from tnlearn.models.rswn import rswn
 from tnlearn.physics.invariants import winding
 from tnlearn.studies.coordinates import outer

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tnlearn.data.datasets import Dataset
+from tnlearn.data.dataset import Dataset
 from tnlearn.models.rswn import FORMS, rswn
 from tnlearn.physics.geometry import window_cells
 from tnlearn.physics.invariants import winding

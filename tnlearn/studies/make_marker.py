@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import tnlearn
-from tnlearn.data.datasets import Dataset
+from tnlearn.data.dataset import Dataset
 from tnlearn.data.recipes import recipe_for
 from tnlearn.data.sampling import derived_seed
 from tnlearn.errors import TnlearnError

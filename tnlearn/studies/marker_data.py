@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tnlearn.data.datasets import Dataset, dataset
+from tnlearn.data.dataset import Dataset, dataset
 from tnlearn.data.near import NearChains, near_chains, near_dataset
 from tnlearn.data.sampling import derived_seed
 from tnlearn.physics.chains import Chains, chain

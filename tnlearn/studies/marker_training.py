@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tnlearn.data.datasets import Dataset
+from tnlearn.data.dataset import Dataset
 from tnlearn.errors import check_choice
 from tnlearn.models.scaling import scaling
 from tnlearn.networks.network import Network

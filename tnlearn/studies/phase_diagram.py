@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from tnlearn import archive
+from tnlearn.archive import plain
 from tnlearn.errors import CheckpointError, ConfigError, check_choice
 from tnlearn.physics.boundary import mean_log
 from tnlearn.physics.geometry import check_boundary, check_cells, kept_cells
 from tnlearn.physics.invariants import METHODS
 from tnlearn.physics.memory import check_memory
-from tnlearn.records import plain
 from tnlearn.studies.phase_axes import (
     Quantity,
     check_quantities,
@@ -30,7 +31,6 @@ from tnlearn.studies.phase_axes import (
 )
 from tnlearn.studies.phase_points import Counts, Task, block_length
 from tnlearn.studies.phase_pool import each
-from tnlearn.training import archive
 
 __all__ = ["KINDS", "PhaseDiagram", "phase_diagram"]
 

@@ -17,13 +17,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from tnlearn.data.datasets import Dataset
+from tnlearn.data.dataset import Dataset
 from tnlearn.studies.weights import Weight, singular, weights_of, with_parameters
-from tnlearn.training.batches import epoch_batches
 from tnlearn.training.ensemble import Block
 from tnlearn.training.features import fold_states, is_complex, state_tensors
 from tnlearn.training.fitted import Fitted
 from tnlearn.training.lanes import lanes_for
+from tnlearn.training.loop import epoch_batches
 from tnlearn.training.optimiser import schedule
 
 __all__ = ["retrained"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tnlearn.data.datasets import Dataset, dataset
+from tnlearn.data.dataset import Dataset, dataset
 from tnlearn.errors import ConfigError
 from tnlearn.physics.invariants import winding
 from tnlearn.studies.members import build_network, part_seed

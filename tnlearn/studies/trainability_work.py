@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tnlearn.data.datasets import Dataset
+from tnlearn.data.dataset import Dataset
 from tnlearn.models.rswn import rswn
 from tnlearn.networks.init import normal
 from tnlearn.networks.network import Network

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tnlearn.data.datasets import Dataset
+from tnlearn.data.dataset import Dataset
 from tnlearn.errors import CheckpointError, ConfigError, FileError
 from tnlearn.files import claimed
 from tnlearn.networks.network import Network

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tnlearn.data.datasets import Dataset
+from tnlearn.data.dataset import Dataset
 from tnlearn.errors import ConfigError
 from tnlearn.networks.nodes import CHANNEL
 from tnlearn.studies.tasks import Result

@@ -2,18 +2,14 @@
 
 What lives here, from the foundation up:
 
-    metrics      accuracy, calibration, confusion, epochs to success; plain numpy
-    archive      arrays and a JSON record in one file: atomic, checked, no code executed on reading
-    batches      which samples a member sees when: a pure function of (seed, member, epoch)
+    options      the settings of a run, each said once
     optimiser    Adam on a flat (members, parameters) buffer, a learning rate and a clip per member
     features     a data set folded once through the frozen part of a network
-    ensemble     a block of members: its parameters, its step, its state
-    evaluate     logits of a block on folded features
-    options      the settings of a run, checked
-    record       what a run is: its configuration, normalised and compared
-    checkpoint   the folder from which an interrupted run goes on
-    loop         one block trained from where it stands to its last epoch
-    pool         blocks shared out over worker processes
+    parts        chains of several lengths as one training set
+    ensemble     a block of members: its parameters, its step, its state, its logits
+    lanes        how many members a block holds
+    loop         batches, epochs, validation; a block trained from where it stands to its end
+    metrics      accuracy, calibration, confusion, epochs to success; plain numpy
     fitted       what training returns
     fit          the public face
 

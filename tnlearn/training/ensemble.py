@@ -17,10 +17,11 @@ import torch
 
 from tnlearn.training.optimiser import Adam, clip_scale
 
-__all__ = ["Block", "cross_entropy"]
+__all__ = ["Block", "block_logits", "cross_entropy", "measure", "split"]
 
 Tensor = torch.Tensor
 Forward = Callable[..., Tensor]
+_STRETCH = 256  # samples evaluated at a time: bounds the intermediates
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -195,3 +196,36 @@ def split(flat: Tensor, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tens
         views[name] = flat[:, start : start + size].detach().view(len(flat), *shape)
         start += size
     return views
+
+
+def block_logits(
+    forward: Forward, parameters: Mapping[str, Tensor], features: Sequence[Tensor]
+) -> Tensor:
+    """Logits (lanes, samples, classes) of features (samples, ...), a stretch at a time."""
+    held = {name: x.detach() for name, x in parameters.items()}
+    samples = len(features[0])
+    with torch.no_grad():
+        parts = [
+            forward(held, *(x[start : start + _STRETCH] for x in features))
+            for start in range(0, samples, _STRETCH)
+        ]
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+
+
+def measure(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean cross-entropy (nats) and accuracy of every lane, each (lanes,), in float64.
+
+    `logits` is (lanes, samples, classes), `labels` (samples,).
+    """
+    lanes, samples, classes = logits.shape
+    z = logits.reshape(lanes * samples, classes).T.contiguous()  # see cross_entropy
+    truth = labels.repeat(lanes).unsqueeze(0)
+    top = z.amax(0)
+    true = z.gather(0, truth)[0]
+    loss = (z - top).exp_().sum(0).log_().add_(top).sub_(true)
+    # The class found is the first with the largest logit, as numpy's argmax finds it.
+    right = z.argmax(0) == truth[0]
+    return (
+        loss.view(lanes, samples).to(torch.float64).mean(1),
+        right.view(lanes, samples).to(torch.float64).mean(1),
+    )

@@ -4,30 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import sysconfig
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from tnlearn.errors import ConfigError
-from tnlearn.training.checkpoint import open_checkpoint
+from tnlearn.archive import Parts, digest, plain
+from tnlearn.errors import ConfigError, ShapeError, check_choice, check_finite
 from tnlearn.training.fitted import Fitted
 from tnlearn.training.lanes import fewer_lanes, lanes_for
-from tnlearn.training.loop import HISTORY, Arrays, Job, Samples, blocks_of
-from tnlearn.training.options import Options, check_options, real, whole
-from tnlearn.training.parts import Parts
-from tnlearn.training.pool import Progress, train_blocks
-from tnlearn.training.record import run_record
+from tnlearn.training.loop import HISTORY, Arrays, Progress, Trainer, blocks_of
+from tnlearn.training.options import NotNegative, Options, check_options
+from tnlearn.training.parts import Samples, TrainingSet
 
 __all__ = ["fit"]
 
-Tensor = torch.Tensor
-_CHUNK = 64  # members a worker takes at a time, where there are enough to go round
+Array = npt.NDArray[Any]
 
 
 def fit(
@@ -42,8 +37,7 @@ def fit(
     checkpoint: str | os.PathLike[str] | None = None,
     *,
     batches: Literal["own", "shared"] = "own",
-    chunk: int | None = None,
-    workers: int = 1,
+    start: Mapping[str, Any] | Fitted | None = None,
     threads: int = 1,
     optimizer: Literal["adam"] = "adam",
     betas: tuple[float, float] = (0.9, 0.999),
@@ -56,7 +50,6 @@ def fit(
     member_offset: int = 0,
     checkpoint_every: float = 15.0,
     progress: bool = True,
-    compile: bool | Literal["auto"] = "auto",
     dtype: Literal["float32", "float64"] = "float32",
 ) -> Fitted:
     """Train `members` copies of a network, each from its own seed and in its own data order.
@@ -64,7 +57,7 @@ def fit(
     The loss is the cross-entropy of the class labels, in nats.  What is frozen in the network is
     folded once per data set; only the rest is computed at each step, for a block of members at a
     time.  Member `k` depends on (`net`, `data`, `seed`, `k`, its learning rate and the settings)
-    only: not on `members`, `chunk` or `workers`, to the last bit (same machine, torch, threads).
+    only: not on how many are trained with it, to the last bit (same machine, torch, threads).
 
     Parameters
     ----------
@@ -93,13 +86,13 @@ def fit(
         same result to the bit as an unbroken run; a finished one returns at once.
     batches : {"own", "shared"}
         Whether each member draws its own batches or all see the same ones.
-    chunk : int, optional
-        Members a process takes at a time, rounded up to whole blocks.
-    workers : int
-        Processes over which chunks are shared out (spawned: a script needs
-        ``if __name__ == "__main__":``).  Each uses one thread.
+    start : mapping of node name to values, or Fitted, optional
+        Where training starts: values of the shape of the parameter, the same for all members, or
+        (members, *shape); or a trained ensemble with these parameters and members.  What is not
+        named starts from its own initial values.  So training goes on from anywhere: a weight
+        cut to rank r is trained on at that rank as ``structure="lowrank"`` from its factors.
     threads : int
-        Threads of torch where there is one worker.
+        Threads of torch.
     betas, eps, weight_decay
         Of Adam; the decay is decoupled: ``p <- p (1 - lr weight_decay)`` at each step.
     schedule : {"cosine", "constant"}
@@ -119,10 +112,6 @@ def fit(
         Seconds between two writings of a block's state (0: after every epoch).
     progress : bool
         Show a bar on stderr with the loss, the members not failed, and the time left.
-    compile : bool or "auto"
-        Whether `torch.compile` is applied to the forward and backward pass.  It needs a C++
-        compiler.  "auto" does without: measured on the networks of this package a compiled step
-        saves no time on a CPU, and a result must not depend on which compiler is installed.
     dtype : {"float32", "float64"}
         Precision of parameters and features.
 
@@ -144,64 +133,79 @@ def fit(
     A member whose loss or gradient norm stops being finite is frozen at its last finite
     parameters and marked in `Fitted.failed`; the others are not disturbed.
     """
+    settings = {name: x for name, x in locals().items() if name in Options.__struct_fields__}
     if not (hasattr(net, "compile") and hasattr(net, "describe")):
         raise ConfigError(
             f"net must be a network, such as tnl.rswn(...) or tnl.baseline(...) gives, "
             f"not {type(net).__name__}"
         )
-    parts = Parts("data", data)
-    held = None if validation is None else Parts("validation", validation)
-    options = check_options(
-        members=members,
-        epochs=epochs,
-        batch_size=batch_size,
-        lr=lr,
-        seed=seed,
-        batches=batches,
-        optimizer=optimizer,
-        betas=betas,
-        eps=eps,
-        weight_decay=weight_decay,
-        schedule=schedule,
-        clip=clip,
-        patience=patience,
-        validate_every=validate_every,
-        member_offset=member_offset,
-        dtype=dtype,
-        complex=parts.complex or (held is not None and held.complex),
-        threads=threads,
-        compile=_compiled(compile),
-        samples=len(parts),
-        validated=held is not None,
-    )
-    workers = whole("workers", workers, 1)
-    chunk = None if chunk is None else whole("chunk", chunk, 1)
-    checkpoint_every = real("checkpoint_every", checkpoint_every)
-    if workers > 1 and options.threads > 1:
-        raise ConfigError(
-            f"workers use one thread each: give threads=1 with workers={workers}, "
-            f"or workers=1 with threads={options.threads}"
-        )
+    chains = TrainingSet("data", data)
+    held = None if validation is None else TrainingSet("validation", validation)
+    settings["complex"] = chains.complex or (held is not None and held.complex)
+    options = check_options(settings, len(chains), held is not None)
+    try:
+        every = msgspec.convert(checkpoint_every, NotNegative)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"checkpoint_every: {error}, not {checkpoint_every!r}") from None
     if held is not None:
-        parts.check_validation(held)
-    resized = parts.several or (held is not None and held.several)
-    with _threads(options.threads):
-        samples = parts.fold(net, options, resized)
+        chains.check_validation(held)
+    resized = chains.several or (held is not None and held.several)
+    with _threads(options.threads), contextlib.ExitStack() as stack:
+        samples = chains.fold(net, options, resized)
         held_samples = None if held is None else held.fold(net, options, resized)
-        lanes = _lanes(net, samples, options, len(parts.classes))
-        validated = None if held is None else held.given
-        record = run_record(net, parts.given, validated, options, lanes)
-        blocks = blocks_of(options.ids, lanes)
-        tasks = _tasks(blocks, lanes, chunk, workers)
+        lanes = _lanes(net, samples, options, len(chains.classes))
+        values = _starting_values(start, options.compiled(net, 1).parameters, options)
+        record = plain(
+            {
+                "network": net.describe(),
+                "data": chains.record(),
+                "validation": None if held is None else held.record(),
+                "training": {**msgspec.structs.asdict(options), "lanes": lanes},
+                **({"start": digest(values)} if values else {}),
+            }
+        )
+        parts = None if checkpoint is None else stack.enter_context(Parts(checkpoint, record))
         bar = Progress(options.members, options.epochs, show=bool(progress))
-        with contextlib.ExitStack() as stack:
-            stack.callback(bar.close)
-            folder: Path | None = None
-            if checkpoint is not None:
-                folder = stack.enter_context(open_checkpoint(checkpoint, record))
-            job = Job(net, options, lanes, record, folder, checkpoint_every)
-            results = train_blocks(job, samples, held_samples, tasks, workers, bar)
-    return _gather(net, record, [results[b] for b in blocks], held is not None)
+        stack.callback(bar.close)
+        trainer = Trainer(
+            net, options, lanes, samples, held_samples, start=values, parts=parts, every=every
+        )
+        results = [trainer.train(block, bar) for block in blocks_of(options.ids, lanes)]
+    return _gather(net, record, results, held is not None)
+
+
+def _starting_values(
+    start: Any, shapes: Mapping[str, tuple[int, ...]], options: Options
+) -> dict[str, Array]:
+    """Node name -> values (members, *shape), of the nodes that do not start by themselves."""
+    if isinstance(start, Fitted):
+        strange = [k for k in options.ids if k not in start.ids]
+        if strange:
+            raise ConfigError(
+                f"start has the members {start.ids.start} to {start.ids.stop - 1}, but not member "
+                f"{strange[0]}: give as many with the same member_offset, or values by name"
+            )
+        rows = [start.ids.index(k) for k in options.ids]
+        start = {name: x[rows] for name, x in start.parameters.items()}
+    elif start is not None and not isinstance(start, Mapping):
+        raise ConfigError(
+            f"start must be values by the name of the node, or a trained ensemble, "
+            f"not {type(start).__name__}"
+        )
+    values: dict[str, Array] = {}
+    for name, numbers in (start or {}).items():
+        shape = tuple(shapes[check_choice("node to start from", name, shapes)])
+        array = np.asarray(numbers)
+        whole = (options.members, *shape)
+        if array.shape not in (shape, whole) or array.dtype.kind not in "iuf":
+            raise ShapeError(
+                f"start[{name!r}] must be real numbers of shape {shape} or {whole}; it is "
+                f"{array.dtype} of shape {array.shape}"
+            )
+        with np.errstate(over="ignore"):
+            values[name] = np.broadcast_to(array, whole).astype(options.dtype)
+        check_finite(f"start[{name!r}]", values[name])
+    return values
 
 
 def _lanes(net: Any, samples: Samples, options: Options, classes: int) -> int:
@@ -219,36 +223,13 @@ def _lanes(net: Any, samples: Samples, options: Options, classes: int) -> int:
     with torch.no_grad():
         shape = tuple(compiled(parameters, *batch).shape)
     if len(shape) != 3 or shape[2] != classes:
-        given = "a single number" if len(shape) == 2 else f"{shape[2:]} outputs"
+        outputs = "a single number" if len(shape) == 2 else f"{shape[2:]} outputs"
         raise ConfigError(
-            f"the network gives {given} per sample, but the data has {classes} classes; "
+            f"the network gives {outputs} per sample, but the data has {classes} classes; "
             f"add a head: net.head(classes={classes})"
         )
     lanes = lanes_for(compiled, parameters, batch)
     return fewer_lanes(net, options, samples.features, classes, lanes)
-
-
-def _tasks(blocks: list[int], lanes: int, chunk: int | None, workers: int) -> list[list[int]]:
-    if chunk is None:
-        size = max(1, min(_CHUNK // lanes, -(-len(blocks) // workers)))
-    else:
-        size = -(-chunk // lanes)
-    return [blocks[i : i + size] for i in range(0, len(blocks), size)]
-
-
-def _compiled(choice: Any) -> bool:
-    if choice not in (True, False, "auto"):
-        raise ConfigError(f"compile must be True, False or 'auto', not {choice!r}")
-    if choice is not True:
-        return False
-    header = Path(sysconfig.get_paths()["include"]) / "Python.h"
-    compiler = os.environ.get("CXX") or "g++"
-    if not (shutil.which(compiler) or shutil.which("clang++")) or not header.exists():
-        raise ConfigError(
-            "compile=True needs a C++ compiler and the headers of Python, which are not here; "
-            "use compile='auto' or False"
-        )
-    return True
 
 
 @contextlib.contextmanager

@@ -12,12 +12,11 @@ import numpy.typing as npt
 import torch
 
 import tnlearn
+from tnlearn.archive import plain, read, write
 from tnlearn.errors import CheckpointError, ConfigError, MemoryLimitError, ShapeError
 from tnlearn.networks.evaluate import check_states
-from tnlearn.records import plain
 from tnlearn.training import metrics
-from tnlearn.training.archive import read, write
-from tnlearn.training.evaluate import block_logits
+from tnlearn.training.ensemble import block_logits
 from tnlearn.training.features import (
     available_memory,
     fold_states,

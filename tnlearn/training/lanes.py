@@ -13,8 +13,7 @@ from typing import Any
 
 import torch
 
-from tnlearn.training.ensemble import Block
-from tnlearn.training.evaluate import block_logits
+from tnlearn.training.ensemble import Block, block_logits
 from tnlearn.training.options import Options
 
 __all__ = ["fewer_lanes", "lanes_for"]
@@ -65,8 +64,6 @@ def fewer_lanes(
     same `lanes` members, once in one block and once in several.  Only if every
     number agrees to the last bit is the smaller size taken.
     """
-    if options.compile:
-        return lanes  # every size would be compiled to code of its own
     while lanes > 1 and options.members <= lanes // 2:
         whole = _trial(net, options, features, classes, range(lanes), lanes)
         halves = [

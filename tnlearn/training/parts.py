@@ -7,23 +7,32 @@ data sets of several lengths, one after the other, are one training set.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
+from tnlearn.archive import digest, plain
 from tnlearn.errors import ConfigError, ShapeError, TnlearnError
 from tnlearn.networks.evaluate import check_states
 from tnlearn.training.features import fold_states, is_complex, state_tensors
-from tnlearn.training.loop import Samples
 from tnlearn.training.options import Options
 
-__all__ = ["Parts", "at_length"]
+__all__ = ["Samples", "TrainingSet", "at_length"]
 
 Tensor = torch.Tensor
 
 
-class Parts:
+@dataclass(frozen=True)
+class Samples:
+    """Folded features (samples, ...) and class labels (samples,)."""
+
+    features: tuple[Tensor, ...]
+    labels: Tensor
+
+
+class TrainingSet:
     """What `fit` trains or validates on: one data set, or several of any lengths.
 
     Parameters
@@ -53,10 +62,22 @@ class Parts:
     def __len__(self) -> int:
         return sum(map(len, self.labels))
 
-    @property
-    def given(self) -> Any:
-        """The data set, or the list of them, as it was given."""
-        return self.sets if self.several else self.sets[0]
+    def record(self) -> Any:
+        """Each data set by its recipe (``data.info``), its classes, and the SHA-256 of its content.
+
+        Of a list of data sets: the classes they share, and the record of each under ``parts``.
+        """
+        parts = []
+        for data in self.sets:
+            arrays = {"u": data.states.u, "v": data.states.v, "labels": data.labels}
+            parts.append(
+                {
+                    "info": plain(data.info),
+                    "classes": [int(c) for c in data.classes],
+                    "sha256": digest({name: np.asarray(x) for name, x in arrays.items()}),
+                }
+            )
+        return {"classes": parts[0]["classes"], "parts": parts} if self.several else parts[0]
 
     @property
     def complex(self) -> bool:
@@ -71,7 +92,7 @@ class Parts:
                 "both need the same, in the same order"
             )
 
-    def check_validation(self, validation: Parts) -> None:
+    def check_validation(self, validation: TrainingSet) -> None:
         """Raise unless this training set and that validation set fit together."""
         for i, data in enumerate(validation.sets):
             self.same_classes(f"validation[{i}]" if validation.several else "validation", data)

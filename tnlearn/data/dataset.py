@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tnlearn.data.kinds import all_kinds, join_kinds, take
 from tnlearn.data.recipes import recipe_for
 from tnlearn.data.sampling import draw
-from tnlearn.errors import ConfigError, ShapeError, check_choice
+from tnlearn.errors import ConfigError, ShapeError, check_choice, check_whole
 from tnlearn.physics.chains import Chains
 from tnlearn.physics.geometry import check_boundary, check_cells
-from tnlearn.physics.invariants import ROUNDING_LIMIT, Winding, winding
+from tnlearn.physics.invariants import METHODS, ROUNDING_LIMIT, Winding, winding
 from tnlearn.physics.memory import check_memory
 from tnlearn.physics.states import States, check_precision, states
 
 if TYPE_CHECKING:
     from tnlearn.data.stored import StoredDataset
 
-__all__ = ["GAUGES", "LABELS", "Dataset", "dataset", "joined"]
+__all__ = ["Dataset", "build", "dataset", "disagreement", "joined", "known_winding_numbers"]
 
 Array = NDArray[Any]
 
 GAUGES = ("random", "solver")
 LABELS = ("lyapunov", "all")
+RING = "rswn-ring"  # the RSWN of an open sample closed into a ring
 
 # A ring whose gap is below this share of its norm is on the transition.
 _GAPLESS = 1e-6
@@ -77,6 +78,15 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def __repr__(self) -> str:
+        info = self.info
+        after = "".join(f", {s['name']}" for s in info.get("shifts", ()))
+        return (
+            f"Dataset({info.get('name', 'chains')!r}: {len(self)} samples of {self.states.cells} "
+            f"cells, {self.chains.boundary}, windings {', '.join(map(str, self.classes))}, "
+            f"disorder {info.get('disorder', 0):g}{after})"
+        )
+
     def __getitem__(self, index: Any) -> Dataset:
         """The samples chosen by a slice, a mask, an index array or one index (a batch of one)."""
         if isinstance(index, (int, np.integer)):
@@ -97,16 +107,16 @@ class Dataset:
             self.ambiguous[index],
             self.chains[index],
             info,
-            take(self.kinds, index),
+            {name: _rows_of(result, index) for name, result in self.kinds.items()},
         )
 
     def save(self, path: str | os.PathLike[str], *, chunk: int | None = None) -> StoredDataset:
-        """Write the data set to an HDF5 file, with its recipe and a checksum of every chunk.
+        """Write the data set to an HDF5 file, with its recipe and checksums (Fletcher-32).
 
         What was there before is replaced once everything is on the disk.  Read it
         with `tnlearn.open_dataset`; `FileError` if it cannot be written.
         """
-        from tnlearn.data.stored import save
+        from tnlearn.data.stored import save  # upward, and only when called
 
         return save(self, path, chunk)
 
@@ -136,8 +146,65 @@ def joined(parts: list[Dataset]) -> Dataset:
         np.concatenate([p.ambiguous for p in parts]),
         chains,
         {**first.info, "samples": sum(map(len, parts))},
-        join_kinds([p.kinds for p in parts]),
+        {name: _in_a_row([p.kinds[name] for p in parts]) for name in first.kinds},
     )
+
+
+def array_fields(result: Winding) -> list[str]:
+    """The fields of a result that hold one value for each sample."""
+    return [f.name for f in fields(result) if isinstance(getattr(result, f.name), np.ndarray)]
+
+
+def _rows_of(result: Winding, index: Any) -> Winding:
+    changed: dict[str, Any] = {n: getattr(result, n)[index] for n in array_fields(result)}
+    return replace(result, **changed)
+
+
+def _in_a_row(results: list[Winding]) -> Winding:
+    names = array_fields(results[0])
+    changed: dict[str, Any] = {n: np.concatenate([getattr(r, n) for r in results]) for n in names}
+    return replace(results[0], **changed)
+
+
+def known_winding_numbers(chains: Chains) -> dict[str, Winding]:
+    """Each sample's winding number by every method that applies, in the order of the columns.
+
+    The methods of `tnlearn.winding`, of chains as they are: `momentum` of clean chains only; and
+    `rswn-ring`, the RSWN of an open sample closed into a ring.
+    """
+    clean = all((t == t[:, :1]).all() for t in chains.hoppings.values())
+    kinds = {}
+    for method in METHODS:
+        if clean or method != "momentum":
+            kinds[method] = winding(chains, method)
+        if method == "rswn" and chains.boundary == "open":
+            kinds[RING] = replace(winding(chains, "rswn", boundary="periodic"), method=RING)
+    return kinds
+
+
+def disagreement(kinds: Mapping[str, Winding]) -> tuple[tuple[str, ...], Array]:
+    """How often the integers of two kinds of winding number differ.
+
+    Returns
+    -------
+    names : tuple of str
+    share : (kinds, kinds) float array
+        Share of the samples on which kind i and kind j round to different integers
+        (a value that does not exist differs from every other).
+
+    Raises
+    ------
+    ConfigError
+        If there are no kinds: make the data set with `labels="all"`.
+    """
+    if not kinds:
+        raise ConfigError('there is one kind of label only: make the data set with labels="all"')
+    integers = np.array(
+        [np.where(np.isfinite(k.value), k.integer.astype(float), np.nan) for k in kinds.values()]
+    )
+    share = (integers[:, None] != integers[None, :]).mean(axis=2)
+    np.fill_diagonal(share, 0.0)
+    return tuple(kinds), share
 
 
 @overload
@@ -269,7 +336,7 @@ def dataset(
         if chunk is not None:
             raise ConfigError("chunk is the size of the pieces of a file: give path, too")
         return build(recipe)
-    from tnlearn.data.stored import generate
+    from tnlearn.data.stored import generate  # upward, and only when called
 
     return generate(_checked(recipe), path, chunk)
 
@@ -287,19 +354,19 @@ def build(recipe_info: dict[str, Any]) -> Dataset:
     chains, goal, generators = draw(recipe, cells, info["disorder"], info["seed"], indices)
     chains = chains.with_boundary(info["boundary"])
     windings = np.asarray(recipe.classes, dtype=np.int64)[goal]
-    found = states(chains)
+    solved = states(chains)
     if info["gauge"] == "random":
         draws = np.array([g.random(pairs) for g in generators])
-        found = found.with_gauge(gauge_factors(draws, np.iscomplexobj(found.u)))
+        solved = solved.with_gauge(gauge_factors(draws, np.iscomplexobj(solved.u)))
     return Dataset(
-        found.astype(info["dtype"]),
+        solved.astype(info["dtype"]),
         class_indices(windings, known),
         known,
         windings,
         ambiguity(chains, windings),
         chains,
         {**info, "label": "lyapunov", "shifts": []},
-        all_kinds(chains) if every else {},
+        known_winding_numbers(chains) if every else {},
     )
 
 
@@ -324,17 +391,13 @@ def ambiguity(chains: Chains, windings: Array) -> Array:
     return np.asarray(unclear | (ring.integer != windings) | (ring.gap <= _GAPLESS * scale))
 
 
-def _checked(given: dict[str, Any]) -> dict[str, Any]:
-    info = {"labels": "lyapunov", **given}
+def _checked(recipe: dict[str, Any]) -> dict[str, Any]:
+    info = {"labels": "lyapunov", **recipe}
     check_choice("labels", info["labels"], LABELS)
     recipe_for(info["name"], info["variant"])
     info["cells"] = check_cells(info["cells"])
     for key, least in (("samples", 1), ("start", 0), ("seed", 0)):
-        value = info[key]
-        whole = not isinstance(value, bool) and isinstance(value, (int, np.integer))
-        if not whole or value < least:
-            raise ConfigError(f"{key} must be a whole number of at least {least}, got {value!r}")
-        info[key] = int(value)
+        info[key] = check_whole(key, info[key], least)
     try:
         strength = float(info["disorder"])
     except (TypeError, ValueError):
