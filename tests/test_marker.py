@@ -28,7 +28,7 @@ from tnlearn.errors import (
     UnknownNameError,
 )
 from tnlearn.markers import marker as module
-from tnlearn.markers.format import read_marker
+from tnlearn.markers.marker import read_marker
 from tnlearn.models.scaling import scaling
 from tnlearn.studies.make_marker import RECIPE, main, make
 from tnlearn.studies.marker_data import condition_name, tried
@@ -323,8 +323,8 @@ def test_files_that_are_no_markers_are_refused(tiny, tmp_path):
     for name, changed in (("shift", np.zeros(3)), ("layer0/bias", np.zeros((2, 5)))):
         broken = tmp_path / "broken.npz"
         write(broken, "tnlearn-marker/1", head, {**arrays, name: changed})
-        with pytest.raises(CheckpointError, match="another version"):
+        with pytest.raises(CheckpointError, match="not a marker of this version"):
             read_marker(broken)
     write(tmp_path / "less.npz", "tnlearn-marker/1", {**head, "record": {}}, arrays)
-    with pytest.raises(CheckpointError, match="another version"):
+    with pytest.raises(CheckpointError, match="not a marker of this version"):
         read_marker(tmp_path / "less.npz")

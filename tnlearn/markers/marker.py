@@ -3,15 +3,15 @@
 >>> import tnlearn as tnl
 >>> mark = tnl.marker("extended")
 >>> chains = tnl.chain(16, {0: 0.8, 1: 1.0})
->>> found = mark(chains)
->>> found.integer.tolist(), found.reliable.tolist()
+>>> marking = mark(chains)
+>>> marking.integer.tolist(), marking.reliable.tolist()
 ([1], [True])
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -22,19 +22,22 @@ import numpy as np
 from autoray import do
 from numpy.typing import NDArray
 
-from tnlearn.errors import ConfigError, ShapeError, check_choice, check_finite
-from tnlearn.markers.format import Content, read_marker
+from tnlearn.archive import read, write
+from tnlearn.errors import CheckpointError, ConfigError, ShapeError, check_choice, check_finite
+from tnlearn.files import parsing
 from tnlearn.models.scaling import moment_count, scaling_functions
+from tnlearn.networks.functions import ACTIVATIONS
 from tnlearn.physics.blocks import check_block
 from tnlearn.physics.chains import Chains
 from tnlearn.physics.inputs import chains_or_block
 from tnlearn.physics.invariants import as_numpy
 from tnlearn.physics.states import States, states
 
-__all__ = ["Marked", "Marker", "marker"]
+__all__ = ["Marker", "Marking", "marker", "read_marker", "write_marker"]
 
 Array = NDArray[Any]
 
+KIND = "tnlearn-marker/1"
 SHIPPED = ("extended",)
 
 _CHUNK_BYTES = 64 * 2**20
@@ -45,8 +48,8 @@ _BOND = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
-class Marked:
-    """What a marker says of a batch of chains.
+class Marking:
+    """Winding numbers of a batch of chains by a learned marker, each with its probability.
 
     Attributes
     ----------
@@ -82,8 +85,8 @@ class Marker:
     """A learned finite-size marker of open chiral chains with one orbital a cell and sublattice.
 
     It sees |q_xy|², q = Σ_n u_n v_n†, in sums over regions that scale with the chain
-    (`tnlearn.models.scaling`), and answers with class probabilities, the mean over its
-    members.  Neither energies nor hoppings are used.
+    (`tnlearn.models.scaling`), standardised to (B − shift) · scale, and answers with class
+    probabilities, the mean over its members.  Neither energies nor hoppings are used.
 
     Attributes
     ----------
@@ -101,16 +104,30 @@ class Marker:
         How it was made (command, seed, sizes, samples, versions) and what was measured.
     """
 
-    def __init__(self, name: str, content: Content) -> None:
+    def __init__(self, name: str, content: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
         self.name = name
-        self.classes = content.classes
-        self.record = content.record
-        low, high = content.record["cells"]
+        self.classes = tuple(int(c) for c in content["classes"])
+        self.record: dict[str, Any] = content["record"]
+        low, high = self.record["cells"]
         self.cells: tuple[int, int] = (int(low), int(high))
-        self.offsets = tuple(int(m) for m in content.record["offsets"])
-        self.threshold = float(content.record["probability"])
-        self.members = len(content.layers[0][0])
-        self._content = content
+        self.offsets = tuple(int(m) for m in self.record["offsets"])
+        self.threshold = float(self.record["probability"])
+        self._activation = check_choice("activation", content["activation"], ACTIVATIONS)
+        self._shift, self._scale = arrays["shift"], arrays["scale"]
+        self._layers = [
+            (arrays[f"layer{k}/weight"].astype(float), arrays[f"layer{k}/bias"].astype(float))
+            for k in range(content["layers"])
+        ]
+        self.members = len(self._layers[0][0])
+        width = moment_count()
+        if self._shift.shape != (width,) or self._scale.shape != (width,):
+            raise ValueError(f"{self._shift.shape} moments where {width} are computed")
+        for weight, bias in self._layers:
+            if weight.shape[2] != width or bias.shape != weight.shape[:2]:
+                raise ValueError(f"a layer of shape {weight.shape} after {width} numbers")
+            width = weight.shape[1]
+        if width != len(self.classes):
+            raise ValueError(f"{width} outputs for {len(self.classes)} classes")
 
     def __repr__(self) -> str:
         return (
@@ -118,7 +135,7 @@ class Marker:
             f"{self.cells[0]} to {self.cells[1]} cells; {self.members} members)"
         )
 
-    def __call__(self, given: Any, *, kind: str = "auto") -> Marked:
+    def __call__(self, given: Any, *, kind: str = "auto") -> Marking:
         """The winding number of open chains.
 
         Parameters
@@ -142,21 +159,19 @@ class Marker:
         """
         source, inside = self._source(given, kind)
         samples = len(source)
-        found = np.empty((samples, len(self.classes)))
+        chances = np.empty((samples, len(self.classes)))
         for part in _parts(samples, _cells_of(source)):
             solved = source[part] if isinstance(source, States) else states(source[part])
-            found[part] = self._probabilities(solved)
-        best = found.argmax(axis=1)
-        rows = np.arange(samples)
+            chances[part] = self._probabilities(solved)
         windings = np.asarray(self.classes)
-        sure = found[rows, best] >= self.threshold
+        probability = chances.max(axis=1)
         low, high = self.cells
-        return Marked(
-            found @ windings,
-            windings[best].astype(np.int64),
-            found[rows, best],
-            sure & inside & (low <= _cells_of(source) <= high),
-            found,
+        return Marking(
+            chances @ windings,
+            windings[chances.argmax(axis=1)].astype(np.int64),
+            probability,
+            (probability >= self.threshold) & inside & (low <= _cells_of(source) <= high),
+            chances,
             self.classes,
             self.name,
         )
@@ -213,14 +228,12 @@ class Marker:
 
     def _probabilities(self, solved: States) -> Array:
         """(samples, classes): the mean over members of their softmax."""
-        hidden: Array = (_moments(solved) - self._content.shift) * self._content.scale
-        last = len(self._content.layers) - 1
-        found = hidden[None]
-        for number, (weight, bias) in enumerate(self._content.layers):
-            found = found @ weight.swapaxes(1, 2) + bias[:, None]
-            if number < last:
-                found = do(self._content.activation, found)
-        weights = np.exp(found - found.max(axis=2, keepdims=True))
+        hidden: Array = ((_moments(solved) - self._shift) * self._scale)[None]
+        for number, (weight, bias) in enumerate(self._layers, start=1):
+            hidden = hidden @ weight.swapaxes(1, 2) + bias[:, None]
+            if number < len(self._layers):
+                hidden = do(self._activation, hidden)
+        weights = np.exp(hidden - hidden.max(axis=2, keepdims=True))
         return np.asarray((weights / weights.sum(axis=2, keepdims=True)).mean(axis=0))
 
 
@@ -236,20 +249,70 @@ def marker(name: str | os.PathLike[str] = "extended") -> Marker:
     Raises
     ------
     UnknownNameError
-        For a name that is not shipped; the known ones are told.
+        For a name that is not shipped; the known ones are in the message.
     FileError, CheckpointError
         If the file cannot be read, or is none of a marker.
     """
     path = os.fspath(name) if isinstance(name, os.PathLike) else name
     if isinstance(path, str) and path.endswith(".npz"):
-        return Marker(Path(path).stem, read_marker(path))
+        return read_marker(path)
     return _shipped(check_choice("marker", path, SHIPPED))
 
 
 @cache
 def _shipped(name: str) -> Marker:
     with resources.as_file(resources.files("tnlearn.markers").joinpath(f"{name}.npz")) as path:
-        return Marker(name, read_marker(path))
+        return read_marker(path)
+
+
+def read_marker(path: str | os.PathLike[str]) -> Marker:
+    """The marker in a file; no code in it is executed.
+
+    Raises
+    ------
+    FileError
+        If there is no such file.
+    CheckpointError
+        If it is damaged, or not the file of a marker of this version.
+    """
+    content, arrays = read(path, KIND)
+    hint = "Make it again with 'python -m tnlearn.studies.make_marker'"
+    what = "a marker of this version"
+    with parsing(Path(path), what, error=CheckpointError, hint=hint):
+        return Marker(Path(path).stem, content, arrays)
+
+
+def write_marker(
+    path: str | os.PathLike[str],
+    *,
+    shift: Array,
+    scale: Array,
+    layers: Sequence[tuple[Array, Array]],
+    activation: str,
+    classes: Sequence[int],
+    record: Mapping[str, Any],
+) -> None:
+    """Write a marker, whole or not at all; weights in single precision.
+
+    Parameters
+    ----------
+    shift, scale : (moments,) float arrays
+    layers : list of (weight, bias)
+        Arrays (members, out, in) and (members, out); the activation stands between them.
+    activation, classes, record
+        See `Marker`.
+
+    Raises
+    ------
+    FileError
+        If it cannot be written.
+    """
+    arrays: dict[str, Array] = {"shift": np.asarray(shift), "scale": np.asarray(scale)}
+    for number, (weight, bias) in enumerate(layers):
+        arrays[f"layer{number}/weight"] = np.asarray(weight, dtype=np.float32)
+        arrays[f"layer{number}/bias"] = np.asarray(bias, dtype=np.float32)
+    head = {"activation": activation, "classes": [int(c) for c in classes], "layers": len(layers)}
+    write(path, KIND, {**head, "record": dict(record)}, arrays)
 
 
 def _cells_of(source: Chains | States | Array) -> int:
@@ -292,11 +355,11 @@ def _moments(solved: States) -> Array:
     """B_k = Σ_xy f_k(x, y) |q_xy|², (samples, moments), a few rows of the chain at a time."""
     weight = np.abs(solved.q()) ** 2
     samples, cells = len(weight), weight.shape[-1]
-    found = np.zeros((samples, moment_count()))
+    sums = np.zeros((samples, moment_count()))
     step = max(1, _CHUNK_BYTES // (8 * moment_count() * cells))
     for start in range(0, cells, step):
         rows = slice(start, start + step)
         functions = scaling_functions(cells, rows)
         part = weight[:, rows].reshape(samples, -1)
-        found += part @ functions.reshape(len(functions), -1).T
-    return found
+        sums += part @ functions.reshape(len(functions), -1).T
+    return sums
