@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import tnlearn as tnl
 from tnlearn.errors import ConfigError, ShapeError, UnknownNameError
-from tnlearn.report.claims import claims_page
+from tnlearn.report.old_claims import claims_page
 from tnlearn.report.statistics import difference
 from tnlearn.studies.correlation import (
     class_means,

@@ -12,7 +12,7 @@ import pytest
 
 import tnlearn as tnl
 from tnlearn.errors import ConfigError, UnknownNameError
-from tnlearn.report.claims import claims_page
+from tnlearn.report.old_claims import claims_page
 from tnlearn.studies.coordinates import (
     cell_positions,
     edge_entries,

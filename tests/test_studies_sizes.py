@@ -13,8 +13,8 @@ import pytest
 
 import tnlearn as tnl
 from tnlearn.errors import ConfigError, UnknownNameError
-from tnlearn.report.claims import VERDICTS, claims_page, read_results
 from tnlearn.report.estimate import estimate
+from tnlearn.report.old_claims import VERDICTS, claims_page, read_results
 from tnlearn.report.statistics import wilson
 from tnlearn.studies.members import build_network, part_seed
 from tnlearn.studies.sizes_numbers import assemble

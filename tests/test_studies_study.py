@@ -17,8 +17,8 @@ from tnlearn import cli_study
 from tnlearn.cli import main
 from tnlearn.errors import CheckpointError, ConfigError, FileError, UnknownNameError
 from tnlearn.physics.invariants import winding
-from tnlearn.report.claims import CLAIMS, VERDICTS, claims_page, read_results, write_claims
 from tnlearn.report.collect import collect
+from tnlearn.report.old_claims import CLAIMS, VERDICTS, claims_page, read_results, write_claims
 from tnlearn.studies.exact import trace_formula
 from tnlearn.studies.folder import claim
 from tnlearn.studies.members import data_set

@@ -84,7 +84,7 @@ def add_claims(commands: Any) -> argparse.ArgumentParser:
 
 def _claims(options: argparse.Namespace) -> int:
     """Write the page of claims and say where it is."""
-    from tnlearn.report.claims import write_claims
+    from tnlearn.report.old_claims import write_claims
 
     folder = options.folder
     if options.keep is not None:

@@ -1,241 +1,150 @@
-"""The page of claims: what was said of these networks, what was measured, and the verdict.
+"""A claim: a statement that somebody made, a table of findings that decides it, and the verdict.
 
-Every study leaves in its results the numbers that a claim rests on (`findings`)
-and what it concludes from them (`verdicts`).  Here they are put beside the
-claim; nothing is judged twice and no number is typed in.
+A study leaves its findings and verdicts in ``results.json``; the page of claims puts those of all
+studies beside the words.  Nothing is judged twice, no number is typed in, no sentence is composed.
 """
 
 from __future__ import annotations
 
-import json
 import math
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from tnlearn.errors import ConfigError, FileError
+import pandas as pd
 
-__all__ = ["CLAIMS", "VERDICTS", "Claim", "claims_page", "read_results", "write_claims"]
+from tnlearn.report.stats import COLUMNS
 
-FORMATS = ("tnlearn-study/1",)
-VERDICTS = ("supported", "depends on", "not supported")
-# Rows of a table that are shown at once; the others are unfolded.
-_SHOWN = 12
+__all__ = ["PACKAGE", "PAPER", "SUMMARY", "WORDS", "Claim", "Verdict", "above", "at_least", "below"]
+
+# Where the claims of these networks were made.
+PAPER = "abstract of arXiv:2509.26261"
+SUMMARY = "a second summary of the same work"
+PACKAGE = "this package"
+
+SUPPORTED, DEPENDS, REFUSED = WORDS = ("supported", "depends on", "not supported")
+
+Findings = Callable[[pd.DataFrame, Any], pd.DataFrame]
+Rule = Callable[[pd.DataFrame, Any], pd.Series]
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement that was made, and who made it."""
+    """A statement and how the table of a study decides it.
+
+    Attributes
+    ----------
+    key, words, source : str
+        Its short name, the statement, and who made it.
+    measured : str
+        What a finding measures, such as "accuracy less that of a rival".
+    findings
+        ``findings(table, profile)``: rows with ``value, low, high, members`` and the columns that
+        say of what.
+    holds
+        ``holds(findings, profile)``: True, False or NA (undecided), row by row.
+    unit : str
+        Of the value, such as "points"; "" for a share.
+    condition : str
+        One sentence: under which conditions the verdict was reached.
+    by : str
+        The column by which it is counted in how many findings the claim holds.
+    """
 
     key: str
     words: str
     source: str
+    measured: str
+    findings: Findings
+    holds: Rule
+    unit: str = ""
+    condition: str = ""
+    by: str = ""
 
-
-_PAPER = "abstract of arXiv:2509.26261"
-_SUMMARY = "a second summary of the same work"
-_OURS = "this package"
-
-CLAIMS = (
-    Claim("exact-precise", "The network expresses the winding number exactly.", _PAPER),
-    Claim("less-trainable", "It is less trainable than other networks.", _PAPER),
-    Claim("init-sensitive", "Its training depends on the initialisation.", _PAPER),
-    Claim(
-        "accurate-symmetric-generic",
-        "Simpler networks, informed of the symmetry or generic, reach high accuracy.",
-        _PAPER,
-    ),
-    Claim("proxies", "They do so through proxies such as edge states.", _PAPER),
-    Claim("pruning-edges", "Pruning leaves a compact set of edge-state features.", _PAPER),
-    Claim("shallow-equals-complex", "Shallow pruned networks match complex ones.", _PAPER),
-    Claim("disorder-erodes", "Disorder erodes what rests on correlation.", _PAPER),
-    Claim("beats-cnn-resnet", "It beats CNNs and ResNets by more than 15 points.", _SUMMARY),
-    Claim("sizes", "It generalises over sizes.", _SUMMARY),
-    Claim(
-        "operator-mended",
-        "The operator form can be made to train as reliably as the quartic form.",
-        _OURS,
-    ),
-    Claim(
-        "position-nodes",
-        "Nodes that are functions of position serve chains of every length.",
-        _OURS,
-    ),
-    Claim("marker", "A learned marker is right closer to the transition than any label.", _OURS),
-    Claim("audit-score", "Answers of the trained networks follow the invariant.", _OURS),
-)
-
-
-def read_results(folder: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
-    """The results of every study below a folder, by the name of the study.
-
-    Raises
-    ------
-    FileError
-        If there are none, or one cannot be read.
-    ConfigError
-        If one has another format, or there are two of one study.
-    """
-    found: dict[str, dict[str, Any]] = {}
-    for path in sorted(Path(folder).rglob("results.json")):
-        try:
-            results = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise FileError(f"cannot read {path}: {error}; run its study again") from error
-        given = results.get("format") if isinstance(results, dict) else None
-        if given == "tnlearn-benchmark/1":
-            continue
-        if given not in FORMATS:
-            raise ConfigError(f"{path} has the format {given!r}, expected {FORMATS[0]}")
-        name = results["study"]
-        if name in found:
-            raise ConfigError(f"there are two results of the study {name!r} below {folder}")
-        found[name] = results
-    if not found:
-        raise FileError(
-            f"no results of a study below {folder}: run 'tnlearn study all --out {folder}'"
+    def decide(self, table: pd.DataFrame, profile: Any) -> Verdict:
+        """Supported where every decided finding holds, not supported where none does."""
+        rows = self.findings(table, profile).reset_index(drop=True)
+        if rows.empty:
+            return Verdict(self, "", rows.reindex(columns=[*rows.columns, "holds"]))
+        rows["holds"] = self.holds(rows, profile).astype("boolean")
+        decided = rows["holds"].dropna()
+        if decided.empty:
+            return Verdict(self, "", rows)
+        return Verdict(
+            self, SUPPORTED if decided.all() else DEPENDS if decided.any() else REFUSED, rows
         )
-    return found
 
 
-def write_claims(folder: str | os.PathLike[str], path: str | os.PathLike[str]) -> Path:
-    """Write the page of claims (Markdown) from the results below a folder, and return its path.
+@dataclass(frozen=True)
+class Verdict:
+    """A claim, its word ("" where nothing decides it), and its findings with the column `holds`."""
 
-    Raises
-    ------
-    FileError, ConfigError
-        If the results cannot be read, or the page not written.
-    """
-    text = claims_page(read_results(folder), os.fspath(folder))
-    out = Path(path)
-    unfinished = out.with_name(f".{out.name}.partial")
-    try:
-        unfinished.write_text(text, encoding="utf-8")
-        os.replace(unfinished, out)
-    except OSError as error:
-        raise FileError(f"cannot write {out}: {error.strerror or error}") from error
-    return out
+    claim: Claim
+    word: str
+    rows: pd.DataFrame
 
+    @property
+    def counts(self) -> dict[str, tuple[int, int]]:
+        """In how many of the decided findings the claim holds, by the value of the column `by`."""
+        decided = self.rows[self.rows["holds"].notna()]
+        groups = decided.groupby(self.claim.by, sort=False) if self.claim.by else [("", decided)]
+        return {str(key): (int(rows["holds"].sum()), len(rows)) for key, rows in groups}
 
-def claims_page(results: Mapping[str, Mapping[str, Any]], folder: str) -> str:
-    """The page as Markdown, from the results of the studies by name."""
-    made = "\n".join(
-        f"- `{name}`: `{found['command']}`, {_duration(found['seconds'])}, "
-        f"profile `{found['config']['profile']}`"
-        for name, found in results.items()
-    )
-    rows = [
-        f"| {claim.words} | {claim.source} | {_joined(_said(results, claim))} "
-        f"| {_where(_said(results, claim))} |"
-        for claim in CLAIMS
-    ]
-    parts = [
-        "# Claims and verdicts",
-        "<!-- Written by 'tnlearn claims'; edits are lost. -->",
-        f"Made from the results in `{folder}` by `tnlearn claims {folder} --out docs/claims.md`. "
-        "Every number is measured; intervals are of 95 % (Student's t over members, Wilson for "
-        "shares, or as the row says). A verdict is decided by the study from its intervals, and "
-        "the sentence below it gives the deciding numbers.",
-        made,
-        "## In short",
-        "| claim | made by | verdict | where it holds, and where not |\n|---|---|---|---|\n"
-        + "\n".join(rows),
-        *(_section(results, claim) for claim in CLAIMS),
-        "## Not measured",
-        "The second summary also claims Chern numbers of two-dimensional lattices. "
-        "No study measures them yet, so there is no verdict.",
-    ]
-    return "\n\n".join(parts) + "\n"
+    def record(self) -> dict[str, Any]:
+        """The verdict as ``results.json`` has it."""
+        counts = [f"{key}: {k} of {n}".removeprefix(": ") for key, (k, n) in self.counts.items()]
+        return {
+            "claim": self.claim.key,
+            "words": self.claim.words,
+            "source": self.claim.source,
+            "verdict": self.word,
+            "holds": "; ".join(counts),
+            "condition": self.claim.condition,
+        }
+
+    def records(self, titles: Mapping[str, str], data: str = "") -> Iterator[dict[str, Any]]:
+        """The findings as ``results.json`` has them; `titles` of the networks by key."""
+        labels = [c for c in self.rows.columns if c not in (*COLUMNS, "holds", "data", "network")]
+        for row in self.rows.to_dict("records"):
+            said = [f"{label} {text(row[label])}" for label in labels if _there(row[label])]
+            yield {
+                "claim": self.claim.key,
+                "name": self.claim.measured,
+                "network": titles.get(row.get("network", ""), row.get("network", "")),
+                "data": row.get("data", data),
+                **{key: _number(row[key]) for key in ("value", "low", "high")},
+                "members": int(row["members"]),
+                "unit": self.claim.unit,
+                "condition": ", ".join(said),
+                "holds": None if pd.isna(row["holds"]) else bool(row["holds"]),
+            }
 
 
-def _said(
-    results: Mapping[str, Mapping[str, Any]], claim: Claim
-) -> list[tuple[str, Mapping[str, Any]]]:
-    return [
-        (name, verdict)
-        for name, found in results.items()
-        for verdict in found.get("verdicts", [])
-        if verdict["claim"] == claim.key
-    ]
+def above(margin: Callable[[Any], float]) -> Rule:
+    """Holds where the whole interval is above the margin, undecided where there is none."""
+    return lambda rows, p: (rows["low"] > margin(p)).astype("boolean").where(rows["low"].notna())
 
 
-def _joined(said: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
-    """One verdict from those of several studies: where they differ, it depends."""
-    words = list(dict.fromkeys(str(verdict["verdict"]) for _, verdict in said))
-    for word in words:
-        if word not in VERDICTS:
-            raise ConfigError(f"{word!r} is no verdict; expected one of {', '.join(VERDICTS)}")
-    if not words:
-        return "not measured"
-    return f"**{words[0]}**" if len(words) == 1 else "**depends on** what is asked"
+def at_least(margin: Callable[[Any], float]) -> Rule:
+    """Holds where the whole interval is at the margin or above it."""
+    return lambda rows, p: (rows["low"] >= margin(p)).astype("boolean").where(rows["low"].notna())
 
 
-def _where(said: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
-    return "; ".join(str(verdict.get("where", verdict["condition"])) for _, verdict in said)
+def below(margin: Callable[[Any], float]) -> Rule:
+    """Holds where the whole interval is below the margin, undecided where there is none."""
+    return lambda rows, p: (rows["high"] < margin(p)).astype("boolean").where(rows["high"].notna())
 
 
-def _section(results: Mapping[str, Mapping[str, Any]], claim: Claim) -> str:
-    said = _said(results, claim)
-    parts = [f"## {claim.words}", f"*{claim.source}.* Verdict: {_joined(said)}."]
-    for name, verdict in said:
-        condition = f" Condition: {_sentence(verdict['condition'])}" if verdict["condition"] else ""
-        parts.append(
-            f"Study `{name}`: **{verdict['verdict']}**. {_sentence(verdict['because'])}{condition}"
-        )
-    rows = [
-        (name, finding)
-        for name, found in results.items()
-        for finding in found.get("findings", [])
-        if finding["claim"] == claim.key
-    ]
-    if rows:
-        parts.append(_table(rows[:_SHOWN]))
-    if len(rows) > _SHOWN:
-        hidden = _table(rows[_SHOWN:])
-        parts.append(
-            f"<details><summary>{len(rows) - _SHOWN} more rows</summary>\n\n{hidden}\n\n</details>"
-        )
-    return "\n\n".join(parts)
+def text(value: Any) -> str:
+    """A label of a condition as it is read: ``4,000``, ``0.5``, ``disorder-0.5``."""
+    if isinstance(value, float):
+        return f"{value:,.6g}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
-def _sentence(words: str) -> str:
-    return words if words.endswith(".") else f"{words}."
+def _there(value: Any) -> bool:
+    return not (value is None or value is pd.NA or value == "" or value != value)
 
 
-def _table(rows: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
-    head = "| measured | network | data | value | 95 % interval | n | condition | study |"
-    lines = [head, "|---|---|---|---|---|---|---|---|"]
-    for name, row in rows:
-        unit = str(row.get("unit") or "")
-        cells = (
-            row["name"],
-            row.get("network") or "",
-            row.get("data") or "",
-            f"{_number(row['value'])} {unit}".strip(),
-            _interval(row.get("low"), row.get("high")),
-            "" if row.get("members") is None else f"{row['members']}",
-            row.get("condition") or "",
-            f"`{name}`",
-        )
-        # A bar within a cell would end it.
-        lines.append("| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(lines)
-
-
-def _number(value: float | None) -> str:
-    if value is None or not math.isfinite(value):
-        return "none"
-    size = abs(value)
-    if size != 0 and (size < 1e-3 or size >= 1e5):
-        return f"{value:.1e}"
-    return f"{value:.3f}" if size < 10 else f"{value:.4g}"
-
-
-def _interval(low: float | None, high: float | None) -> str:
-    return "" if low is None or high is None else f"[{_number(low)}, {_number(high)}]"
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+def _number(value: Any) -> float | None:
+    return float(value) if _there(value) and math.isfinite(value) else None

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from tnlearn.errors import ConfigError, FileError
-from tnlearn.report.claims import read_results
+from tnlearn.report.old_claims import read_results
 
 __all__ = ["collect"]
 

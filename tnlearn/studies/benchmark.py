@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from tnlearn.errors import ConfigError
+from tnlearn.lab.environment import environment
 from tnlearn.models.rswn import FORMS, rswn
 from tnlearn.networks.network import Network
 from tnlearn.report import write
 from tnlearn.studies.compare import work
-from tnlearn.studies.environment import environment
 from tnlearn.studies.folder import claim
 from tnlearn.studies.members import build_network
 from tnlearn.studies.profile import Profile, load_profile

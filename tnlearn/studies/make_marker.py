@@ -24,8 +24,8 @@ from tnlearn.data.dataset import Dataset
 from tnlearn.data.recipes import recipe_for
 from tnlearn.data.sampling import derived_seed
 from tnlearn.errors import TnlearnError
+from tnlearn.lab.environment import environment
 from tnlearn.markers.marker import Marker, marker, write_marker
-from tnlearn.studies.environment import environment
 from tnlearn.studies.marker_data import condition_name, training_sets, tried
 from tnlearn.studies.marker_training import trained_marker
 from tnlearn.training.fitted import Fitted

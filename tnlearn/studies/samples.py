@@ -1,149 +1,198 @@
 """Study `samples`: accuracy against the number of training chains.
 
-Every network is trained on the first n chains of one data set, for n from 500
-to 100,000, and tested clean and disordered.  With the budget ``"steps"`` every
-training of a network takes as many steps as its catalogue entry on the number
-of chains it was made for, but sees each chain at least `passes` times: so the
-curve shows what more chains give, not what more optimisation gives.  With
-``"epochs"`` it takes the epochs of its entry, so that both grow.
+Every network is trained on the first n chains of one data set and tested clean and disordered.
+The budget ``steps`` gives every training as many steps as the network's entry takes on the
+reference number of chains, but each chain is seen at least `passes` times: what more chains give,
+not more optimisation.  The budget ``epochs`` gives every training the same number of passes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-from tnlearn.errors import ConfigError, check_choice
-from tnlearn.report.study_samples import page
-from tnlearn.studies.profile import Profile
-from tnlearn.studies.samples_numbers import assemble
-from tnlearn.studies.study import Study
-from tnlearn.studies.tasks import Result, Task
-from tnlearn.studies.trained import chunks, members_of, training_config
+import pandas as pd
 
-__all__ = ["BUDGETS", "STUDY", "epochs_at"]
-
-BUDGETS = ("steps", "epochs")
-
-_SCHEMA = {
-    "data": {"name": "str", "train": "int", "validation": "int", "test": "int"},
-    "shifts": "list",
-    "sizes": "list",
-    "elsewhere": "?int",
-    "few": "?table",
-    "passes": "int",
-    "budgets": "list",
-    "ours": "list",
-    "rivals": "list",
-    "margin": "number",
-}
+from tnlearn.data.recipes import recipe_for
+from tnlearn.errors import ConfigError
+from tnlearn.lab.ensembles import chains, ensemble, measured, trained
+from tnlearn.lab.profile import Count, Data, Profile, check_names
+from tnlearn.lab.study import Picture, Study, Verdicts
+from tnlearn.lab.tasks import Task
+from tnlearn.report.claims import PAPER, SUMMARY, Claim, above, at_least
+from tnlearn.report.figures import Figure, lines, network_styles
+from tnlearn.report.stats import above_chance
+from tnlearn.report.table import against, over_members, where
 
 
-def epochs_at(entry: Mapping[str, Any], reference: int, size: int, passes: int) -> int:
-    """Passes over `size` chains that take as many steps as the entry's over `reference` chains.
+class Samples(Profile, kw_only=True):
+    """What the study runs on; `few` are networks with sizes of their own."""
 
-    >>> epochs_at({"epochs": 40}, 4000, 1000, 2), epochs_at({"epochs": 40}, 4000, 100_000, 2)
+    data: Data
+    shifts: list[str]
+    sizes: list[Count]
+    few: dict[str, list[Count]] = {}
+    elsewhere: Count | None = None  # members at other sizes than the reference
+    passes: Count
+    budgets: list[Literal["steps", "epochs"]]
+    ours: list[str]
+    rivals: list[str]
+    margin: float  # points
+
+    def __post_init__(self) -> None:
+        """Refuse names of networks that are not there, and fewer chains than a batch."""
+        for key in ("ours", "rivals", "few"):
+            check_names(f"network in {key!r}", getattr(self, key), self.networks)
+        for size in [n for sizes in (self.sizes, *self.few.values()) for n in sizes]:
+            if size < self.batch_size:
+                raise ConfigError(
+                    f"sizes are numbers of training chains, at least the batch size "
+                    f"{self.batch_size}, not {size}"
+                )
+
+    @property
+    def chance(self) -> float:
+        """Accuracy of guessing."""
+        return 1 / len(recipe_for(self.data.name).classes)
+
+
+def epochs_at(epochs: int, reference: int, size: int, passes: int) -> int:
+    """Passes over `size` chains that take as many steps as `epochs` over `reference` chains.
+
+    >>> epochs_at(40, 4000, 1000, 2), epochs_at(40, 4000, 100_000, 2)
     (160, 2)
     """
-    return max(passes, round(int(entry["epochs"]) * reference / size))
+    return max(passes, round(epochs * reference / size))
 
 
-def sizes_of(profile: Profile, name: str) -> list[int]:
-    """Numbers of chains a network is trained on: its own in the table `few`, or those of all."""
-    sizes: list[int] = profile.get("few", {}).get(name, profile["sizes"])
-    return sizes
-
-
-def tasks(profile: Profile) -> list[Task]:
+def grid(profile: Samples) -> Iterator[Task]:
     """A task for each network, number of chains, budget and chunk of members."""
-    for budget in profile["budgets"]:
-        check_choice("budget", budget, BUDGETS)
-    few: Mapping[str, Any] = profile.get("few", {})
-    for where, names in (
-        ("ours", profile["ours"]),
-        ("rivals", profile["rivals"]),
-        ("few", few),
-    ):
-        for name in names:
-            check_choice(f"network in {where!r}", name, profile["networks"])
-    _check_sizes("sizes", profile["sizes"], profile["batch_size"])
-    for name, sizes in few.items():
-        _check_sizes(f"few.{name}", sizes, profile["batch_size"])
-    return list(_trainings(profile))
+    reference = profile.data.train
+    for name, entry in profile.entries.items():
+        for size in profile.few.get(name, profile.sizes):
+            most = None if size == reference else profile.elsewhere
+            for budget in profile.budgets:
+                epochs = entry.epochs
+                if budget == "steps":
+                    epochs = epochs_at(epochs, reference, size, profile.passes)
+                labels = {"network": name, "size": size, "budget": budget}
+                for chunk in ensemble(profile, name, train=size, epochs=epochs, at_most=most):
+                    yield Task(labels, chunk, weight=epochs * size * chunk["members"])
 
 
-def _check_sizes(where: str, sizes: Any, least: int) -> None:
-    if not isinstance(sizes, list) or not sizes:
-        raise ConfigError(f"{where} must be a list of numbers of training chains, not {sizes!r}")
-    for size in sizes:
-        whole = isinstance(size, int) and not isinstance(size, bool)
-        if not whole or size < least:
-            raise ConfigError(
-                f"{where} are numbers of training chains, at least the batch size {least}, "
-                f"not {size!r}"
-            )
+def run(task: Task, profile: Samples, store: Path) -> pd.DataFrame:
+    """Train a chunk on so many chains, and test it: a row a member and shift."""
+    fitted = trained(task.config, store)
+    return pd.concat(
+        measured(fitted, chains(task.config, "test", shift)).assign(shift=shift)
+        for shift in profile.shifts
+    )
 
 
-def _trainings(profile: Profile) -> Iterator[Task]:
-    reference = profile["data"]["train"]
-    for name in profile["networks"]:
-        entry = profile["entries"][name]
-        most = members_of(profile, name)
-        for size in sizes_of(profile, name):
-            # The levels are compared at the reference: elsewhere the curve may have fewer members.
-            total = most if size == reference else min(most, profile.get("elsewhere", most))
-            # At the reference the two budgets are the same training.
-            lengths = {
-                epochs_at(entry, reference, size, profile["passes"])
-                if budget == "steps"
-                else int(entry["epochs"])
-                for budget in profile["budgets"]
-            }
-            for epochs in sorted(lengths):
-                for offset, members in chunks(total, profile["chunk"]):
-                    yield _training(profile, name, size, epochs, offset, members)
+def differences(table: pd.DataFrame, profile: Samples) -> pd.DataFrame:
+    """Ours less each rival, in points; members of a rival that did not learn are left out."""
+    found = against(
+        table,
+        profile.ours,
+        profile.rivals,
+        ["shift", "size", "budget"],
+        "accuracy",
+        keep=lambda rows: above_chance(rows["validation"], profile.chance),
+    )
+    found[["value", "low", "high"]] *= 100
+    # At the reference size both budgets are the same training.
+    return found[(found["size"] != profile.data.train) | (found["budget"] == profile.budgets[0])]
 
 
-def _training(
-    profile: Profile, name: str, size: int, epochs: int, offset: int, members: int
-) -> Task:
-    data = {**profile["data"], "train": size}
-    config = {
-        "network": name,
-        "size": size,
-        "training": training_config(profile, data, name, offset, members, epochs=epochs),
-        "shifts": profile["shifts"],
-    }
-    title = f"{name}, {size} chains, members {offset} to {offset + members - 1}"
-    return Task("samples-train", title, config, float(members * epochs * size))
+def best(table: pd.DataFrame, profile: Samples) -> pd.DataFrame:
+    """The most accurate symmetric and the most accurate generic network, at the reference."""
+    here = where(table, shift=profile.shifts[0], size=profile.data.train, budget=profile.budgets[0])
+    found = over_members(here, ["shift", "size", "network"], "accuracy")
+    found["family"] = [profile.entries[name].family for name in found["network"]]
+    found = where(found, family=["symmetric", "generic"])
+    return found.loc[found.groupby("family", sort=False)["value"].idxmax()]
 
 
-def work(task: Task, folder: Path) -> Result:
-    """Train a chunk on so many chains, and test it; torch is loaded here."""
-    from tnlearn.studies.trained import shifted_part, store_of, trained
-    from tnlearn.training import metrics
+def errors(table: pd.DataFrame, profile: Samples, verdicts: Verdicts) -> Figure:
+    """Share of wrong answers against the number of chains: a row a shift, a column a family."""
+    found = over_members(table, ["shift", "network", "size", "budget"], "accuracy")
+    found = where(found, budget=profile.budgets[0])
+    found["family"] = [profile.entries[name].family for name in found["network"]]
+    return lines(
+        found,
+        "size",
+        "network",
+        "shift",
+        "family",
+        labels=("training chains", "share of test chains that are wrong"),
+        names=profile.titles,
+        styles=network_styles(profile.entries),
+        log="xy",
+        error=True,
+        marks={"guessing": 1 - profile.chance},
+    )
 
-    fitted = trained(task.config["training"], store_of(folder))
-    result: Result = {
-        "accuracy": {},
-        "accuracy_clear": {},
-        "validation": fitted.history["validation_accuracy"][:, -1],
-    }
-    for how in task.config["shifts"]:
-        data = shifted_part(task.config["training"], how)
-        logits, clear = fitted.predict(data), ~data.ambiguous
-        result["accuracy"][how] = metrics.accuracy(logits, data.labels)
-        result["accuracy_clear"][how] = metrics.accuracy(logits[:, clear], data.labels[clear])
-    return result
+
+def leads(table: pd.DataFrame, profile: Samples, verdicts: Verdicts) -> Figure | None:
+    """Difference to each rival against the number of chains."""
+    rows = verdicts["beats-cnn-resnet"].rows
+    if rows.empty:
+        return None
+    return lines(
+        rows.assign(pair=rows["network"] + rows["rival"]),
+        "size",
+        "pair",
+        column="shift",
+        labels=("training chains", "difference in accuracy (points)"),
+        names={a + b: f"{profile.titles[a]} less {profile.titles[b]}"
+               for a in profile.ours for b in profile.rivals},
+        log="x",
+        marks={f"{profile.margin:g} points": profile.margin, "level": 0.0},
+    )  # fmt: skip
 
 
 STUDY = Study(
     name="samples",
-    title="How does accuracy grow with the number of training chains?",
-    schema=_SCHEMA,
-    tasks=tasks,
-    work=work,
-    assemble=assemble,
-    page=page,
+    question="How does accuracy grow with the number of training chains?",
+    profile=Samples,
+    grid=grid,
+    run=run,
+    claims=(
+        Claim(
+            "beats-cnn-resnet",
+            "It beats CNNs and ResNets by more than 15 points.",
+            SUMMARY,
+            "accuracy less that of the rival",
+            differences,
+            above(lambda p: p.margin),
+            unit="points",
+            condition="Rivals' members that never learned are left out, to the rivals' favour.",
+            by="shift",
+        ),
+        Claim(
+            "accurate-symmetric-generic",
+            "Simpler networks, informed of the symmetry or generic, reach high accuracy.",
+            PAPER,
+            "accuracy of the best network of its family",
+            best,
+            at_least(lambda p: p.threshold),
+            condition="Clean chains, the reference number of training chains.",
+            by="family",
+        ),
+    ),
+    figures=(
+        Picture(
+            "error",
+            "Share of wrong answers against the number of training chains: mean over members with "
+            "its 95 % interval; the same number of optimiser steps at every size.",
+            errors,
+        ),
+        Picture(
+            "differences",
+            "Accuracy less that of CNN and ResNet, in points, with Welch's 95 % interval.",
+            leads,
+        ),
+    ),
+    columns="size",
 )

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from tnlearn.errors import ConfigError, check_choice
+from tnlearn.lab.environment import environment
 from tnlearn.report.study import Page, write_page
-from tnlearn.studies.environment import environment
 from tnlearn.studies.folder import claim
 from tnlearn.studies.profile import NETWORK, WORKERS, Profile, check_table, read_toml
 from tnlearn.studies.tasks import Result, Task, read_json, run_tasks, write_json

@@ -1,0 +1,256 @@
+"""A profile: what a study runs on, as typed fields with their bounds; read from TOML.
+
+A study has one file, ``studies/profiles/NAME.toml``: what all its profiles share, and the tables
+``[quick]``, ``[hour]`` and ``[paper]`` of what differs (tables are merged key by key).  A file of
+the user's own, and the ``config.toml`` of a run, say everything flat.  Networks are named from one
+catalogue, ``networks.toml``; ``[entries.NAME]`` replaces single keys of an entry, or adds one.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+import tomli_w
+from msgspec import Meta, Struct
+
+from tnlearn.errors import ConfigError, FileError, TnlearnError, check_choice, nearest
+
+__all__ = [
+    "PROFILES",
+    "Amount",
+    "Count",
+    "Data",
+    "Entry",
+    "Number",
+    "Profile",
+    "Rate",
+    "Section",
+    "Share",
+    "as_record",
+    "as_toml",
+    "check_names",
+    "overlaid",
+    "read_profile",
+]
+
+PROFILES = ("quick", "hour", "paper")
+
+Count = Annotated[int, Meta(ge=1)]
+Number = Annotated[int, Meta(ge=0)]
+Amount = Annotated[float, Meta(ge=0, lt=1e300)]
+Share = Annotated[float, Meta(gt=0, le=1)]
+Rate = Annotated[float, Meta(gt=0, le=1e6)]
+Table = dict[str, Any]
+
+
+class Section(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """A table of a profile; what is not a field of it is refused."""
+
+
+class Entry(Section, kw_only=True):
+    """A network of the catalogue: what it is, how it is built, how long and how fast it is trained.
+
+    `free`, `channels`, `structure`, `bond`, `init` and `hidden` are of the networks of a formula
+    (``kind = "rswn"``); `lr` is one learning rate or one a data set; `members` at most.
+    """
+
+    title: str
+    family: Literal["rswn", "symmetric", "generic"]
+    description: str
+    kind: str
+    epochs: Count
+    lr: Rate | dict[str, Rate] | Literal["search"]
+    options: Table = {}
+    free: Table = {}
+    channels: Count | None = None
+    structure: str | None = None
+    bond: Count | None = None
+    init: Table = {}
+    hidden: list[Count] = []
+    members: Count | None = None
+
+
+class Data(Section, kw_only=True):
+    """The chains of a study: which data set, how many, how disordered (a list is a mixture)."""
+
+    name: Literal["ssh", "extended", "complex", "multiband"]
+    train: Count
+    validation: Count
+    test: Count | None = None
+    disorder: Amount | list[Amount] = 0.0
+
+
+class Profile(Section, kw_only=True):
+    """What every study runs on; each adds its own fields.
+
+    Attributes
+    ----------
+    members
+        Of each network, at most; an entry may have fewer.
+    chunk
+        Members that are trained as one ensemble.
+    batches
+        Whether each member draws its own batches of chains, or all share them.
+    threshold
+        Accuracy that counts as high.
+    entries
+        The networks of `networks`, filled in from the catalogue.
+    """
+
+    study: str
+    profile: str
+    cells: Count
+    seed: Number
+    members: Count
+    chunk: Count
+    workers: Count = 2
+    batch_size: Count
+    batches: Literal["own", "shared"] = "own"
+    threshold: Share = 0.9
+    networks: list[str] = []
+    entries: dict[str, Entry] = {}
+
+    def members_of(self, name: str) -> int:
+        """Members of a network: those of the profile, or those of its entry if they are fewer."""
+        return min(self.members, self.entries[name].members or self.members)
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """Titles of the networks by key."""
+        return {name: entry.title for name, entry in self.entries.items()}
+
+
+P = TypeVar("P", bound=Profile)
+
+
+def read_profile(
+    kind: type[P],
+    study: str,
+    profile: str | Path = "quick",
+    *,
+    seed: int | None = None,
+    members: int | None = None,
+    workers: int | None = None,
+) -> P:
+    """The profile of a study by name, or from a TOML file, with its networks filled in.
+
+    Raises
+    ------
+    FileError, ConfigError, UnknownNameError
+        If it cannot be read, or is not as the study expects it: one line that names the key.
+    """
+    table = _shipped(study, str(profile)) if str(profile) in PROFILES else _own(profile)
+    if table.get("study") != study:
+        raise ConfigError(f"{profile} is a profile of {table.get('study')!r}, not of {study!r}")
+    changes = {"seed": seed, "members": members, "workers": workers}
+    table |= {key: value for key, value in changes.items() if value is not None}
+    entries = overlaid(catalogue(), table.get("entries", {}))
+    names = table.get("networks", [])
+    for name in names if isinstance(names, list) else []:
+        check_choice("network", name, entries)
+    table["entries"] = {name: entries[name] for name in names}
+    try:
+        return msgspec.convert(table, kind)
+    except msgspec.ValidationError as error:
+        if isinstance(error.__cause__, TnlearnError):  # of a profile's own check
+            raise error.__cause__ from None
+        raise ConfigError(f"the profile {profile}: {_plain(str(error), kind)}") from None
+
+
+def _shipped(study: str, name: str) -> Table:
+    text = resources.files("tnlearn.studies").joinpath("profiles", f"{study}.toml")
+    table = tomllib.loads(text.read_text(encoding="utf-8"))
+    own = {profile: table.pop(profile, {}) for profile in PROFILES}
+    return overlaid({"study": study, **table}, {**own[name], "profile": name})
+
+
+def _own(path: str | Path) -> Table:
+    if not str(path).endswith(".toml"):
+        check_choice("profile", str(path), PROFILES)
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise FileError(f"cannot read the profile {path}: {reason}") from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ConfigError(f"the profile {path} is not valid TOML: {error}") from error
+
+
+def catalogue() -> Table:
+    """The networks of the catalogue, as tables."""
+    text = resources.files("tnlearn.studies").joinpath("profiles", "networks.toml")
+    return tomllib.loads(text.read_text(encoding="utf-8"))
+
+
+def overlaid(under: Mapping[str, Any], over: Any) -> Table:
+    """One table with the keys of another in place of its own; tables within are merged alike.
+
+    >>> overlaid({"a": 1, "b": {"c": 2, "d": 3}}, {"b": {"c": 4}})
+    {'a': 1, 'b': {'c': 4, 'd': 3}}
+    """
+    if not isinstance(over, Mapping):
+        raise ConfigError(f"expected a table, such as [entries.NAME], not {over!r}")
+    merged = dict(under)
+    for key, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = overlaid(merged[key], value) if both else value
+    return merged
+
+
+def _plain(message: str, kind: type[Struct]) -> str:
+    """What msgspec found wrong, with the key as it stands in the file and the nearest right one."""
+    message = message.replace("`$.", "`").replace(" - at `$`", "")
+    unknown = re.search(r"unknown field `(\w+)`", message)
+    if unknown:
+        close = nearest(unknown[1], _fields(kind))
+        message += f": did you mean {close!r}?" if close else ""
+    return message
+
+
+def _fields(kind: Any) -> list[str]:
+    own = msgspec.structs.fields(kind)
+    inner = [t for f in own for t in _structs(f.type)]
+    return [f.name for f in own] + [name for t in inner for name in _fields(t)]
+
+
+def _structs(kind: Any) -> list[Any]:
+    parts = [kind, *getattr(kind, "__args__", ())]
+    return [t for t in parts if isinstance(t, type) and issubclass(t, Struct)]
+
+
+def check_names(what: str, names: Any, known: Any) -> None:
+    """Refuse a name that is not known; for the ``__post_init__`` of a profile.
+
+    Raises
+    ------
+    UnknownNameError
+        Naming the nearest right one.
+    """
+    for name in names:
+        check_choice(what, name, list(known))
+
+
+def as_record(value: Struct) -> Table:
+    """A profile, or a table of it, as JSON holds it; fields at their defaults are left out."""
+    record: Table = msgspec.to_builtins(value)
+    return record
+
+
+def as_toml(profile: Profile) -> str:
+    """The whole profile as a TOML file that `read_profile` reads; without `workers`.
+
+    How many processes share the work does not change a result.
+    """
+    return tomli_w.dumps(_without_none(as_record(profile) | {"workers": None}))
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    return [_without_none(item) for item in value] if isinstance(value, list) else value

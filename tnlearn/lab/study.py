@@ -1,0 +1,399 @@
+"""A study: a question, a grid of tasks, one table of what they measured, and the claims it decides.
+
+study("samples")                                      the short default
+study("sizes", profile="paper", scheduler="tcp://…")  everything, on a cluster
+study("all", profile="hour", out="results")           every study, sharing what they train
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import io
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+from tnlearn.lab.tasks import Task, done, run_tasks
+
+from tnlearn.errors import CheckpointError, ConfigError, FileError, check_choice
+from tnlearn.files import TEMPORARY, replace_file
+from tnlearn.lab.environment import environment
+from tnlearn.lab.profile import Profile, as_record, as_toml, read_profile
+from tnlearn.report.claims import Claim, Verdict
+from tnlearn.report.figures import png
+from tnlearn.report.page import render
+
+__all__ = ["GROUPS", "STUDIES", "Picture", "Study", "load_study", "status", "study"]
+
+FORMAT = "tnlearn-study/2"
+
+# In the order in which `all` does them: what trains most for the others comes first.
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "trainability": ("maps", "basin", "gradients", "curvature"),
+    "pruning": ("pruning", "masked"),
+    "disorder": ("disorder", "amplitudes"),
+}
+STUDIES = ("exact", "samples")
+
+Verdicts = Mapping[str, Verdict]
+Draw = Callable[[pd.DataFrame, Any, Verdicts], Figure | None]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure of a study: the name of its file, its caption, and who draws it.
+
+    ``draw(table, profile, verdicts)``, with the verdicts by the keys of their claims; None where
+    the table holds nothing to draw.
+    """
+
+    name: str
+    caption: str
+    draw: Draw
+
+
+@dataclass(frozen=True)
+class Study:
+    """A question put to many networks.
+
+    Attributes
+    ----------
+    name, question : str
+    profile
+        A `lab.profile.Profile`: what it runs on, as typed fields.
+    grid
+        ``grid(profile)``: independent tasks, each with labels that say of what it is.
+    run
+        ``run(task, profile, store)``: does one, in any process, and returns a row a member and
+        condition; `store` is the folder of trained ensembles.  A function of a module.
+    claims, figures
+        What the table decides, and shows.
+    columns
+        The label that heads the columns of tables on the page.
+    """
+
+    name: str
+    question: str
+    profile: type[Profile]
+    grid: Callable[[Any], Iterator[Task]]
+    run: Callable[[Task, Any, Path], pd.DataFrame]
+    claims: tuple[Claim, ...] = ()
+    figures: tuple[Picture, ...] = ()
+    columns: str = ""
+
+    def tasks(self, profile: Profile) -> list[Task]:
+        """The tasks of a profile, each named by all that decides its result."""
+        content = json.dumps(as_record(profile) | {"workers": None}, sort_keys=True)
+        context = hashlib.sha256(content.encode()).hexdigest()
+        return [replace(task, study=self.name, context=context) for task in self.grid(profile)]
+
+    def decide(self, table: pd.DataFrame, profile: Profile) -> dict[str, Verdict]:
+        """The verdicts of the claims by their keys."""
+        return {claim.key: claim.decide(table, profile) for claim in self.claims}
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What a process does with a task of a study."""
+
+    run: Callable[[Task, Any, Path], pd.DataFrame]
+    profile: Profile
+
+    def __call__(self, task: Task, folder: Path) -> pd.DataFrame:
+        return self.run(task, self.profile, folder.parent / "trained")
+
+
+def load_study(name: str) -> Study:
+    """The study of that name.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is none.
+    """
+    check_choice("study", name, STUDIES)
+    loaded: Study = importlib.import_module(f"tnlearn.studies.{name}").STUDY
+    return loaded
+
+
+def study(
+    name: str,
+    profile: str | Path = "quick",
+    out: str | Path | None = None,
+    *,
+    seed: int | None = None,
+    members: int | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    part: tuple[int, int] | None = None,
+    progress: bool = True,
+) -> Path | None:
+    """Run a study, or go on with it, and write its report.
+
+    Parameters
+    ----------
+    name
+        One of `STUDIES`; one of `GROUPS`, or ``"all"``, for several in turn, which then share
+        what they train.
+    profile
+        ``"quick"`` (a minute or two), ``"hour"``, ``"paper"`` (hours, or a cluster), or a TOML
+        file.
+    out
+        The folder: ``report.html``, ``results.json``, ``table.csv.gz``, ``figures/*.png``,
+        ``config.toml``, and what is needed to go on: ``tasks`` and ``trained``.  Default:
+        ``study-NAME-PROFILE``.  Several studies have a folder each in it, but share the last two.
+    seed, members, workers
+        Instead of those of the profile.
+    scheduler
+        Address of a dask.distributed scheduler that does the tasks, instead of processes here.
+    part
+        ``(i, n)``: do only the i-th of n shares of the tasks (from 1) and write no report; for
+        job arrays.  When all shares are done, the same call without it writes the report.
+    progress
+        Whether to show a bar on stderr.
+
+    Returns
+    -------
+    Path or None
+        Of the report (of the folder for several studies); None where only a part was done.
+
+    Raises
+    ------
+    ConfigError, UnknownNameError
+        If the study or its profile is not as it should be.
+    FileError, CheckpointError
+        If the folder cannot be used, or holds something else; nothing in it is changed then.
+    """
+    folder = folder_of(name, profile, out)
+    overrides = {"seed": seed, "members": members, "workers": workers}
+    every = read_studies(name, profile, **overrides)
+    options = {"profile": profile, "out": folder, **overrides}
+    words = [f"--{key} {value}" for key, value in options.items() if value is not None]
+    command = " ".join(["tnlearn study", name, *words])
+    if len(every) == 1:
+        begin = _run(*every[0], folder, folder, command, scheduler, part, progress)
+        return begin
+    for one, read in every:
+        _run(one, read, folder / one.name, folder, command, scheduler, part, progress)
+    return None if part is not None else folder
+
+
+def folder_of(name: str, profile: str | Path, out: str | Path | None) -> Path:
+    """The folder of a run: `out`, or ``study-NAME-PROFILE``."""
+    return Path(out) if out is not None else Path(f"study-{name}-{Path(profile).stem}")
+
+
+def read_studies(
+    name: str, profile: str | Path, **overrides: int | None
+) -> list[tuple[Study, Profile]]:
+    """The study of that name, those of a group, or all of them, each with its profile.
+
+    Raises
+    ------
+    FileError, ConfigError, UnknownNameError
+        As `load_study` and `read_profile`, and if a file is given as the profile of several.
+    """
+    names = STUDIES if name == "all" else GROUPS.get(name, (name,))
+    if len(names) > 1 and str(profile).endswith(".toml"):
+        raise ConfigError(
+            f"a profile is of one study, and {name!r} is several ({', '.join(names)}): name one "
+            "of them, or one of the shipped profiles"
+        )
+    if len(names) == 1:
+        check_choice("study", name, (*STUDIES, *GROUPS, "all"))
+    every = [load_study(one) for one in names]
+    return [(s, read_profile(s.profile, s.name, profile, **overrides)) for s in every]
+
+
+def _run(
+    chosen: Study,
+    profile: Profile,
+    folder: Path,
+    shared: Path,
+    command: str,
+    scheduler: str | None,
+    part: tuple[int, int] | None,
+    progress: bool,
+) -> Path | None:
+    """One study: its page in `folder`, its tasks and what they train in `shared`."""
+    begin = time.perf_counter()
+    tasks = chosen.tasks(profile)
+    claim(folder, profile, f"tnlearn study {chosen.name}")
+    tables = run_tasks(
+        tasks,
+        shared / "tasks",
+        _Work(chosen.run, profile),
+        workers=profile.workers,
+        scheduler=scheduler,
+        part=part,
+        progress=progress,
+    )
+    seconds = _seconds(folder, time.perf_counter() - begin)
+    if part is not None:
+        return None
+    table = assembled(tasks, tables)
+    results = {
+        "format": FORMAT,
+        "study": chosen.name,
+        "title": chosen.question,
+        "config": as_record(profile),
+        "environment": environment(profile.workers),
+        "command": command,
+        "seconds": seconds,
+    }
+    return write_report(chosen, profile, table, results, folder)
+
+
+def assembled(tasks: Sequence[Task], tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The table of a study: the rows of all tasks one below the other, with their labels."""
+    parts = []
+    for task in tasks:
+        rows = tables[task.key]
+        parts.append(
+            pd.concat(
+                [pd.DataFrame([dict(task.labels)] * len(rows), index=rows.index), rows], axis=1
+            )
+        )
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def write_report(
+    chosen: Study,
+    profile: Profile,
+    table: pd.DataFrame,
+    results: Mapping[str, Any],
+    folder: Path,
+) -> Path:
+    """Decide the claims, draw the figures, and write all files of a study; return the page's path.
+
+    Raises
+    ------
+    FileError
+        If one cannot be written.
+    """
+    verdicts = chosen.decide(table, profile)
+    data = getattr(getattr(profile, "data", None), "name", "")
+    results = {
+        **results,
+        "findings": [f for v in verdicts.values() for f in v.records(profile.titles, data)],
+        "verdicts": [v.record() for v in verdicts.values() if v.word],
+    }
+    figures = folder / "figures"
+    try:
+        figures.mkdir(exist_ok=True)
+    except OSError as error:
+        raise FileError(f"cannot make {figures}: {error.strerror or error}") from error
+    pictures = []
+    for picture in chosen.figures:
+        drawn = picture.draw(table, profile, verdicts)
+        if drawn is not None:
+            content = png(drawn)
+            _write(figures / f"{picture.name}.png", content)
+            pictures.append((picture.caption, content))
+    _write(folder / "table.csv.gz", _csv(table))
+    text = json.dumps(results, indent=1, allow_nan=False, ensure_ascii=False)
+    _write(folder / "results.json", text.encode())
+    page = render(results, list(verdicts.values()), pictures, profile.titles, chosen.columns)
+    return _write(folder / "report.html", page.encode())
+
+
+def _csv(table: pd.DataFrame) -> bytes:
+    stream = io.BytesIO()
+    table.to_csv(stream, index=False, compression={"method": "gzip", "mtime": 0})
+    return stream.getvalue()
+
+
+def _write(path: Path, content: bytes) -> Path:
+    replace_file(path, lambda stream: stream.write(content))
+    return path
+
+
+def _seconds(folder: Path, now: float) -> float:
+    """Seconds spent on the study so far, those of earlier runs included."""
+    path = folder / "seconds.json"
+    try:
+        spent = float(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        spent = 0.0
+    _write(path, json.dumps(spent + now).encode())
+    return spent + now
+
+
+def claim(folder: Path, profile: Profile, maker: str) -> None:
+    """Make the folder ours: new, empty, or of the same configuration (its ``config.toml``).
+
+    Raises
+    ------
+    FileError
+        If it cannot be used, or holds something else; nothing in it is changed then.
+    CheckpointError
+        If it holds a run of another configuration.
+    """
+    text = as_toml(profile)
+    config = folder / "config.toml"
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise FileError(f"{folder} is a file; --out names a folder")
+        folder.mkdir(parents=True, exist_ok=True)
+        # Another share of the same run may be making the folder at this moment.
+        present = sorted(p.name for p in folder.iterdir() if not p.name.startswith(TEMPORARY))
+        known = config.read_text(encoding="utf-8") if "config.toml" in present else None
+    except (OSError, UnicodeDecodeError) as error:
+        if isinstance(error, FileError):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise FileError(f"cannot use the folder {folder}: {reason}; choose another --out") from None
+    if known is not None and known != text:
+        raise CheckpointError(
+            f"{folder} holds a run of another configuration (see {config}): "
+            f"{_difference(known, text)}. Choose another --out, or delete the folder"
+        )
+    if known is None and present:
+        raise FileError(
+            f"{folder} is not empty and was not made by {maker} "
+            f"(it holds {present[0]}); nothing was changed. Choose another --out"
+        )
+    if not os.access(folder, os.W_OK):
+        raise FileError(f"cannot write to {folder}; choose another --out")
+    if known is None:
+        _write(config, text.encode())
+
+
+def _difference(old: str, new: str) -> str:
+    before, after = old.splitlines(), new.splitlines()
+    changed = [line for line in before if line not in after][:1]
+    instead = [line for line in after if line not in before][:1]
+    return f"there {changed[0] if changed else '(nothing)'}, here {instead[0] if instead else '-'}"
+
+
+def status(
+    name: str,
+    profile: str | Path = "quick",
+    out: str | Path | None = None,
+    *,
+    seed: int | None = None,
+    members: int | None = None,
+) -> list[tuple[str, str, int, int]]:
+    """How far a run is: ``(study, kind of task, done, tasks)``; nothing is run or written.
+
+    Raises
+    ------
+    FileError, ConfigError, UnknownNameError
+        If the study or its profile is not as it should be.
+    """
+    folder = folder_of(name, profile, out) / "tasks"
+    rows = []
+    for chosen, read in read_studies(name, profile, seed=seed, members=members):
+        unique = {task.key: task for task in chosen.tasks(read)}.values()
+        total = Counter(task.kind for task in unique)
+        ready = Counter(task.kind for task in unique if done(folder, task) is not None)
+        rows += [(chosen.name, kind, ready[kind], total[kind]) for kind in total]
+    return rows

@@ -1,0 +1,328 @@
+"""Figures of a table: lines, heat maps, dots and images, in one look.
+
+Made with matplotlib's object interface (no pyplot, no global settings), so that a report can be
+written inside a user's own plotting session.  Colours are those of Okabe and Ito, told apart with
+every form of colour blindness; a family of networks has one hue on every page, and its networks
+differ in tone and marker.
+"""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib import colormaps
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+__all__ = [
+    "BLACK",
+    "COLOURS",
+    "DIVERGING",
+    "FAMILIES",
+    "GREY",
+    "MARKERS",
+    "WIDTH",
+    "dots",
+    "heat",
+    "image",
+    "lines",
+    "network_styles",
+    "panels",
+    "png",
+    "tidy",
+]
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F5539", "#4D4D4D")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+BLACK = "#222222"
+GREY = "#8A8A8A"
+# Blue to red through white: the sign survives every form of colour blindness.
+DIVERGING = "RdBu_r"
+WIDTH = 10.0
+_DPI = 150
+_SMALL = 9
+
+# Title and hue of each family of networks, in reading order.
+FAMILIES = {
+    "rswn": ("networks of the formula", ("#0072B2", "#56B4E9", "#003F66", "#3A8FC2", "#8CCBF0")),
+    "symmetric": ("networks that know the symmetry", ("#009E73", "#66C2A5", "#00543D", "#4DB892")),
+    "generic": ("generic networks", ("#D55E00", "#E69F00", "#7F5539", "#CC79A7", "#A33B00")),
+}
+
+Style = Mapping[str, Any]
+
+
+def network_styles(entries: Mapping[str, Any]) -> dict[str, Style]:
+    """Colour and marker of every network of a catalogue, by its family and place in it."""
+    place = dict.fromkeys(FAMILIES, 0)
+    styles: dict[str, Style] = {}
+    for name, entry in entries.items():
+        tones = FAMILIES[entry.family][1]
+        turn = place[entry.family]
+        place[entry.family] += 1
+        styles[name] = {
+            "color": tones[turn % len(tones)],
+            "marker": MARKERS[turn % len(MARKERS)],
+            "linestyle": "-" if turn < len(tones) else "--",
+        }
+    return styles
+
+
+def panels(
+    rows: int, columns: int, height: float, *, width: float = WIDTH, **grid: Any
+) -> tuple[Figure, npt.NDArray[Any]]:
+    """A figure of `rows` × `columns` axes, each `height` inches high; `grid` as of `subplots`."""
+    figure = Figure((width, height * rows), dpi=_DPI, layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(rows, columns, squeeze=False, **grid)
+
+
+def tidy(ax: Any, *, title: str = "", x: str = "", y: str = "", grid: str = "y") -> None:
+    """Quiet axes: two spines, small type, a faint grid along `grid` (x, y, both or none)."""
+    ax.spines[["top", "right"]].set_visible(False)
+    for side in ("left", "bottom"):
+        ax.spines[side].set(color=GREY, linewidth=0.8)
+    ax.tick_params(labelsize=_SMALL, color=GREY, labelcolor=BLACK, width=0.8, length=3)
+    ax.set_title(textwrap.fill(title, 44), fontsize=10, color=BLACK, loc="left")
+    ax.set_xlabel(x, fontsize=_SMALL, color=BLACK)
+    ax.set_ylabel(y, fontsize=_SMALL, color=BLACK)
+    ax.set_axisbelow(True)
+    if grid != "none":
+        ax.grid(axis=grid, color="#E6E6E6", linewidth=0.8)
+
+
+def lines(
+    found: pd.DataFrame,
+    x: str,
+    line: str,
+    row: str | None = None,
+    column: str | None = None,
+    *,
+    labels: tuple[str, str] = ("", ""),
+    names: Mapping[str, str] | None = None,
+    styles: Mapping[str, Style] | None = None,
+    log: str = "",
+    error: bool = False,
+    marks: Mapping[str, float] | None = None,
+    limits: tuple[float | None, float | None] = (None, None),
+    height: float = 3.4,
+) -> Figure:
+    """Value with its interval against `x`: a line a `line`, a panel a (`row`, `column`).
+
+    Parameters
+    ----------
+    found
+        With ``value, low, high`` (of `over_members`, or the findings of a claim).
+    labels
+        Of the two axes, with units.
+    names, styles
+        Titles of what `line`, `row` and `column` hold, and styles (`network_styles`) of `line`.
+    log
+        ``"x"``, ``"y"`` or ``"xy"``.
+    error
+        Draw ``1 - value``: the share that is wrong.
+    marks
+        Horizontal lines, by their names.
+    limits
+        Of the vertical axis.
+    """
+    rows, columns = _values(found, row), _values(found, column)
+    figure, axes = panels(len(rows), len(columns), height, sharex=True, sharey="row")
+    order = list(dict.fromkeys(found[line]))
+    for (r, c), ax in np.ndenumerate(axes):
+        here = _of(_of(found, row, rows[r]), column, columns[c])
+        for name, points in here.groupby(line, sort=False):
+            n = order.index(name)
+            style = (styles or {}).get(name) or _style(n)
+            points = points.sort_values(x)
+            value, low, high = (points[key].to_numpy(float) for key in ("value", "low", "high"))
+            if error:
+                value, low, high = 1 - value, 1 - high, 1 - low
+            arms = np.nan_to_num(np.maximum(np.stack([value - low, high - value]), 0.0))
+            ax.errorbar(
+                points[x], value, yerr=arms, label=_name(name, names), linewidth=1.3, capsize=2,
+                markersize=4.5, elinewidth=0.9, **style,
+            )  # fmt: skip
+        for mark, level in (marks or {}).items():
+            ax.axhline(level, color=GREY, linestyle=":", linewidth=1.2, label=mark)
+        ax.set(xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
+        if limits != (None, None):
+            ax.set_ylim(*limits)
+        title = ", ".join(_name(v, names) for v in (columns[c], rows[r]) if v is not None)
+        tidy(
+            ax,
+            title=title,
+            x=labels[0] if r == len(rows) - 1 else "",
+            y=labels[1] if c == 0 else "",
+            grid="both",
+        )
+    _legends(figure, axes)
+    return figure
+
+
+def heat(
+    found: pd.DataFrame,
+    x: str,
+    y: str,
+    panel: str,
+    *,
+    labels: tuple[str, str] = ("", ""),
+    names: Mapping[str, str] | None = None,
+    percent: bool = True,
+    colours: str = "Blues",
+    limits: tuple[float, float] = (0.0, 1.0),
+    height: float = 2.5,
+    across: int = 4,
+) -> Figure:
+    """Value by colour and in digits over `x` and `y`: a panel a `panel`, one scale for all."""
+    shown = _values(found, panel)
+    columns = min(across, len(shown))
+    figure, axes = panels(-(-len(shown) // columns), columns, height)
+    shades = colormaps[colours]
+    for ax, key in zip(axes.flat, shown, strict=False):
+        grid = _of(found, panel, key).pivot(index=y, columns=x, values="value")
+        ax.imshow(grid, origin="lower", aspect="auto", cmap=shades, vmin=limits[0], vmax=limits[1])
+        for (i, j), value in np.ndenumerate(grid.to_numpy(float)):
+            if np.isfinite(value):
+                dark = sum(shades((value - limits[0]) / (limits[1] - limits[0]))[:3]) < 1.6
+                text = f"{100 * value:.0f}" if percent else f"{value:.2g}"
+                ax.text(
+                    j, i, text, ha="center", va="center", fontsize=8,
+                    color="white" if dark else BLACK,
+                )  # fmt: skip
+        ax.set_xticks(range(grid.shape[1]), [_label(v) for v in grid.columns])
+        ax.set_yticks(range(grid.shape[0]), [_label(v) for v in grid.index])
+        tidy(ax, title=_name(key, names), x=labels[0], y=labels[1], grid="none")
+    for ax in axes.flat[len(shown) :]:
+        ax.set_visible(False)
+    return figure
+
+
+def dots(
+    found: pd.DataFrame,
+    row: str,
+    panel: str | None = None,
+    *,
+    dot: str | None = None,
+    label: str = "",
+    names: Mapping[str, str] | None = None,
+    styles: Mapping[str, Style] | None = None,
+    marks: Mapping[str, float] | None = None,
+    limits: tuple[float | None, float | None] = (None, None),
+    across: int = 4,
+) -> Figure:
+    """Value with its interval as a dot on a row of its own: a panel a `panel`, colours by `dot`.
+
+    What differs little is not squeezed: the axis spans what is there, unless `limits` are given.
+    """
+    shown, rows = _values(found, panel), _values(found, row)
+    kinds = _values(found, dot)
+    columns = min(across, len(shown))
+    height = 0.9 + 0.28 * len(rows)
+    figure, axes = panels(-(-len(shown) // columns), columns, height, sharey=True)
+    for ax, key in zip(axes.flat, shown, strict=False):
+        for n, kind in enumerate(kinds):
+            here = _of(_of(found, panel, key), dot, kind)
+            shift = 0.5 * ((n + 0.5) / len(kinds) - 0.5)
+            for _, one in here.iterrows():
+                name = one[row] if dot is None else kind
+                style = dict((styles or {}).get(name) or _style(n)) | {"linestyle": "none"}
+                arms = np.nan_to_num([[one["value"] - one["low"]], [one["high"] - one["value"]]])
+                ax.errorbar(
+                    [one["value"]], [rows.index(one[row]) + shift], xerr=np.maximum(arms, 0.0),
+                    capsize=2.5, elinewidth=1.1, markersize=5,
+                    label=_name(kind, names) if kind is not None else None, **style,
+                )  # fmt: skip
+        for mark, level in (marks or {}).items():
+            ax.axvline(level, color=GREY, linestyle=":", linewidth=1.2, label=mark)
+        ax.set_yticks(range(len(rows)), [textwrap.fill(_name(v, names), 30) for v in rows])
+        ax.set_ylim(len(rows) - 0.4, -0.6)
+        if limits != (None, None):
+            ax.set_xlim(*limits)
+        tidy(ax, title="" if key is None else _name(key, names), x=label, grid="both")
+    for ax in axes.flat[len(shown) :]:
+        ax.set_visible(False)
+    _legends(figure, axes)
+    return figure
+
+
+def image(
+    arrays: Mapping[str, npt.ArrayLike],
+    *,
+    labels: tuple[str, str] = ("", ""),
+    unit: str = "",
+    colours: str = DIVERGING,
+    across: int = 5,
+) -> Figure:
+    """Real matrices as colours, row 0 at the top as a matrix is written; white is zero."""
+    matrices = {title: np.asarray(array, dtype=float) for title, array in arrays.items()}
+    columns = min(across, max(len(matrices), 1))
+    figure, axes = panels(-(-len(matrices) // columns), columns, WIDTH / columns + 0.2)
+    for ax, (title, matrix) in zip(axes.flat, matrices.items(), strict=False):
+        top = float(np.nanmax(np.abs(matrix))) or 1.0
+        shown = ax.imshow(matrix, cmap=colours, vmin=-top, vmax=top, interpolation="nearest")
+        tidy(ax, title=title, x=labels[0], y=labels[1], grid="none")
+        bar = figure.colorbar(shown, ax=ax, shrink=0.8)
+        bar.set_label(unit, fontsize=8)
+        bar.ax.tick_params(labelsize=7)
+    for ax in axes.flat[len(matrices) :]:
+        ax.set_visible(False)
+    return figure
+
+
+def png(figure: Figure) -> bytes:
+    """A figure as PNG of at most 256 colours: the same table gives the same bytes, and few."""
+    from PIL import Image
+
+    stream, packed = io.BytesIO(), io.BytesIO()
+    figure.savefig(stream, format="png", metadata={"Software": None})
+    picture = Image.open(stream).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    picture.save(packed, format="PNG", optimize=True)
+    return packed.getvalue()
+
+
+def _values(found: pd.DataFrame, column: str | None) -> list[Any]:
+    return [None] if column is None else list(dict.fromkeys(found[column]))
+
+
+def _of(found: pd.DataFrame, column: str | None, value: Any) -> pd.DataFrame:
+    return found if column is None else found[found[column] == value]
+
+
+def _style(n: int) -> dict[str, Any]:
+    turn, place = divmod(n, len(COLOURS))
+    return {"color": COLOURS[place], "marker": MARKERS[(place + 3 * turn) % len(MARKERS)]}
+
+
+def _name(value: Any, names: Mapping[str, str] | None) -> str:
+    return str((names or {}).get(value, _label(value)))
+
+
+def _label(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, (float, np.floating)) else str(value)
+
+
+def _legends(figure: Figure, axes: npt.NDArray[Any]) -> None:
+    """One legend below all panels; a name stands in it once."""
+    entries: dict[str, Any] = {}
+    for ax in axes.flat:
+        handles: Iterable[Any]
+        texts: Sequence[str]
+        handles, texts = ax.get_legend_handles_labels()
+        for handle, text in zip(handles, texts, strict=True):
+            entries.setdefault(text, handle)
+    if entries:
+        figure.legend(
+            list(entries.values()),
+            list(entries),
+            loc="outside lower center",
+            ncols=min(4, len(entries)),
+            fontsize=8.5,
+            frameon=False,
+        )

@@ -1,0 +1,118 @@
+"""The page of a study: one self-contained file from its table, its verdicts and its figures.
+
+The template holds all of the HTML; figures are inlined as ``data:`` addresses.  The file has no
+script and asks the network for nothing, so that it can be sent to a colleague alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from tnlearn.report.claims import Verdict, text
+from tnlearn.report.stats import COLUMNS
+
+__all__ = ["interval", "render", "wide"]
+
+# Of the 150 dots an inch of a figure to the 1128 dots that the page has for its ten inches.
+SCALE = 0.752
+
+
+def render(
+    results: Mapping[str, Any],
+    verdicts: Sequence[Verdict],
+    pictures: Sequence[tuple[str, bytes]],
+    titles: Mapping[str, str],
+    columns: str = "",
+) -> str:
+    """The page of a study as HTML.
+
+    Parameters
+    ----------
+    results
+        Of ``results.json``.
+    verdicts
+        Of its claims.
+    pictures
+        Captions and PNGs.
+    titles
+        Of the networks by key.
+    columns
+        The label whose values head the columns of the tables of findings, if it is one of theirs.
+    """
+    decided = [verdict for verdict in verdicts if verdict.word]
+    tables = [(v, wide(v, titles, columns)) for v in decided]
+    figures = [
+        (caption, base64.b64encode(picture).decode("ascii"), round(_width(picture) * SCALE))
+        for caption, picture in pictures
+    ]
+    return _template("page.html").render(
+        results=results, verdicts=decided, tables=tables, figures=figures
+    )
+
+
+def wide(verdict: Verdict, titles: Mapping[str, str], columns: str = "") -> pd.DataFrame:
+    """Findings as they are read: a row a condition, a column a value of `columns`."""
+    rows = verdict.rows
+    labels = [c for c in rows.columns if c not in (*COLUMNS, "holds")]
+    shown = rows[labels].map(lambda v: "" if v is None or v != v else titles.get(v, text(v)))
+    unit = verdict.claim.unit
+    shown["measured"] = [interval(row, unit) for row in rows.to_dict("records")]
+    if columns not in labels or len(labels) < 2:
+        return shown.assign(members=rows["members"], holds=rows["holds"].map(_holds))
+    index = [c for c in labels if c != columns]
+    heads = list(dict.fromkeys(shown[columns]))
+    table = shown.pivot_table(
+        index=index, columns=columns, values="measured", aggfunc="first", sort=False
+    )
+    return table[heads].fillna("").reset_index()
+
+
+def interval(row: Mapping[str, Any], unit: str = "") -> str:
+    """A finding with its interval: ``0.952 [0.947, 0.957]``.
+
+    >>> interval({"value": -18.8, "low": -20.6, "high": -17.1}, "points")
+    '−18.8 [−20.6, −17.1]'
+    """
+    digits = _digits(row, unit)
+    value, low, high = (_text(row[key], digits) for key in ("value", "low", "high"))
+    return value if not low else f"{value} [{low}, {high}]"
+
+
+def _digits(row: Mapping[str, Any], unit: str) -> str:
+    size = max((abs(row[k]) for k in ("value", "low", "high") if _finite(row[k])), default=0.0)
+    if size and (size < 1e-3 or size >= 1e5):
+        return ".1e"
+    return ".1f" if unit in ("points", "%") or size >= 100 else ".3f"
+
+
+def _finite(value: Any) -> bool:
+    return value is not None and math.isfinite(value)
+
+
+def _text(value: Any, form: str) -> str:
+    return format(value, form).replace("-", "−") if _finite(value) else ""
+
+
+def _holds(value: Any) -> str:
+    return "" if pd.isna(value) else "yes" if value else "no"
+
+
+def _width(picture: bytes) -> int:
+    return int.from_bytes(picture[16:20], "big")
+
+
+@lru_cache(maxsize=1)
+def _environment() -> jinja2.Environment:
+    loader = jinja2.PackageLoader("tnlearn.report", "templates")
+    return jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
+
+
+def _template(name: str) -> jinja2.Template:
+    return _environment().get_template(name)

@@ -1,0 +1,76 @@
+"""The tidy table: a row a member and condition, from which every claim and figure starts.
+
+Columns say of what (network, shift, size, member, …) and what was measured (accuracy, …).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from tnlearn.report import stats
+
+__all__ = ["against", "over_members", "where"]
+
+Estimate = Callable[..., dict[str, float]]
+
+
+def where(table: pd.DataFrame, **conditions: Any) -> pd.DataFrame:
+    """The rows in which each column has the value, or one of the list of values, named for it.
+
+    >>> where(pd.DataFrame({"shift": ["clean", "ring"]}), shift="ring").index.tolist()
+    [1]
+    """
+    keep = pd.Series(True, index=table.index)
+    for column, value in conditions.items():
+        keep &= table[column].isin(value if isinstance(value, (list, tuple)) else [value])
+    return table[keep]
+
+
+def over_members(
+    table: pd.DataFrame, by: Sequence[str], value: str, how: Estimate = stats.mean
+) -> pd.DataFrame:
+    """One row a condition `by`, with ``value, low, high, members`` of the column `value`.
+
+    >>> table = pd.DataFrame({"network": ["a", "a", "b"], "accuracy": [0.9, 0.8, 1.0]})
+    >>> over_members(table, ["network"], "accuracy")["members"].tolist()
+    [2, 1]
+    """
+    groups = table.groupby(list(by), sort=False, observed=True, dropna=False)[value]
+    rows = [dict(zip(by, key, strict=True)) | how(x.to_numpy()) for key, x in groups]
+    return pd.DataFrame(rows, columns=[*by, *stats.COLUMNS])
+
+
+def against(
+    table: pd.DataFrame,
+    ours: Sequence[str],
+    rivals: Sequence[str],
+    by: Sequence[str],
+    value: str,
+    how: Estimate = stats.gap,
+    keep: Callable[[pd.DataFrame], Any] | None = None,
+    of: str = "network",
+) -> pd.DataFrame:
+    """Each of `ours` less each of `rivals`, wherever both stand under the same conditions `by`.
+
+    Parameters
+    ----------
+    ours, rivals
+        Values of the column `of`; the rows have them as columns `of` and ``rival``.
+    how
+        Of the two lists of values: `stats.gap` or `stats.rate_gap`.
+    keep
+        Which rows of a rival count (a mask), such as those of members that learned.
+    """
+    rows = []
+    for key, here in table.groupby(list(by), sort=False, observed=True, dropna=False):
+        groups = dict(list(here.groupby(of, sort=False)))
+        for a in ours:
+            for b in rivals:
+                if a in groups and b in groups:
+                    rival = groups[b] if keep is None else groups[b][keep(groups[b])]
+                    labels = dict(zip(by, key, strict=True)) | {of: a, "rival": b}
+                    rows.append(labels | how(groups[a][value], rival[value]))
+    return pd.DataFrame(rows, columns=[*by, of, "rival", *stats.COLUMNS])
