@@ -31,6 +31,7 @@ __all__ = [
     "Profile",
     "Rate",
     "Section",
+    "Settings",
     "Share",
     "as_record",
     "as_toml",
@@ -86,8 +87,24 @@ class Data(Section, kw_only=True):
     disorder: Amount | list[Amount] = 0.0
 
 
-class Profile(Section, kw_only=True):
-    """What every study runs on; each adds its own fields.
+class Settings(Section, kw_only=True):
+    """What every study runs on; `entries` are the networks of `networks`, from the catalogue."""
+
+    study: str
+    profile: str
+    seed: Number
+    workers: Count = 2
+    networks: list[str] = []
+    entries: dict[str, Entry] = {}
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """Titles of the networks by key."""
+        return {name: entry.title for name, entry in self.entries.items()}
+
+
+class Profile(Settings, kw_only=True):
+    """What a study runs on that trains networks.
 
     Attributes
     ----------
@@ -99,34 +116,21 @@ class Profile(Section, kw_only=True):
         Whether each member draws its own batches of chains, or all share them.
     threshold
         Accuracy that counts as high.
-    entries
-        The networks of `networks`, filled in from the catalogue.
     """
 
-    study: str
-    profile: str
     cells: Count
-    seed: Number
     members: Count
     chunk: Count
-    workers: Count = 2
     batch_size: Count
     batches: Literal["own", "shared"] = "own"
     threshold: Share = 0.9
-    networks: list[str] = []
-    entries: dict[str, Entry] = {}
 
     def members_of(self, name: str) -> int:
         """Members of a network: those of the profile, or those of its entry if they are fewer."""
         return min(self.members, self.entries[name].members or self.members)
 
-    @property
-    def titles(self) -> dict[str, str]:
-        """Titles of the networks by key."""
-        return {name: entry.title for name, entry in self.entries.items()}
 
-
-P = TypeVar("P", bound=Profile)
+P = TypeVar("P", bound=Settings)
 
 
 def read_profile(
@@ -242,7 +246,7 @@ def as_record(value: Struct) -> Table:
     return record
 
 
-def as_toml(profile: Profile) -> str:
+def as_toml(profile: Settings) -> str:
     """The whole profile as a TOML file that `read_profile` reads; without `workers`.
 
     How many processes share the work does not change a result.

@@ -26,7 +26,7 @@ from tnlearn.lab.tasks import Task, done, run_tasks
 from tnlearn.errors import CheckpointError, ConfigError, FileError, check_choice
 from tnlearn.files import TEMPORARY, replace_file
 from tnlearn.lab.environment import environment
-from tnlearn.lab.profile import Profile, as_record, as_toml, read_profile
+from tnlearn.lab.profile import Settings, as_record, as_toml, read_profile
 from tnlearn.report.claims import Claim, Verdict
 from tnlearn.report.figures import png
 from tnlearn.report.page import render
@@ -68,7 +68,7 @@ class Study:
     ----------
     name, question : str
     profile
-        A `lab.profile.Profile`: what it runs on, as typed fields.
+        A `lab.profile.Settings` (or `Profile`): what it runs on, as typed fields.
     grid
         ``grid(profile)``: independent tasks, each with labels that say of what it is.
     run
@@ -82,20 +82,20 @@ class Study:
 
     name: str
     question: str
-    profile: type[Profile]
+    profile: type[Settings]
     grid: Callable[[Any], Iterator[Task]]
     run: Callable[[Task, Any, Path], pd.DataFrame]
     claims: tuple[Claim, ...] = ()
     figures: tuple[Picture, ...] = ()
     columns: str = ""
 
-    def tasks(self, profile: Profile) -> list[Task]:
+    def tasks(self, profile: Settings) -> list[Task]:
         """The tasks of a profile, each named by all that decides its result."""
         content = json.dumps(as_record(profile) | {"workers": None}, sort_keys=True)
         context = hashlib.sha256(content.encode()).hexdigest()
         return [replace(task, study=self.name, context=context) for task in self.grid(profile)]
 
-    def decide(self, table: pd.DataFrame, profile: Profile) -> dict[str, Verdict]:
+    def decide(self, table: pd.DataFrame, profile: Settings) -> dict[str, Verdict]:
         """The verdicts of the claims by their keys."""
         return {claim.key: claim.decide(table, profile) for claim in self.claims}
 
@@ -105,7 +105,7 @@ class _Work:
     """What a process does with a task of a study."""
 
     run: Callable[[Task, Any, Path], pd.DataFrame]
-    profile: Profile
+    profile: Settings
 
     def __call__(self, task: Task, folder: Path) -> pd.DataFrame:
         return self.run(task, self.profile, folder.parent / "trained")
@@ -193,7 +193,7 @@ def folder_of(name: str, profile: str | Path, out: str | Path | None) -> Path:
 
 def read_studies(
     name: str, profile: str | Path, **overrides: int | None
-) -> list[tuple[Study, Profile]]:
+) -> list[tuple[Study, Settings]]:
     """The study of that name, those of a group, or all of them, each with its profile.
 
     Raises
@@ -215,7 +215,7 @@ def read_studies(
 
 def _run(
     chosen: Study,
-    profile: Profile,
+    profile: Settings,
     folder: Path,
     shared: Path,
     command: str,
@@ -267,7 +267,7 @@ def assembled(tasks: Sequence[Task], tables: Mapping[str, pd.DataFrame]) -> pd.D
 
 def write_report(
     chosen: Study,
-    profile: Profile,
+    profile: Settings,
     table: pd.DataFrame,
     results: Mapping[str, Any],
     folder: Path,
@@ -327,7 +327,7 @@ def _seconds(folder: Path, now: float) -> float:
     return spent + now
 
 
-def claim(folder: Path, profile: Profile, maker: str) -> None:
+def claim(folder: Path, profile: Settings, maker: str) -> None:
     """Make the folder ours: new, empty, or of the same configuration (its ``config.toml``).
 
     Raises

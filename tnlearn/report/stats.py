@@ -99,10 +99,14 @@ def gap(a: Values, b: Values) -> Estimate:
     value = x.mean() - y.mean()
     if members < 2:
         return _estimate(value, math.nan, math.nan, members)
-    if x.std() == y.std() == 0.0:
+    # Not `ttest_ind`, which warns where all members agree.
+    of_x, of_y = stats.sem(x) ** 2, stats.sem(y) ** 2
+    if of_x + of_y == 0.0:
         return _estimate(value, value, value, members)
-    low, high = stats.ttest_ind(x, y, equal_var=False).confidence_interval()
-    return _estimate(value, low, high, members)
+    a_share, b_share = of_x / (of_x + of_y), of_y / (of_x + of_y)
+    freedom = 1 / (a_share**2 / (x.size - 1) + b_share**2 / (y.size - 1))
+    arm = stats.t.ppf(0.975, freedom) * np.sqrt(of_x + of_y)
+    return _estimate(value, value - arm, value + arm, members)
 
 
 def rate_gap(a: Values, b: Values) -> Estimate:

@@ -2,50 +2,51 @@
 
 Two distances are measured, and they are different questions:
 
-- from the network to the formula: every form of the RSWN, in single and double
-  precision, against the trace of the formula written out with 2L-dimensional
-  matrices (numpy, states from the SVD of h, no network involved);
-- from the formula to the integer invariant of the same sample: |W − n| and the
-  share of chains for which rounding W gives n, open and on a ring, against
-  length and disorder.
+- from the network to the formula: every form of the RSWN, in single and double precision, against
+  the trace of the formula written out with 2L-dimensional matrices (numpy, no network involved);
+- from the formula to the integer invariant of the same chain: the share of chains for which
+  rounding W gives the integer, open and on a ring, against length and disorder.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
-from tnlearn.data.dataset import Dataset
+from tnlearn.data.datasets import dataset
+from tnlearn.lab.ensembles import part_seed
+from tnlearn.lab.profile import Amount, Count, Settings, Share
+from tnlearn.lab.study import Picture, Study, Verdicts
+from tnlearn.lab.tasks import Task
 from tnlearn.models.rswn import FORMS, rswn
 from tnlearn.physics.geometry import window_cells
 from tnlearn.physics.invariants import winding
-from tnlearn.report.statistics import wilson
-from tnlearn.report.study_exact import page
-from tnlearn.studies.members import data_set, part_seed
-from tnlearn.studies.profile import Profile
-from tnlearn.studies.study import Study
-from tnlearn.studies.tasks import Result, Task
-
-__all__ = ["STUDY", "trace_formula"]
-
-Floats = npt.NDArray[np.float64]
+from tnlearn.report.claims import PACKAGE, PAPER, Claim
+from tnlearn.report.figures import Figure, lines
+from tnlearn.report.stats import rate
 
 # Sums of L⁴ rounded products stay well below this for the lengths of the profiles.
-_ROUNDING = 1e-11
-
-_SCHEMA = {
-    "data": "list",
-    "lengths": "list",
-    "disorders": "list",
-    "samples": "int",
-    "window": "number",
-}
+ROUNDING = 1e-11
+# Share of chains whose rounded formula is the integer that counts as "always".
+ALWAYS = 0.99
 
 
-def trace_formula(u: npt.NDArray[Any], v: npt.NDArray[Any], window: float) -> Floats:
+class Exact(Settings, kw_only=True):
+    """What the study runs on: data sets, lengths in cells, strengths of disorder."""
+
+    data: list[str]
+    lengths: list[Count]
+    disorders: list[Amount]
+    samples: Count  # chains of each
+    window: Share  # of the cells of an open chain that is traced over
+
+
+def trace_formula(u: npt.NDArray[Any], v: npt.NDArray[Any], window: float) -> npt.NDArray[Any]:
     """W of open chains by the matrices of the formula, (samples,).
 
         W = (1/L') Tr{ P_B Q P_A [X, P_A Q P_B] window },  Q = Σ_n ψ_n ψ_n† − φ_n φ_n†,
@@ -74,151 +75,140 @@ def trace_formula(u: npt.NDArray[Any], v: npt.NDArray[Any], window: float) -> Fl
     return np.asarray((np.einsum("sii,i->s", product, kept) / kept.sum()).real)
 
 
-def tasks(profile: Profile) -> list[Task]:
-    """One task a data set, length and strength of disorder."""
-    return [
-        Task(
-            "exact-precision",
-            f"{data}, {cells} cells, disorder {disorder:g}",
-            {
-                "data": data,
-                "cells": cells,
-                "disorder": disorder,
-                "samples": profile["samples"],
-                "seed": profile["seed"],
-                "window": profile["window"],
-            },
-            weight=cells**2,
-        )
-        for data in profile["data"]
-        for cells in profile["lengths"]
-        for disorder in profile["disorders"]
-    ]
+def grid(profile: Exact) -> Iterator[Task]:
+    """A task for each data set, length and strength of disorder."""
+    for data in profile.data:
+        for cells in profile.lengths:
+            for disorder in profile.disorders:
+                labels = {"data": data, "cells": cells, "disorder": float(disorder)}
+                yield Task(labels, {}, kind="precision", weight=cells**2)
 
 
-def work(task: Task, folder: Path) -> Result:
-    """Every form against the trace formula, and the formula against the integer."""
-    config = task.config
-    data = data_set(
-        config["data"],
-        config["cells"],
-        config["samples"],
-        float(config["disorder"]),
-        part_seed(config["seed"], "test"),
+def run(task: Task, profile: Exact, store: Path) -> pd.DataFrame:
+    """Every form against the trace formula, and the formula against the integer.
+
+    A row a form and precision with the largest and the median deviation; a row a boundary with
+    the chains of which the rounded formula is the integer.
+    """
+    cells = task.labels["cells"]
+    data = dataset(
+        task.labels["data"],
+        cells=cells,
+        samples=profile.samples,
+        disorder=task.labels["disorder"],
+        seed=part_seed(profile.seed, "test"),
     )
-    window = config["window"]
     double = data.states.astype("float64")
-    truth = trace_formula(double.u, double.v, window)
-    deviation = {}
+    truth = trace_formula(double.u, double.v, profile.window)
+    rows: list[dict[str, Any]] = []
     for form in FORMS:
-        network = rswn(config["cells"], form=form, window=window)
+        network = rswn(cells, form=form, window=profile.window)
         for precision in ("float64", "float32"):
-            given = double if precision == "float64" else data.states.astype("float32")
-            away = np.abs(np.asarray(network(given), dtype=np.float64) - truth)
-            deviation[f"{form}, {precision}"] = {"largest": away.max(), "median": np.median(away)}
-    return {"deviation": deviation, "open": _rounded(data, truth), "ring": _ring(data)}
-
-
-def _rounded(data: Dataset, values: Floats) -> Result:
-    """How far W is from the integer, on all samples and on the unambiguous ones."""
-    found: dict[str, Any] = {}
-    for name, chosen in (("all", np.full(len(data), True)), ("clear", ~data.ambiguous)):
-        away = np.abs(values - data.windings)[chosen]
-        found[name] = {
-            "samples": int(chosen.sum()),
-            "right": int((away < 0.5).sum()),
-            "median": float(np.median(away)) if len(away) else None,
-            "largest": float(away.max()) if len(away) else None,
-        }
-    return found
-
-
-def _ring(data: Dataset) -> Result:
-    return _rounded(data, winding(data.chains, "rswn", boundary="periodic").value)
-
-
-def assemble(profile: Profile, done: list[tuple[Task, Result]]) -> dict[str, Any]:
-    """Rows for the figures, and what the claim about precision rests on."""
-    rows = [
-        {key: task.config[key] for key in ("data", "cells", "disorder")} | result
-        for task, result in done
-    ]
-    findings = []
-    for precision in ("float64", "float32"):
-        values = [
-            row["deviation"][f"{form}, {precision}"]["largest"] for row in rows for form in FORMS
-        ]
-        findings.append(
-            {
-                "claim": "exact-precise",
-                "name": f"largest |network − trace formula|, all forms, {precision}",
-                "network": "RSWN, untrained",
-                "data": ", ".join(profile["data"]),
-                "value": max(values),
-                "low": None,
-                "high": None,
-                "members": profile["samples"] * len(rows),
-                "unit": "",
-                "condition": f"lengths {_listed(profile['lengths'])}, "
-                f"disorder {_listed(profile['disorders'])}; members counts chains",
-            }
-        )
-    for row in rows:
-        for boundary in ("open", "ring"):
-            found = row[boundary]["all"]
-            low, high = wilson(found["right"], found["samples"])
-            findings.append(
-                {
-                    "claim": "exact-precise",
-                    "name": f"rounded W is the sample's integer, {boundary}",
-                    "network": "RSWN, untrained",
-                    "data": row["data"],
-                    "value": found["right"] / found["samples"],
-                    "low": low,
-                    "high": high,
-                    "members": found["samples"],
-                    "cells": row["cells"],
-                    "disorder": row["disorder"],
-                    "boundary": boundary,
-                    "condition": f"{row['cells']} cells, disorder {row['disorder']:g}, {boundary}"
-                    + (f", window {profile['window']:g}" if boundary == "open" else "")
-                    + "; members counts chains",
-                }
+            values = np.asarray(network(data.states.astype(precision)), dtype=np.float64)
+            away = np.abs(values - truth)
+            largest, median = away.max(), np.median(away)
+            rows.append(
+                {"form": form, "precision": precision, "largest": largest, "median": median}
             )
-    return {"rows": rows, "findings": findings, "verdicts": [_verdict(findings)]}
+    ring = winding(data.chains, "rswn", boundary="periodic").value
+    for boundary, values in (("open", truth), ("ring", ring)):
+        right = int((np.abs(values - data.windings) < 0.5).sum())
+        rows.append({"boundary": boundary, "right": right, "chains": len(data)})
+    return pd.DataFrame(rows)
 
 
-def _verdict(findings: list[dict[str, Any]]) -> dict[str, Any]:
-    """Exact where double precision leaves nothing but rounding."""
-    double = next(f["value"] for f in findings if "float64" in f["name"])
-    clean = [f for f in findings if f.get("boundary") == "open" and f["disorder"] == 0]
-    worst = min(clean, key=lambda f: f["value"]) if clean else None
-    because = f"All forms agree with the trace formula to {double:.1e} in double precision."
-    if worst:
-        because += (
-            f" The formula is a real number, though: on open chains without disorder its rounding "
-            f"is the integer for {100 * worst['value']:.1f} % [{100 * worst['low']:.1f}, "
-            f"{100 * worst['high']:.1f}] of the {worst['data']} chains of {worst['cells']} cells "
-            "(the worst case measured)"
-        )
-    return {
-        "claim": "exact-precise",
-        "verdict": "supported" if double <= _ROUNDING else "not supported",
-        "condition": "the formula is meant, a real number on a finite open chain, not the integer",
-        "because": because,
-    }
+def deviations(table: pd.DataFrame, profile: Exact) -> pd.DataFrame:
+    """The largest deviation from the trace formula, of all forms, in each precision."""
+    rows = table[table["form"].notna()]
+    found = rows.groupby("precision", sort=False)["largest"].max().rename("value").reset_index()
+    members = profile.samples * len(profile.data) * len(profile.lengths) * len(profile.disorders)
+    return found.assign(low=np.nan, high=np.nan, members=members)
 
 
-def _listed(values: list[Any]) -> str:
-    return ", ".join(f"{value:g}" for value in values)
+def rounded(table: pd.DataFrame, profile: Exact) -> pd.DataFrame:
+    """The share of chains whose rounded formula is their integer; members are chains."""
+    rows = table[table["boundary"].notna()]
+    return pd.DataFrame(
+        {key: row[key] for key in ("boundary", "data", "cells", "disorder")}
+        | rate(np.arange(int(row["chains"])) < row["right"])
+        for row in rows.to_dict("records")
+    )
+
+
+def precision(table: pd.DataFrame, profile: Exact, verdicts: Verdicts) -> Figure:
+    """Largest deviation of each form against length, a panel a precision."""
+    rows = table[table["form"].notna()]
+    largest = rows.groupby(["precision", "form", "cells"], sort=False)["largest"].max()
+    found = largest.rename("value").reset_index().assign(low=np.nan, high=np.nan)
+    # Set a little apart, as the forms lie on one another.
+    found["cells"] *= 1 + 0.02 * found["form"].map({f: n - 1.5 for n, f in enumerate(FORMS)})
+    return lines(
+        found,
+        "cells",
+        "form",
+        column="precision",
+        labels=("unit cells", "largest |network − trace formula|"),
+        names={"float64": "double precision", "float32": "single precision"},
+        log="xy",
+    )
+
+
+def shares(table: pd.DataFrame, profile: Exact, verdicts: Verdicts) -> Figure:
+    """Share of chains whose rounded formula is the integer, against length."""
+    return lines(
+        verdicts["exact-rounds"].rows,
+        "cells",
+        "disorder",
+        "data",
+        "boundary",
+        labels=("unit cells", "share rounded to the integer"),
+        names={s: f"disorder {s:g}" for s in profile.disorders}
+        | {"open": f"open, window {profile.window:g}"},
+        log="x",
+    )
 
 
 STUDY = Study(
     name="exact",
-    title="How precisely does the untrained network give the invariant?",
-    schema=_SCHEMA,
-    tasks=tasks,
-    work=work,
-    assemble=assemble,
-    page=page,
+    question="How precisely does the untrained network give the invariant?",
+    profile=Exact,
+    grid=grid,
+    run=run,
+    claims=(
+        Claim(
+            "exact-precise",
+            "The network expresses the winding number exactly.",
+            PAPER,
+            "largest |network − trace formula| of all forms and chains",
+            deviations,
+            lambda rows, p: (
+                (rows["value"] <= ROUNDING).astype("boolean").where(rows["precision"] == "float64")
+            ),
+            condition="The formula is meant: a real number on a finite open chain, no integer.",
+        ),
+        Claim(
+            "exact-rounds",
+            "Rounded, the formula of a finite chain is its integer invariant.",
+            PACKAGE,
+            "share of chains whose rounded formula is the integer (members are chains)",
+            rounded,
+            lambda rows, p: rows["low"] >= ALWAYS,
+            condition=f"Holds where the interval is above {ALWAYS:g}.",
+            by="boundary",
+        ),
+    ),
+    figures=(
+        Picture(
+            "precision",
+            "Largest deviation of the four networks from the trace formula, over all chains.",
+            precision,
+        ),
+        Picture(
+            "rounding",
+            "Share of chains for which rounding the real winding number gives the integer of the "
+            "same chain (Wilson's interval).",
+            shares,
+        ),
+    ),
+    columns="cells",
 )
