@@ -102,5 +102,3 @@ def test_a_share_writes_no_report_and_all_shares_one(tmp_path: Path) -> None:
     ready, total = status("samples", profile, out)[0][2:]
     assert ready == total > 0
     assert study("samples", profile, out, progress=False) == out / "report.html"
-
-

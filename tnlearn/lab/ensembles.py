@@ -82,9 +82,10 @@ def ensemble(
     at_most
         Members, if fewer than those of the profile and the entry.
     changes
-        Instead of what the profile and the entry say: ``epochs``, ``lr``, ``cells``, ``seed``,
-        ``batch_size``, ``data`` (a table ``name, train, validation, …``), ``network`` (changes of
-        single keys of the entry), or any of ``train``, ``validation``, ``disorder`` of the data.
+        Instead of what the profile and the entry say: ``epochs``, ``lr``, ``seed``, ``batch_size``,
+        ``cells`` (a list for several lengths at once), ``data`` (a table ``name, train, …``),
+        ``network`` (changes of single keys of the entry), or any of ``train``, ``validation``,
+        ``disorder`` of the data.
     """
     entry = profile.entries[name]
     data = changes.pop("data", None) or as_record(profile.data)  # type: ignore[attr-defined]
@@ -131,7 +132,7 @@ def learning_rate(entry: Entry, data: str) -> float:
     return float(lr)
 
 
-def build_network(entry: Config, cells: int, classes: int) -> Network:
+def build_network(entry: Config | Entry, cells: int, classes: int) -> Network:
     """The network that an entry of a profile describes, with its head.
 
     Raises
@@ -139,6 +140,7 @@ def build_network(entry: Config, cells: int, classes: int) -> Network:
     ConfigError, UnknownNameError
         If the entry asks for what does not exist.
     """
+    entry = as_record(entry) if isinstance(entry, Entry) else entry
     kind = check_choice("kind of network", entry["kind"], ("rswn", *KINDS))
     options = dict(entry.get("options", {}))
     factory: Callable[..., Network] = rswn if kind == "rswn" else baseline
@@ -254,9 +256,16 @@ def trained(config: Config, store: Path) -> Fitted:
     data["disorder"] = disorder if isinstance(disorder, list | tuple) else float(disorder)
 
     def train() -> Fitted:
-        train_on = chains(config, "train")
-        network = build_network(config["network"], config["cells"], len(train_on.classes))
-        return fit_chunk(config, network, train_on, chains(config, "validation"))
+        # One length, or several at once.
+        cells = config["cells"]
+        lengths = cells if isinstance(cells, list) else [cells]
+        parts = [
+            [chains({**config, "cells": n}, part) for n in lengths]
+            for part in ("train", "validation")
+        ]
+        network = build_network(config["network"], lengths[0], len(parts[0][0].classes))
+        data, held = (part if isinstance(cells, list) else part[0] for part in parts)
+        return fit_chunk(config, network, data, held)
 
     return stored(store, {**config, "data": data}, train)
 

@@ -41,7 +41,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "pruning": ("pruning", "masked"),
     "disorder": ("disorder", "amplitudes"),
 }
-STUDIES = ("exact", "samples")
+STUDIES = ("exact", "sizes", "samples")
 
 Verdicts = Mapping[str, Verdict]
 Draw = Callable[[pd.DataFrame, Any, Verdicts], Figure | None]

@@ -112,8 +112,11 @@ def lines(
     marks: Mapping[str, float] | None = None,
     limits: tuple[float | None, float | None] = (None, None),
     height: float = 3.4,
+    across: int = 3,
 ) -> Figure:
     """Value with its interval against `x`: a line a `line`, a panel a (`row`, `column`).
+
+    Without `row`, panels are put `across` beside one another.
 
     Parameters
     ----------
@@ -132,14 +135,16 @@ def lines(
     limits
         Of the vertical axis.
     """
-    rows, columns = _values(found, row), _values(found, column)
-    figure, axes = panels(len(rows), len(columns), height, sharex=True, sharey="row")
+    shown = [(r, c) for r in _values(found, row) for c in _values(found, column)]
+    wide = min(across, len(shown)) if row is None else len(_values(found, column))
+    figure, axes = panels(
+        -(-len(shown) // wide), wide, height, sharex=True, sharey=row is None or "row"
+    )
     order = list(dict.fromkeys(found[line]))
-    for (r, c), ax in np.ndenumerate(axes):
-        here = _of(_of(found, row, rows[r]), column, columns[c])
+    for n, (ax, (r, c)) in enumerate(zip(axes.flat, shown, strict=False)):
+        here = _of(_of(found, row, r), column, c)
         for name, points in here.groupby(line, sort=False):
-            n = order.index(name)
-            style = (styles or {}).get(name) or _style(n)
+            style = (styles or {}).get(name) or _style(order.index(name))
             points = points.sort_values(x)
             value, low, high = (points[key].to_numpy(float) for key in ("value", "low", "high"))
             if error:
@@ -154,14 +159,18 @@ def lines(
         ax.set(xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
         if limits != (None, None):
             ax.set_ylim(*limits)
-        title = ", ".join(_name(v, names) for v in (columns[c], rows[r]) if v is not None)
+        title = ", ".join(_name(v, names) for v in (c, r) if v is not None)
+        below = n + wide >= len(shown)
         tidy(
             ax,
             title=title,
-            x=labels[0] if r == len(rows) - 1 else "",
-            y=labels[1] if c == 0 else "",
+            x=labels[0] if below else "",
+            y=labels[1] if n % wide == 0 else "",
             grid="both",
         )
+        ax.tick_params(labelbottom=below)
+    for ax in axes.flat[len(shown) :]:
+        ax.set_visible(False)
     _legends(figure, axes)
     return figure
 

@@ -1,8 +1,8 @@
 """Study `sizes`: trained on chains of one or several lengths, right on chains of which others?
 
-Networks whose trained nodes are functions of position (`tnlearn.networks.position`) have the same
-weights at every length.  Each is trained in several ways, with as many chains in each, and put to
-chains from 12 to 400 cells: clean, disordered, complex, and with four bands.
+Networks whose trained nodes are functions of position have the same weights at every length.  Each
+is trained in several ways, with as many chains in each, and put to chains of 12 to 400 cells:
+clean, disordered, complex, and with four bands.
 """
 
 from __future__ import annotations
@@ -11,181 +11,380 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
+from tnlearn.data.datasets import dataset
 from tnlearn.data.recipes import DATASETS
-from tnlearn.errors import ConfigError, check_choice
-from tnlearn.report.study_sizes import page
-from tnlearn.studies.profile import Profile
-from tnlearn.studies.sizes_numbers import assemble
-from tnlearn.studies.study import Study
-from tnlearn.studies.tasks import Result, Task
-from tnlearn.studies.trained import chunks, training_config
+from tnlearn.errors import ConfigError
+from tnlearn.lab.ensembles import build_network, ensemble, part_seed, trained
+from tnlearn.lab.profile import Amount, Count, Profile, Section, Share, check_names
+from tnlearn.lab.study import Picture, Study, Verdicts
+from tnlearn.lab.tasks import Task
+from tnlearn.physics.invariants import winding
+from tnlearn.report.claims import PACKAGE, SUMMARY, Claim
+from tnlearn.report.figures import Figure, image, lines, network_styles
+from tnlearn.report.stats import COLUMNS, mean_of_sample
+from tnlearn.report.table import where
+from tnlearn.training import metrics
 
-__all__ = ["STUDY"]
-
-_SCHEMA = {
-    "training": {
-        "*": {
-            "title": "str",
-            "data": "str",
-            "lengths": "list",
-            "train": "int",
-            "validation": "int",
-            "disorder": "?number",
-        }
-    },
-    "chains": {
-        "*": {
-            "title": "str",
-            "data": "str",
-            "lengths": "list",
-            "samples": "list",
-            "disorder": "?number",
-            "windings": "?list",
-            "trainings": "list",
-        }
-    },
-    "goal": {"chains": "str", "accuracy": "number", "lengths": "list"},
-    "learned": {"networks": "list", "training": "str", "lengths": "list"},
-    "fixed": {"networks": "list", "lengths": "list"},
-}
+NAN = float("nan")
 
 
-def tasks(profile: Profile) -> list[Task]:
-    """Chunks of members to train; sets of chains to test all of them on; what is drawn.
+class Training(Section, kw_only=True):
+    """A way of training: chains of which lengths, how many of each."""
+
+    title: str
+    data: str
+    lengths: list[Count]
+    train: Count
+    validation: Count
+    disorder: Amount = 0.0
+
+
+class Chains(Section, kw_only=True):
+    """Chains to be put to: of which lengths, how many of each, by members of which trainings."""
+
+    title: str
+    data: str
+    lengths: list[Count]
+    samples: list[Count]
+    trainings: list[str]
+    disorder: Amount = 0.0
+    windings: list[int] | None = None
+
+
+class Goal(Section, kw_only=True):
+    """Right for this share of the chains at every length from the first to the last."""
+
+    chains: str
+    accuracy: Share
+    lengths: tuple[Count, Count]
+
+
+class Learned(Section, kw_only=True):
+    """Whose learned D is drawn, at which lengths."""
+
+    networks: list[str]
+    training: str
+    lengths: list[Count]
+
+
+class Fixed(Section, kw_only=True):
+    """Networks that know their length: the shapes of their parameters at these lengths."""
+
+    networks: list[str]
+    lengths: tuple[Count, Count]
+
+
+class Sizes(Profile, kw_only=True):
+    """What the study runs on; networks that are not `fixed` are trained."""
+
+    training: dict[str, Training]
+    chains: dict[str, Chains]
+    goal: Goal
+    learned: Learned
+    fixed: Fixed
+
+    def __post_init__(self) -> None:
+        """Refuse names that are not there and lengths that do not fit together."""
+        for key, part in (*self.training.items(), *self.chains.items()):
+            check_names(f"data set of {key!r}", [part.data], DATASETS)
+            if part.lengths != sorted(set(part.lengths)) or part.lengths[0] < 4:
+                raise ConfigError(f"lengths of {key!r} must ascend from 4 cells: {part.lengths}")
+        for key, chains in self.chains.items():
+            check_names(f"training of [chains.{key}]", chains.trainings, self.training)
+            if len(chains.samples) != len(chains.lengths):
+                raise ConfigError(
+                    f"[chains.{key}] has {len(chains.lengths)} lengths but "
+                    f"{len(chains.samples)} numbers of samples"
+                )
+        check_names("chains of [goal]", [self.goal.chains], self.chains)
+        judged = self.chains[self.goal.chains].lengths
+        if not set(self.goal.lengths) <= set(judged):
+            raise ConfigError(f"[goal] lengths must be among those of its chains, {judged}")
+        check_names("training of [learned]", [self.learned.training], self.training)
+        check_names("network of [learned]", self.learned.networks, self.networks)
+        check_names("network of [fixed]", self.fixed.networks, self.networks)
+        if not self.resized:
+            raise ConfigError("every network is in [fixed]: name one that is to be trained, too")
+
+    @property
+    def resized(self) -> list[str]:
+        """The networks that are trained."""
+        return [name for name in self.networks if name not in self.fixed.networks]
+
+    def chunks(self, network: str, training: str) -> list[dict[str, Any]]:
+        """What each chunk of members of a network is trained with, at several lengths."""
+        how = self.training[training]
+        keys = ("train", "validation")
+        data = {"name": how.data, **{key: getattr(how, key) for key in keys}}
+        data["disorder"] = float(how.disorder)
+        return list(ensemble(self, network, data=data, cells=list(how.lengths)))
+
+
+def grid(profile: Sizes) -> Iterator[Task]:
+    """Chunks of members to train; sets of chains to put all of them to; what is drawn.
 
     The chains of one length are drawn, and their states computed, once for all members: at 400
     cells that takes longer than the members do.
     """
-    _check(profile)
-    return [*_trainings(profile), *_tests(profile), *_learned(profile), _fixed(profile)]
+    for name in profile.resized:
+        for training in profile.training:
+            for chunk in profile.chunks(name, training):
+                # Before the tests, which need them.
+                yield Task({"network": name, "training": training}, chunk, weight=1e9)
+    for key, chains in profile.chains.items():
+        for cells, samples in zip(chains.lengths, chains.samples, strict=True):
+            labels = {"chains": key, "cells": cells}
+            yield Task(labels, {"samples": samples}, kind="test", weight=samples * cells**2)
+    for name in profile.learned.networks:
+        labels = {"network": name, "training": profile.learned.training}
+        yield Task(labels, profile.chunks(name, profile.learned.training)[0], kind="learned")
+    for name in profile.networks:
+        yield Task({"network": name}, {}, kind="fixed")
 
 
-def _check(profile: Profile) -> None:
-    for name, training in profile["training"].items():
-        check_choice(f"data set of [training.{name}]", training["data"], DATASETS)
-        _check_lengths(f"training.{name}", training["lengths"])
-    for name, chains in profile["chains"].items():
-        check_choice(f"data set of [chains.{name}]", chains["data"], DATASETS)
-        _check_lengths(f"chains.{name}", chains["lengths"])
-        if len(chains["samples"]) != len(chains["lengths"]):
-            raise ConfigError(
-                f"[chains.{name}] has {len(chains['lengths'])} lengths but "
-                f"{len(chains['samples'])} numbers of samples"
-            )
-        for training in chains["trainings"]:
-            check_choice(f"training of [chains.{name}]", training, profile["training"])
-    goal = profile["goal"]
-    check_choice("chains of [goal]", goal["chains"], profile["chains"])
-    judged = profile["chains"][goal["chains"]]["lengths"]
-    if len(goal["lengths"]) != 2 or not set(goal["lengths"]) <= set(judged):
-        raise ConfigError(
-            f"[goal] lengths must be the first and the last of those of its chains, {judged}, "
-            f"not {goal['lengths']}"
-        )
-    check_choice("training of [learned]", profile["learned"]["training"], profile["training"])
-    for name in profile["learned"]["networks"]:
-        check_choice("network of [learned]", name, profile["networks"])
-    for name in profile["fixed"]["networks"]:
-        check_choice("network of [fixed]", name, profile["networks"])
-    _check_lengths("learned", profile["learned"]["lengths"])
-    _check_lengths("fixed", profile["fixed"]["lengths"])
-    if not _resized(profile):
-        raise ConfigError("every network is in [fixed]: name one that is to be trained, too")
+def run(task: Task, profile: Sizes, store: Path) -> pd.DataFrame:
+    """Do a task: a row a member (train, test), a matrix (learned) or a network (fixed)."""
+    if task.kind == "train":
+        fitted = trained(task.config, store)
+        validation = fitted.history["validation_accuracy"][:, -1]
+        rows = pd.DataFrame({"member": list(fitted.ids), "validation": validation})
+    elif task.kind == "test":
+        rows = _test(task, profile, store)
+    elif task.kind == "learned":
+        rows = _learned(task, profile, store)
+    else:
+        rows = _fixed(task, profile)
+    return rows.assign(kind=task.kind)
 
 
-def _check_lengths(where: str, lengths: list[Any]) -> None:
-    whole = all(isinstance(x, int) and not isinstance(x, bool) and x >= 4 for x in lengths)
-    if not whole or lengths != sorted(set(lengths)):
-        raise ConfigError(f"[{where}] lengths must be ascending numbers of cells, not {lengths}")
-
-
-def _resized(profile: Profile) -> list[str]:
-    """The networks that are trained: those not listed under `fixed`."""
-    return [name for name in profile["networks"] if name not in profile["fixed"]["networks"]]
-
-
-def _chunks(profile: Profile, name: str, training: str) -> list[dict[str, Any]]:
-    """What each chunk of members of a network is trained with."""
-    chosen = profile["training"][training]
-    data = {
-        "name": chosen["data"],
-        "train": chosen["train"],
-        "validation": chosen["validation"],
-        "disorder": float(chosen.get("disorder", 0.0)),
-    }
-    return [
-        training_config(profile, data, name, offset, members, cells=list(chosen["lengths"]))
-        for offset, members in chunks(profile["members"], profile["chunk"])
-    ]
-
-
-def _trainings(profile: Profile) -> Iterator[Task]:
-    for name in _resized(profile):
-        for training, chosen in profile["training"].items():
-            for chunk in _chunks(profile, name, training):
-                last = chunk["offset"] + chunk["members"] - 1
-                yield Task(
-                    "sizes-train",
-                    f"{name}, {chosen['title']}, members {chunk['offset']} to {last}",
-                    {"network": name, "training": training, "chunk": chunk},
-                    1e9 * chunk["members"],  # before the tests, which need them
+def _test(task: Task, profile: Sizes, store: Path) -> pd.DataFrame:
+    """Accuracy of every member on the chains of one length, and of the formula rounded."""
+    chains, cells = profile.chains[task.labels["chains"]], task.labels["cells"]
+    data = dataset(
+        chains.data,
+        cells=cells,
+        samples=task.config["samples"],
+        disorder=chains.disorder,
+        seed=part_seed(profile.seed, "test"),
+    )
+    if chains.windings is not None:
+        data = data[np.isin(data.windings, chains.windings)]
+        if not len(data):
+            raise ConfigError(f"no chain has a winding among {chains.windings}")
+    rows = []
+    for boundary in ("open", "periodic"):
+        right = winding(data.chains, "rswn", boundary=boundary).integer == data.windings
+        rows.append(pd.DataFrame({"network": f"formula, {boundary}", "accuracy": [right.mean()]}))
+    for training in chains.trainings:
+        for network in profile.resized:
+            for chunk in profile.chunks(network, training):
+                fitted = trained(chunk, store)
+                known = {w: i for i, w in enumerate(fitted.classes)}
+                labels = np.array([known.get(int(w), -1) for w in data.windings])
+                logits = fitted.resize(data.states.u.shape[-1]).predict(data)
+                rows.append(
+                    pd.DataFrame(
+                        {
+                            "network": network,
+                            "training": training,
+                            "member": list(fitted.ids),
+                            "accuracy": metrics.accuracy(logits, labels),
+                        }
+                    )
                 )
+    return pd.concat(rows, ignore_index=True).assign(samples=len(data))
 
 
-def _tests(profile: Profile) -> Iterator[Task]:
-    for name, chains in profile["chains"].items():
-        members = {
-            training: {
-                network: _chunks(profile, network, training) for network in _resized(profile)
-            }
-            for training in chains["trainings"]
-        }
-        for cells, samples in zip(chains["lengths"], chains["samples"], strict=True):
-            config = {
-                "chains": name,
-                "data": chains["data"],
-                "disorder": float(chains.get("disorder", 0.0)),
-                "windings": chains.get("windings"),
-                "cells": cells,
-                "samples": samples,
-                "seed": profile["seed"],
-                "members": members,
-            }
-            yield Task(
-                "sizes-test", f"{chains['title']}, {cells} cells", config, samples * cells**2
-            )
+def _learned(task: Task, profile: Sizes, store: Path) -> pd.DataFrame:
+    """D of the best member, channel by channel, at several lengths, and the exact D.
+
+    Divided by the largest entry at the first length, so that lengths compare.
+    """
+    fitted = trained(task.config, store)
+    best = int(np.nanargmax(fitted.history["validation_accuracy"][:, -1]))
+    rows: list[dict[str, Any]] = []
+    tops: list[float] = []
+    for cells in profile.learned.lengths:
+        weights = {name: x[best].astype(np.float64) for name, x in fitted.parameters.items()}
+        matrices = _matrices(fitted.net.resize(cells).nodes, weights)
+        tops = tops or [float(np.abs(matrix).max()) or 1.0 for matrix in matrices]
+        for channel, (matrix, top) in enumerate(zip(matrices, tops, strict=True)):
+            name = f"D {channel}" if channel else "exact D"
+            rows.append({"cells": cells, "matrix": name, "D": np.round(matrix / top, 3).tolist()})
+    return pd.DataFrame(rows)
 
 
-def _learned(profile: Profile) -> Iterator[Task]:
-    chosen = profile["learned"]
-    for name in chosen["networks"]:
-        chunk = _chunks(profile, name, chosen["training"])[0]
-        config = {"network": name, "chunk": chunk, "lengths": chosen["lengths"]}
-        yield Task("sizes-learned", f"what {name} has learned", config)
-
-
-def _fixed(profile: Profile) -> Task:
-    entries = {name: profile["entries"][name] for name in profile["networks"]}
-    return Task(
-        "sizes-fixed",
-        "which networks have parameters that depend on the length",
-        {"entries": entries, "lengths": profile["fixed"]["lengths"]},
+def _matrices(nodes: Any, weights: dict[str, Any]) -> list[Any]:
+    """The exact D, and the learned one of every channel."""
+    if "D.weights" in weights:
+        basis = nodes["D.basis"].array
+        learned = np.einsum("ck,kxy->cxy", np.atleast_2d(weights["D.weights"]), basis)
+        return [basis[0], *learned]
+    if "D.left" in weights:
+        left, right = (nodes[f"D.{side}.basis"].array for side in ("left", "right"))
+        factors = [
+            weights[f"D.{side}"].reshape(-1, *weights[f"D.{side}"].shape[-2:])
+            for side in ("left", "right")
+        ]
+        learned = np.einsum("cbk,cbl,kxy,ly->cxy", *factors, left, right, optimize=True)
+        return [left[0] * right[0], *learned]
+    raise ConfigError(
+        f"[learned] draws a node D that is a function of position; the parameters are "
+        f"{', '.join(weights)}"
     )
 
 
-def work(task: Task, folder: Path) -> Result:
-    """Do one task; torch is loaded here."""
-    from tnlearn.studies.sizes_work import WORK
+def _fixed(task: Task, profile: Sizes) -> pd.DataFrame:
+    """Whether a network can be used at another length, or which parameter stands in the way."""
+    entry = profile.entries[task.labels["network"]]
+    shapes = [
+        {k: node.shape for k, node in build_network(entry, n, 4).parameters.items()}
+        for n in profile.fixed.lengths
+    ]
+    differ = [key for key in shapes[0] if shapes[0][key] != shapes[1].get(key)]
+    return pd.DataFrame([{"any_length": not differ, "because": differ[0] if differ else ""}])
 
-    return WORK[task.kind](task.config, folder)
+
+def accuracies(table: pd.DataFrame) -> pd.DataFrame:
+    """Mean accuracy of members by chains, training, network and cells; interval of both samples."""
+    labels = ["chains", "training", "network", "cells"]
+    groups = where(table, kind="test").groupby(labels, sort=False, dropna=False)
+    rows = [
+        dict(zip(labels, key, strict=True))
+        | mean_of_sample(rows["accuracy"], int(rows["samples"].iloc[0]))
+        for key, rows in groups
+    ]
+    return pd.DataFrame(rows, columns=[*labels, *COLUMNS])
+
+
+def lowest(found: pd.DataFrame, profile: Sizes, by: list[str]) -> pd.DataFrame:
+    """Of each group `by`, the length within the goal at which the interval ends lowest."""
+    first, last = profile.goal.lengths
+    here = found[found["cells"].between(first, last) & found["network"].isin(profile.resized)]
+    here = where(here, chains=profile.goal.chains)
+    here = here.assign(low=here["low"].fillna(0.0))
+    return here.loc[here.groupby(by, sort=False)["low"].idxmin()]
+
+
+def generalises(table: pd.DataFrame, profile: Sizes) -> pd.DataFrame:
+    """Where each network does worst within the goal; other chains; networks of one length."""
+    found = accuracies(table)
+    found = found[found["network"].isin(profile.resized)]
+    others = found[found["chains"] != profile.goal.chains]
+    ends = others.groupby("chains")["cells"].transform(lambda n: n.isin([n.min(), n.max()]))
+    fixed = where(table, kind="fixed", any_length=False)[["network"]]
+    fixed = fixed.assign(chains="of one length", training="", members=0)
+    worst = lowest(found, profile, ["training", "network"])
+    return pd.concat([worst, others[ends.astype(bool)], fixed], ignore_index=True)
+
+
+def everywhere(table: pd.DataFrame, profile: Sizes) -> pd.DataFrame:
+    """Accuracy at every length, of the training with the most lengths; `worst` decides."""
+    chains = profile.chains[profile.goal.chains]
+    most = max(chains.trainings, key=lambda name: len(profile.training[name].lengths))
+    found = where(accuracies(table), chains=profile.goal.chains, training=most)
+    found = found[found["network"].isin(profile.resized)]
+    return found.assign(worst=found.index.isin(lowest(found, profile, ["network"]).index))
+
+
+def reaches(rows: pd.DataFrame, profile: Sizes) -> pd.Series:
+    """Holds where the interval is at the goal or above it; a network of one length does not."""
+    holds = (rows["low"].fillna(0.0) >= profile.goal.accuracy).astype("boolean")
+    return holds.where(rows["chains"].isin([profile.goal.chains, "of one length"]))
+
+
+def errors(table: pd.DataFrame, profile: Sizes, verdicts: Verdicts) -> Figure:
+    """Share of wrong answers against length on the chains of the goal, a panel a training."""
+    found = where(accuracies(table), chains=profile.goal.chains)
+    formula = found[found["network"].str.startswith("formula")]
+    panels = [found] + [
+        formula.assign(training=name) for name in profile.chains[profile.goal.chains].trainings
+    ]
+    found = pd.concat(panels).dropna(subset="training")
+    return _errors(found, profile, "training")
+
+
+def others(table: pd.DataFrame, profile: Sizes, verdicts: Verdicts) -> Figure | None:
+    """The same on all other chains, a panel a kind of chains and training."""
+    found = accuracies(table)
+    found = found[(found["chains"] != profile.goal.chains) & found["training"].notna()]
+    if found.empty:
+        return None
+    found["panel"] = found["chains"] + ", trained at " + found["training"]
+    return _errors(found, profile, "panel")
+
+
+def _errors(found: pd.DataFrame, profile: Sizes, column: str) -> Figure:
+    return lines(
+        found,
+        "cells",
+        "network",
+        column=column,
+        labels=("unit cells", "share of test chains that are wrong"),
+        names=profile.titles | {name: how.title for name, how in profile.training.items()},
+        styles=network_styles(profile.entries),
+        log="xy",
+        error=True,
+        marks={"goal": 1 - profile.goal.accuracy},
+    )
+
+
+def learned(table: pd.DataFrame, profile: Sizes, verdicts: Verdicts) -> Figure | None:
+    """The exact D and the learned ones, at each length."""
+    rows = where(table, kind="learned")
+    arrays = {
+        f"{profile.titles[row['network']]}, {row['matrix']}, {row['cells']:.0f} cells": row["D"]
+        for row in rows.to_dict("records")
+    }
+    return image(arrays, labels=("y (cell of B)", "x (cell of A)")) if arrays else None
 
 
 STUDY = Study(
     name="sizes",
-    title="Do networks trained on short chains know long ones?",
-    schema=_SCHEMA,
-    tasks=tasks,
-    work=work,
-    assemble=assemble,
-    page=page,
+    question="Do networks trained on short chains know long ones?",
+    profile=Sizes,
+    grid=grid,
+    run=run,
+    claims=(
+        Claim(
+            "sizes",
+            "It generalises over sizes.",
+            SUMMARY,
+            "accuracy at the length where its interval ends lowest, or at the ends",
+            generalises,
+            reaches,
+            condition="Every length of the goal is reached, by networks trained at a few lengths. "
+            "Networks with a weight for each cell are of one length by construction.",
+            by="network",
+        ),
+        Claim(
+            "position-nodes",
+            "Nodes that are functions of position serve chains of every length.",
+            PACKAGE,
+            "accuracy at each length",
+            everywhere,
+            lambda rows, p: reaches(rows, p).where(rows["worst"]),
+            condition="Trained at the most lengths; decided where its interval ends lowest.",
+            by="network",
+        ),
+    ),
+    figures=(
+        Picture(
+            "accuracy",
+            "Share of wrong answers against length, clean chains: mean over members, 95 % interval "
+            "of members and chains; the formula rounded beside it.",
+            errors,
+        ),
+        Picture("others", "The same on chains of other kinds.", others),
+        Picture(
+            "learned",
+            "D of the best member beside the exact D (cell of A downwards, of B to the right), in "
+            "units of its largest entry at the first length.",
+            learned,
+        ),
+    ),
+    columns="cells",
 )
