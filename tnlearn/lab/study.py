@@ -29,11 +29,10 @@ from tnlearn.lab.environment import environment
 from tnlearn.lab.profile import Settings, as_record, as_toml, read_profile
 from tnlearn.report.claims import Claim, Verdict
 from tnlearn.report.figures import png
+from tnlearn.report.kept import FORMAT
 from tnlearn.report.page import render
 
 __all__ = ["GROUPS", "STUDIES", "Picture", "Study", "load_study", "status", "study"]
-
-FORMAT = "tnlearn-study/2"
 
 # In the order in which `all` does them: what trains most for the others comes first.
 GROUPS: Mapping[str, tuple[str, ...]] = {
@@ -280,28 +279,27 @@ def write_report(
         If one cannot be written.
     """
     verdicts = chosen.decide(table, profile)
+    drawn = [(p, p.draw(table, profile, verdicts)) for p in chosen.figures]
+    pictures = {picture: png(figure) for picture, figure in drawn if figure is not None}
     data = getattr(getattr(profile, "data", None), "name", "")
     results = {
         **results,
         "findings": [f for v in verdicts.values() for f in v.records(profile.titles, data)],
         "verdicts": [v.record() for v in verdicts.values() if v.word],
+        "figures": [f"{picture.name}.png" for picture in pictures],
     }
     figures = folder / "figures"
     try:
         figures.mkdir(exist_ok=True)
     except OSError as error:
         raise FileError(f"cannot make {figures}: {error.strerror or error}") from error
-    pictures = []
-    for picture in chosen.figures:
-        drawn = picture.draw(table, profile, verdicts)
-        if drawn is not None:
-            content = png(drawn)
-            _write(figures / f"{picture.name}.png", content)
-            pictures.append((picture.caption, content))
+    for picture, content in pictures.items():
+        _write(figures / f"{picture.name}.png", content)
     _write(folder / "table.csv.gz", _csv(table))
     text = json.dumps(results, indent=1, allow_nan=False, ensure_ascii=False)
     _write(folder / "results.json", text.encode())
-    page = render(results, list(verdicts.values()), pictures, profile.titles, chosen.columns)
+    captions = [(picture.caption, content) for picture, content in pictures.items()]
+    page = render(results, list(verdicts.values()), captions, profile.titles, chosen.columns)
     return _write(folder / "report.html", page.encode())
 
 

@@ -18,7 +18,7 @@ import pandas as pd
 from tnlearn.report.claims import Verdict, text
 from tnlearn.report.stats import COLUMNS
 
-__all__ = ["interval", "render", "wide"]
+__all__ = ["interval", "render", "template", "wide"]
 
 # Of the 150 dots an inch of a figure to the 1128 dots that the page has for its ten inches.
 SCALE = 0.752
@@ -52,7 +52,7 @@ def render(
         (caption, base64.b64encode(picture).decode("ascii"), round(_width(picture) * SCALE))
         for caption, picture in pictures
     ]
-    return _template("page.html").render(
+    return template("page.html").render(
         results=results, verdicts=decided, tables=tables, figures=figures
     )
 
@@ -111,8 +111,13 @@ def _width(picture: bytes) -> int:
 @lru_cache(maxsize=1)
 def _environment() -> jinja2.Environment:
     loader = jinja2.PackageLoader("tnlearn.report", "templates")
-    return jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
+    return jinja2.Environment(
+        loader=loader,
+        autoescape=jinja2.select_autoescape(["html"]),
+        undefined=jinja2.StrictUndefined,
+    )
 
 
-def _template(name: str) -> jinja2.Template:
+def template(name: str) -> jinja2.Template:
+    """A template of the reports; only HTML is escaped."""
     return _environment().get_template(name)
