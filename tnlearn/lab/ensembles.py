@@ -69,7 +69,12 @@ def chunks(total: int, size: int) -> Iterator[tuple[int, int]]:
 
 
 def ensemble(
-    profile: Profile, name: str, *, at_most: int | None = None, **changes: Any
+    profile: Profile,
+    name: str,
+    *,
+    members: int | None = None,
+    at_most: int | None = None,
+    **changes: Any,
 ) -> Iterator[dict[str, Any]]:
     """What the training of each chunk of a network depends on, as JSON holds it.
 
@@ -79,13 +84,15 @@ def ensemble(
         Of a study; it has a field `data`, unless ``data=`` is among the changes.
     name
         Of the entry.
+    members
+        Instead of those of the profile and the entry.
     at_most
-        Members, if fewer than those of the profile and the entry.
+        Members, if fewer than that.
     changes
         Instead of what the profile and the entry say: ``epochs``, ``lr``, ``seed``, ``batch_size``,
         ``cells`` (a list for several lengths at once), ``data`` (a table ``name, train, …``),
-        ``network`` (changes of single keys of the entry), or any of ``train``, ``validation``,
-        ``disorder`` of the data.
+        ``network`` (changes of single keys of the entry), any of ``train``, ``validation``,
+        ``disorder`` of the data, or ``curves=True``: look at validation chains every epoch.
     """
     entry = profile.entries[name]
     data = changes.pop("data", None) or as_record(profile.data)  # type: ignore[attr-defined]
@@ -106,7 +113,7 @@ def ensemble(
     }
     if "lr" not in config:
         config["lr"] = learning_rate(entry, data["name"])
-    members = profile.members_of(name)
+    members = members or profile.members_of(name)
     for offset, count in chunks(min(members, at_most or members), profile.chunk):
         yield {**config, "members": count, "offset": offset}
 
@@ -271,7 +278,10 @@ def trained(config: Config, store: Path) -> Fitted:
 
 
 def fit_chunk(config: Config, network: Network, data: Any, held: Any = None) -> Fitted:
-    """Train the members of a configuration; of validation chains only the end is known."""
+    """Train the members of a configuration.
+
+    Of validation chains only the end is known, unless the configuration has ``curves``.
+    """
     return fit(
         network,
         data,
@@ -283,7 +293,7 @@ def fit_chunk(config: Config, network: Network, data: Any, held: Any = None) -> 
         lr=config["lr"],
         seed=config["seed"],
         member_offset=config["offset"],
-        validate_every=config["epochs"],
+        validate_every=1 if config.get("curves") else config["epochs"],
         progress=False,
     )
 

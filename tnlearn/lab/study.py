@@ -32,7 +32,7 @@ from tnlearn.report.figures import png
 from tnlearn.report.kept import FORMAT
 from tnlearn.report.page import render
 
-__all__ = ["GROUPS", "STUDIES", "Picture", "Study", "load_study", "status", "study"]
+__all__ = ["GROUPS", "STUDIES", "Listing", "Picture", "Study", "load_study", "status", "study"]
 
 # In the order in which `all` does them: what trains most for the others comes first.
 GROUPS: Mapping[str, tuple[str, ...]] = {
@@ -40,7 +40,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "pruning": ("pruning", "masked"),
     "disorder": ("disorder", "amplitudes"),
 }
-STUDIES = ("exact", "sizes", "samples")
+STUDIES = ("exact", "sizes", "samples", "comparison")
 
 Verdicts = Mapping[str, Verdict]
 Draw = Callable[[pd.DataFrame, Any, Verdicts], Figure | None]
@@ -60,6 +60,14 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Listing:
+    """A table of the page that decides nothing: its heading, and ``rows(table, profile)``."""
+
+    heading: str
+    rows: Callable[[pd.DataFrame, Any], pd.DataFrame]
+
+
+@dataclass(frozen=True)
 class Study:
     """A question put to many networks.
 
@@ -73,7 +81,7 @@ class Study:
     run
         ``run(task, profile, store)``: does one, in any process, and returns a row a member and
         condition; `store` is the folder of trained ensembles.  A function of a module.
-    claims, figures
+    claims, figures, tables
         What the table decides, and shows.
     columns
         The label that heads the columns of tables on the page.
@@ -86,6 +94,7 @@ class Study:
     run: Callable[[Task, Any, Path], pd.DataFrame]
     claims: tuple[Claim, ...] = ()
     figures: tuple[Picture, ...] = ()
+    tables: tuple[Listing, ...] = ()
     columns: str = ""
 
     def tasks(self, profile: Settings) -> list[Task]:
@@ -299,7 +308,10 @@ def write_report(
     text = json.dumps(results, indent=1, allow_nan=False, ensure_ascii=False)
     _write(folder / "results.json", text.encode())
     captions = [(picture.caption, content) for picture, content in pictures.items()]
-    page = render(results, list(verdicts.values()), captions, profile.titles, chosen.columns)
+    listings = [(listing.heading, listing.rows(table, profile)) for listing in chosen.tables]
+    page = render(
+        results, list(verdicts.values()), captions, listings, profile.titles, chosen.columns
+    )
     return _write(folder / "report.html", page.encode())
 
 

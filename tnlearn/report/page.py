@@ -28,6 +28,7 @@ def render(
     results: Mapping[str, Any],
     verdicts: Sequence[Verdict],
     pictures: Sequence[tuple[str, bytes]],
+    listings: Sequence[tuple[str, pd.DataFrame]],
     titles: Mapping[str, str],
     columns: str = "",
 ) -> str:
@@ -41,6 +42,8 @@ def render(
         Of its claims.
     pictures
         Captions and PNGs.
+    listings
+        Headings, and tables that decide nothing.
     titles
         Of the networks by key.
     columns
@@ -53,7 +56,11 @@ def render(
         for caption, picture in pictures
     ]
     return template("page.html").render(
-        results=results, verdicts=decided, tables=tables, figures=figures
+        results=results,
+        verdicts=decided,
+        tables=tables,
+        figures=figures,
+        listings=listings,
     )
 
 
