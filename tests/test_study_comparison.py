@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 from golden import golden
 from tiny import tiny
-from tnlearn.lab.tasks import Task
 
+from tnlearn.data.shifts import describe
 from tnlearn.errors import ConfigError, UnknownNameError
 from tnlearn.lab.profile import read_profile
+from tnlearn.lab.tasks import Task
 from tnlearn.studies.comparison import (
     FORMULA,
     STUDY,
@@ -48,8 +49,9 @@ def test_the_numbers_are_those_of_the_run_that_was_kept() -> None:
     profile = read_profile(Comparison, "comparison", "quick")
     table = table_of(old)
     wide = everything(table, profile).set_index(["network", "data"])
-    assert wide.loc[("RSWN quartic", "extended"), "clean"].startswith("0.990 ± 0.00")
-    assert wide.loc[("CNN", "extended"), "chains of 2× the cells"] == ""
+    clean = describe("clean").title
+    assert wide.loc[("RSWN quartic", "extended"), clean].startswith("0.990 ± 0.00")
+    assert wide.loc[("CNN", "extended"), describe("size-2x").title] == ""
     found = over_generic(table, profile).set_index(["data", "shift", "network"])
     row = found.loc[("extended", "clean", "quartic")]
     runs = {r["network"]: r["accuracy"]["clean"] for r in old["runs"] if r["data"] == "extended"}

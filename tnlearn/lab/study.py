@@ -21,12 +21,12 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
-from tnlearn.lab.tasks import Task, done, run_tasks
 
 from tnlearn.errors import CheckpointError, ConfigError, FileError, check_choice
 from tnlearn.files import TEMPORARY, replace_file
 from tnlearn.lab.environment import environment
 from tnlearn.lab.profile import Settings, as_record, as_toml, read_profile
+from tnlearn.lab.tasks import Task, done, run_tasks
 from tnlearn.report.claims import Claim, Verdict
 from tnlearn.report.figures import png
 from tnlearn.report.kept import FORMAT
