@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 import tnlearn as tnl
 from tnlearn.physics import METHODS
 from tnlearn.physics.boundary import ssh_exponent
-from tnlearn.physics.transfer import lyapunov_winding
+from tnlearn.physics.lyapunov import lyapunov_winding
 
 Array = NDArray[Any]
 LONG = 4000

@@ -29,7 +29,7 @@ import numpy as np
 import tnlearn as tnl
 from tnlearn.physics.geometry import kept_cells
 from tnlearn.physics.invariants import Winding
-from tnlearn.physics.lapack import bidiagonal_svd
+from tnlearn.physics.states import bidiagonal_svd
 from tnlearn.physics.structure import bands_of, gauge_to_real
 
 SIZES = {20: (100, 4000), 100: (8, 400), 400: (1, 40), 1000: (1, 16)}

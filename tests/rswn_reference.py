@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from tnlearn.physics.fast import svd_error
-from tnlearn.physics.rswn import rswn_values
+from tnlearn.physics.rswn import rswn_values, svd_error
 
 
 def exact(chains, window=0.5):

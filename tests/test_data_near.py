@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import tnlearn as tnl
 from tnlearn.data.near import near_chains, near_dataset, transitions, zeros_of
 from tnlearn.errors import ConfigError, UnknownNameError
-from tnlearn.physics.momentum import momentum_winding
+from tnlearn.physics.rings import momentum_winding
 
 NAMES = ("ssh", "extended", "complex")
 

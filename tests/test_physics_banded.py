@@ -5,7 +5,7 @@ import pytest
 from rswn_reference import clear, exact
 
 import tnlearn as tnl
-from tnlearn.physics.fast import banded_applies, banded_rswn
+from tnlearn.physics.rswn import banded_applies, banded_rswn
 from tnlearn.physics.structure import bands_of
 
 

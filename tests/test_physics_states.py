@@ -5,6 +5,7 @@ from strategies import chains
 
 import tnlearn as tnl
 from tnlearn.errors import NotFiniteError, ShapeError, UnknownNameError
+from tnlearn.physics.states import bidiagonal_svd
 
 quick = settings(max_examples=40, deadline=None)
 
@@ -115,3 +116,25 @@ def test_bad_blocks_get_one_clear_error(error, match, h):
 def test_states_of_unlike_shapes_are_refused():
     with pytest.raises(ShapeError, match="energies"):
         tnl.States(np.ones((1, 3, 3)), np.ones((1, 3, 4)), np.ones((1, 3)))
+
+
+@quick
+@given(chains(min_cells=2, boundaries=("open",), max_range=1))
+def test_states_of_neighbours_are_an_svd(batch):
+    found = tnl.states(batch)
+    h = batch.block()
+    rebuilt = (found.u.swapaxes(1, 2) * found.energies[:, None]) @ found.v.conj()
+    assert np.allclose(rebuilt, h, rtol=0, atol=1e-13)
+    assert np.array_equal(tnl.states(h).energies, found.energies)
+    q = found.q()
+    assert np.allclose(q @ q.conj().swapaxes(1, 2), np.eye(batch.cells), rtol=0, atol=1e-13)
+    assert found.dtype == batch.dtype
+
+
+@pytest.mark.parametrize("lower", [True, False])
+def test_bidiagonal_svd_with_zeros(lower):
+    d, e = np.array([[1.0, 0.0, -2.0, 3.0]]), np.array([[0.5, 1.0, 0.0]])
+    u, vt, s = np.empty((1, 4, 4)), np.empty((1, 4, 4)), np.empty((1, 4))
+    assert bidiagonal_svd(d, e, lower, u, vt, s)
+    h = np.diag(d[0]) + np.diag(e[0], -1 if lower else 1)
+    assert np.allclose(np.einsum("nx,n,yn->xy", u[0], s[0], vt[0]), h, rtol=0, atol=1e-14)

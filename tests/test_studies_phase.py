@@ -15,7 +15,7 @@ from tnlearn.errors import (
     UnknownNameError,
 )
 from tnlearn.physics.boundary import ssh_exponent, ssh_transitions
-from tnlearn.physics.transfer import lyapunov_winding
+from tnlearn.physics.lyapunov import lyapunov_winding
 from tnlearn.studies import phase_diagram as module
 from tnlearn.studies import phase_points
 from tnlearn.studies.phase_points import COLUMNS, Task, evaluate

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tnlearn.data.recipes import Recipe
 from tnlearn.errors import ConfigError
 from tnlearn.physics.chains import Chains
-from tnlearn.physics.transfer import lyapunov_winding
+from tnlearn.physics.lyapunov import lyapunov_winding
 
 __all__ = ["derived_seed", "draw", "stream", "targets"]
 

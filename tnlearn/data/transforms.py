@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from tnlearn.data.dataset import Dataset, ambiguity, gauge_factors
 from tnlearn.errors import ConfigError
 from tnlearn.physics.chains import Chains
+from tnlearn.physics.lyapunov import lyapunov_winding
 from tnlearn.physics.states import States, states
-from tnlearn.physics.transfer import lyapunov_winding
 
 __all__ = [
     "edge_cell",

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from tnlearn.physics.jit import kernel, strict_kernel
 from tnlearn.physics.simd import LANES, load, store, total
 from tnlearn.physics.spectrum import LANES as WIDE
-from tnlearn.physics.spectrum import level_of, low_end, low_marks, smallest
+from tnlearn.physics.spectrum import low_marks, pole_level, smallest, smallest_singular_value
 
 __all__ = ["BOND_FLOOR", "bidiagonal_room", "bidiagonal_windings", "scale_bonds"]
 
@@ -316,10 +316,12 @@ def bidiagonal_windings(
                     p2[x, k] = p[j, x] * p[j, x]
                     r2[x, k] = r[j, x] * r[j, x] if x < cells - 1 else 0.0
             smallest(p2, r2, lowest)
-        sigma, cut, deflate = low_end(p[i], r[i], np.sqrt(lowest[lane]), marks, deeper, below, u, v)
+        sigma, cut, deflate = smallest_singular_value(
+            p[i], r[i], np.sqrt(lowest[lane]), marks, deeper, below, u, v
+        )
         gap[i] = sigma
         low[i] = cut
-        level = level_of(levels, cut)
+        level = pole_level(levels, cut)
         if levels[level] > cut:
             low[i] = -cut
             value[i] = np.nan

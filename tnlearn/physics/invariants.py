@@ -12,25 +12,22 @@ from numpy.typing import NDArray
 from tnlearn.errors import check_choice
 from tnlearn.physics.blocks import check_block, hoppings_from_block
 from tnlearn.physics.chains import Chains
-from tnlearn.physics.fast import (
+from tnlearn.physics.geometry import check_boundary, kept_cells
+from tnlearn.physics.lyapunov import lyapunov_winding
+from tnlearn.physics.rings import log_winding, momentum_winding, ring_gaps, twist_winding
+from tnlearn.physics.rswn import (
     TOLERANCE,
-    Part,
+    Labels,
     banded_applies,
     banded_rswn,
     bidiagonal_rswn,
     check_threads,
     check_tolerance,
     in_threads,
+    rswn_values,
     svd_error,
 )
-from tnlearn.physics.geometry import check_boundary, kept_cells
-from tnlearn.physics.log import log_values
-from tnlearn.physics.momentum import momentum_winding
-from tnlearn.physics.ringgap import ring_gaps
-from tnlearn.physics.rswn import rswn_values
 from tnlearn.physics.structure import bands_of
-from tnlearn.physics.transfer import lyapunov_winding
-from tnlearn.physics.twist import twist_winding
 
 __all__ = ["METHODS", "Winding", "as_numpy", "is_gapless", "winding"]
 
@@ -41,8 +38,6 @@ METHODS = ("rswn", "lyapunov", "twist", "log", "momentum", "localizer")
 # A real winding number further than this from an integer is not rounded in good faith.
 ROUNDING_LIMIT = 0.3
 _CHUNK_BYTES = 64 * 2**20
-# Rings above this size have their gap by sparse elimination, in linear time.
-_DENSE_GAP = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +137,7 @@ def winding(
         where = boundary or "open"
     if not len(source):
         none = np.empty(0)
-        return _assemble(method, [Part(none, none, none, none.astype(bool))])
+        return _assemble(method, [Labels(none, none, none, none.astype(bool))])
     if method == "rswn":
         return _assemble("rswn", [_rswn(source, where, window, limit, workers)])
     given = source if isinstance(source, Chains) else hoppings_from_block(source, where)
@@ -170,7 +165,7 @@ def is_gapless(energies: Array) -> Array:
 
 def _rswn(
     source: Chains | Array, boundary: str, window: float, tolerance: float, threads: int
-) -> Part:
+) -> Labels:
     cells = source.cells if isinstance(source, Chains) else source.shape[-1]
     # Over a whole open chain the trace vanishes identically: it says nothing of W.
     whole = kept_cells(cells, window)[1] == cells and boundary == "open"
@@ -184,7 +179,7 @@ def _rswn(
     return replace(part, sound=part.sound & (not whole))
 
 
-def _dense_rswn(source: Chains | Array, boundary: str, window: float, threads: int) -> Part:
+def _dense_rswn(source: Chains | Array, boundary: str, window: float, threads: int) -> Labels:
     cells = source.cells if isinstance(source, Chains) else source.shape[-1]
     samples = len(source)
     value, gap, error = np.empty((3, samples))
@@ -201,24 +196,24 @@ def _dense_rswn(source: Chains | Array, boundary: str, window: float, threads: i
             sound[piece] = ~is_gapless(energies)
 
     in_threads(work, samples, threads)
-    return Part(value, gap, error, sound)
+    return Labels(value, gap, error, sound)
 
 
-def _localizer(chains: Chains, gap: bool) -> Part:
+def _localizer(chains: Chains, gap: bool) -> Labels:
     from tnlearn.physics.localizer import localizer_values
 
     bands = bands_of(chains.with_boundary("open"))
     assert bands is not None
     value, clear, size = localizer_values(bands, gap)
-    return Part(value, size, np.where(clear, 0.0, np.inf), clear)
+    return Labels(value, size, np.where(clear, 0.0, np.inf), clear)
 
 
-def _lyapunov(chains: Chains, gap: bool) -> Part:
+def _lyapunov(chains: Chains, gap: bool) -> Labels:
     value, settled = lyapunov_winding(chains.hoppings)
     return _with_gap(chains, value, settled, gap)
 
 
-def _counted(chains: Chains, threads: int) -> Part:
+def _counted(chains: Chains, threads: int) -> Labels:
     """The count of `lyapunov` alone."""
     value = np.empty(chains.samples)
     settled = np.empty(chains.samples, dtype=bool)
@@ -231,23 +226,27 @@ def _counted(chains: Chains, threads: int) -> Part:
     return _with_gap(chains, value, settled, gap=False)
 
 
-def _twist(chains: Chains, gap: bool) -> Part:
+def _twist(chains: Chains, gap: bool) -> Labels:
     value, resolved = twist_winding(chains)
+    # The determinants of nearly singular rings are off by more than rounding: another
+    # method has to agree.
+    count, settled = lyapunov_winding(chains.hoppings)
+    resolved &= settled & (count == value)
     return _with_gap(chains, value, resolved, gap)
 
 
-def _momentum(chains: Chains, gap: bool) -> Part:
+def _momentum(chains: Chains, gap: bool) -> Labels:
     value, clear = momentum_winding(chains)
     return _with_gap(chains, value, clear, gap)
 
 
-def _log(chains: Chains, gap: bool) -> Part:
-    value, energies, clear = log_values(chains.block())
+def _log(chains: Chains, gap: bool) -> Labels:
+    value, energies, clear = log_winding(chains.block())
     sound = clear & ~is_gapless(energies)
-    return Part(value, energies[:, -1], np.abs(value - np.round(value)), sound)
+    return Labels(value, energies[:, -1], np.abs(value - np.round(value)), sound)
 
 
-_RING: dict[str, Callable[[Chains, bool], Part]] = {
+_RING: dict[str, Callable[[Chains, bool], Labels]] = {
     "lyapunov": _lyapunov,
     "twist": _twist,
     "log": _log,
@@ -256,19 +255,17 @@ _RING: dict[str, Callable[[Chains, bool], Part]] = {
 }
 
 
-def _with_gap(chains: Chains, value: Array, settled: Array, gap: bool) -> Part:
+def _with_gap(chains: Chains, value: Array, settled: Array, gap: bool) -> Labels:
     error = np.where(settled & np.isfinite(value), 0.0, np.inf)
     if not gap:
-        return Part(value, np.full(len(value), np.nan), error, settled)
-    if chains.cells > _DENSE_GAP:
-        smallest, norm = ring_gaps(chains)
-        rounding = 4 * chains.cells * np.finfo(float).eps
-        return Part(value, smallest, error, settled & (smallest > rounding * norm))
-    energies = np.linalg.svd(chains.block(), compute_uv=False)
-    return Part(value, energies[:, -1], error, settled & ~is_gapless(energies))
+        return Labels(value, np.full(len(value), np.nan), error, settled)
+    smallest = ring_gaps(chains)
+    norm = np.sum([np.abs(t).max(axis=1) for t in chains.hoppings.values()], axis=0)
+    rounding = 4 * chains.cells * np.finfo(float).eps
+    return Labels(value, smallest, error, settled & (smallest > rounding * norm))
 
 
-def _assemble(method: str, parts: list[Part]) -> Winding:
+def _assemble(method: str, parts: list[Labels]) -> Winding:
     value, gap, error = (
         np.concatenate([getattr(p, name) for p in parts]) for name in ("value", "gap", "error")
     )

@@ -1,4 +1,19 @@
-"""Transfer matrices as pencils, cell by cell: the compiled inner loops of `transfer`."""
+"""The counts of `tnlearn.physics.lyapunov` as compiled kernels, eight samples side by side.
+
+Short real rings of range up to 3 need no elimination.  With the rows b_0 v(x−m_max) + … +
+b_r v(x−m_min) = 0, b_j = t_{m_max−j}, the step of the amplitudes is a companion matrix T_x with
+last row −(b_0 … b_{r−1})/b_r, and with T = Π T_x
+
+    det(λ − T) Π b_r = Σ_j c_j λ^j,   c_r = Π b_r,   c_0 = ± Π b_0,
+    c_{r−1} = −tr Π b_r T_x,          c_1 = ∓ tr Π b_0 T_x⁻¹,
+
+products of bonds only, the last being the one before it of the mirror image.  What rounding
+does to a trace is bounded by the same product of moduli.  That bound grows exponentially with
+the cells: where it leaves Pellet's theorem a choice the ring is handed back.
+
+Source: Higham, "Accuracy and Stability of Numerical Algorithms", section 3.3, for running
+error bounds.
+"""
 
 from __future__ import annotations
 
@@ -8,101 +23,75 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tnlearn.physics.jit import kernel
+from tnlearn.physics.simd import LANES, load, size, store
 
-__all__ = ["dominant_power", "log_sums", "ring_pencil"]
+__all__ = ["ring_pencil", "ring_powers"]
 
 Array = NDArray[Any]
 
-_LANES = 8
-# Few enough that the rounding of the coefficients, doubled each time, cannot matter.
-_SQUARINGS = 8
-# Bonds multiplied before one logarithm is taken, and the size that each may have: 1e±289 at most.
-_BLOCK = 16
-_LARGE = 1e17
+_EPS = float(np.finfo(float).eps)
+# Added to the bounds in each step: what underflow may have cost, and more.
+_TINY = 1e-290
+_SQUARINGS = 40
+
+
+def ring_pencil(bonds: Array, high: int) -> tuple[Array, Array, Array]:
+    """As `tnlearn.physics.lyapunov.ring_pencil`, to rounding."""
+    samples, bands, _ = bonds.shape
+    r = bands - 1
+    pencil = np.empty((r, 2 * r, samples), dtype=bonds.dtype)
+    alive = np.empty(samples, dtype=bool)
+    _eliminate(bonds, high, pencil, alive)
+    return pencil[:, :r], -pencil[:, r:], alive
 
 
 @kernel
-def log_sums(bonds: Array, out: Array) -> None:
-    """Σ_y ln|t(y)| of each sample: bonds (samples, cells) real, out (samples,).
-
-    Moduli are multiplied as far as no product can leave the range of the numbers;
-    −infinity where a bond is zero.
-    """
-    samples, cells = bonds.shape
-    for i in range(samples):
-        total, product = 0.0, 1.0
-        for start in range(0, cells, _BLOCK):
-            part = bonds[i, start : min(start + _BLOCK, cells)]
-            some, small, large = 1.0, 1.0, 1.0
-            for k in range(len(part)):
-                size = abs(part[k])
-                some *= size
-                small = size if size < small else small
-                large = size if size > large else large
-            if small > 1.0 / _LARGE and large < _LARGE:
-                product *= some
-                if not 1e-15 < product < 1e15:
-                    total += np.log(product)
-                    product = 1.0
-            else:
-                for k in range(len(part)):
-                    total += np.log(abs(part[k]))
-        out[i] = total + np.log(product)
-
-
-@kernel
-def ring_pencil(bonds: Array, high: int, pencil: Array, alive: Array) -> None:
-    """The pencil [A | −B] of one turn around each ring, by unitary eliminations.
-
-    bonds (samples, r + 1, cells): t_m(y) for m = high, high − 1 … low, so that row x
-    of h has the coefficients t_m(x − m) of v(x − high) … v(x − low); each row is
-    scaled to a largest modulus of 1.  Filled: pencil (samples, r, 2 r), and alive
-    (samples,), False where a row vanishes.  Eight samples are worked side by side.
-    """
+def _eliminate(bonds: Array, high: int, pencil: Array, alive: Array) -> None:
+    """Fill pencil (r, 2 r, samples), [A | −B]; eight samples are worked side by side."""
     samples, bands, cells = bonds.shape
     r = bands - 1
     wide = 2 * r + 1
-    part = np.zeros((r, 2 * r, _LANES), dtype=bonds.dtype)
-    stack = np.zeros((r + 1, wide, _LANES), dtype=bonds.dtype)
-    weight = np.zeros((wide, _LANES), dtype=bonds.dtype)
-    mirror = np.zeros((r + 1, _LANES), dtype=bonds.dtype)
-    half = np.zeros(_LANES)
-    lives = np.ones(_LANES, dtype=np.bool_)
-    for start in range(0, samples, _LANES):
+    part = np.zeros((r, 2 * r, LANES), dtype=bonds.dtype)
+    stack = np.zeros((r + 1, wide, LANES), dtype=bonds.dtype)
+    weight = np.zeros((wide, LANES), dtype=bonds.dtype)
+    mirror = np.zeros((r + 1, LANES), dtype=bonds.dtype)
+    half = np.zeros(LANES)
+    lives = np.ones(LANES, dtype=np.bool_)
+    for start in range(0, samples, LANES):
         part[:] = 0.0
         lives[:] = True
         for a in range(r):
-            for k in range(_LANES):
+            for k in range(LANES):
                 part[a, a, k] = 1.0
                 part[a, r + a, k] = -1.0
         for x in range(cells):
             stack[:] = 0.0
             for a in range(r):
                 for b in range(r):
-                    for k in range(_LANES):
+                    for k in range(LANES):
                         stack[a, b, k] = part[a, b, k]
                         stack[a, r + 1 + b, k] = part[a, r + b, k]
-            for k in range(_LANES):
+            for k in range(LANES):
                 half[k] = 0.0
             for b in range(bands):
                 y = (x - high + b) % cells
-                for k in range(_LANES):
+                for k in range(LANES):
                     bond = bonds[min(start + k, samples - 1), b, y]
                     stack[r, b, k] = bond
                     half[k] = max(half[k], abs(bond))
-            for k in range(_LANES):
+            for k in range(LANES):
                 lives[k] = lives[k] and half[k] > 0.0
                 half[k] = 1.0 / half[k] if half[k] > 0.0 else 1.0
             for b in range(bands):
-                for k in range(_LANES):
+                for k in range(LANES):
                     stack[r, b, k] *= half[k]
-            for k in range(_LANES):
+            for k in range(LANES):
                 half[k] = 0.0
             for a in range(r + 1):
-                for k in range(_LANES):
+                for k in range(LANES):
                     mirror[a, k] = stack[a, 0, k]
                     half[k] += abs(stack[a, 0, k]) ** 2
-            for k in range(_LANES):
+            for k in range(LANES):
                 norm = np.sqrt(half[k])
                 head = abs(mirror[0, k])
                 if head > 0.0:
@@ -114,85 +103,127 @@ def ring_pencil(bonds: Array, high: int, pencil: Array, alive: Array) -> None:
             weight[:] = 0.0
             for a in range(r + 1):
                 for b in range(1, wide):
-                    for k in range(_LANES):
+                    for k in range(LANES):
                         weight[b, k] += np.conj(mirror[a, k]) * stack[a, b, k]
             for a in range(r):
                 for b in range(2 * r):
-                    for k in range(_LANES):
+                    for k in range(LANES):
                         part[a, b, k] = (
                             stack[a + 1, b + 1, k] - mirror[a + 1, k] * weight[b + 1, k] * half[k]
                         )
-        for k in range(min(_LANES, samples - start)):
+        for k in range(min(LANES, samples - start)):
             alive[start + k] = lives[k]
             for a in range(r):
                 for b in range(2 * r):
-                    pencil[start + k, a, b] = part[a, b, k]
+                    pencil[a, b, start + k] = part[a, b, k]
 
 
 @kernel
-def dominant_power(pencil: Array, power: Array) -> None:
-    """The j for which one coefficient of det(λA − B) = Σ c_j λ^j outweighs all others, or −1.
+def ring_powers(bonds: Array, high: int, power: Array) -> None:
+    """The j for which just j eigenvalues of T lie inside the unit circle, or −1 where open.
 
-    By Pellet's theorem just j roots then lie inside the unit circle, so that r − j
-    exponents grow.  Where none does, the roots are squared (Graeffe), a few times.
-    pencil (samples, r, 2 r) = [A | −B]; power (samples,) int.
+    bonds (samples, r + 1, cells) real, r = 2 or 3: t_m(y) for m = high … low; power (samples,).
     """
-    samples, r = pencil.shape[:2]
-    points = r + 1
-    values = np.empty(points, dtype=np.complex128)
-    matrix = np.empty((r, r), dtype=np.complex128)
-    turns = np.exp(2j * np.pi * np.arange(points) / points)
-    coefficients = np.empty(points, dtype=np.complex128)
-    squared = np.empty(points, dtype=np.complex128)
-    for i in range(samples):
-        for m in range(points):
-            z = turns[m]
-            for a in range(r):
-                for b in range(r):
-                    matrix[a, b] = z * pencil[i, a, b] + pencil[i, a, r + b]
-            det = 1.0 + 0.0j
-            for c in range(r):
-                best = c
-                for a in range(c + 1, r):
-                    if abs(matrix[a, c]) > abs(matrix[best, c]):
-                        best = a
-                if best != c:
-                    det = -det
-                    for b in range(r):
-                        matrix[c, b], matrix[best, b] = matrix[best, b], matrix[c, b]
-                pivot = matrix[c, c]
-                det *= pivot
-                if abs(pivot) == 0.0:
-                    break
-                for a in range(c + 1, r):
-                    factor = matrix[a, c] / pivot
-                    for b in range(c + 1, r):
-                        matrix[a, b] -= factor * matrix[c, b]
-            values[m] = det
-        for j in range(points):
-            acc = 0.0j
-            for m in range(points):
-                acc += values[m] * np.conj(turns[j * m % points])
-            coefficients[j] = acc / points
-        power[i] = -1
-        for step in range(_SQUARINGS + 1):
-            total, largest, at = 0.0, 0.0, -1
-            for j in range(points):
-                size = abs(coefficients[j])
-                total += size
-                if size > largest:
-                    largest, at = size, j
-            # The first time well above the rounding of determinants of order one.
-            if step == 0 and not largest > 1e-7:
-                break
-            if largest > (1.0 + 1e-6) * (total - largest):
-                power[i] = at
-                break
-            for j in range(points):
-                acc = 0.0j
-                for m in range(max(0, 2 * j - r), min(r, 2 * j) + 1):
-                    sign = 1.0 - 2.0 * (m % 2)
-                    acc += sign * coefficients[m] * coefficients[2 * j - m]
-                squared[j] = acc / (largest * largest)
-            for j in range(points):
-                coefficients[j] = squared[j]
+    samples, bands, cells = bonds.shape
+    r = bands - 1
+    # [cell, b_0 … b_3, lane]: range 2 is range 3 with b_0 = 0 in front, one more eigenvalue at 0.
+    shift = 3 - r
+    near = np.zeros(cells * 4 * LANES)
+    mirrored = np.zeros(cells * 4 * LANES)
+    traces = np.zeros(4 * LANES)
+    bounds = np.zeros(4 * LANES)
+    c = np.zeros(4)
+    squared = np.zeros(4)
+    rounding = 5.0 * (cells + 2) * _EPS
+    for start in range(0, samples, LANES):
+        count = min(LANES, samples - start)
+        for b in range(bands):
+            for x in range(cells):
+                y = (x - high + b) % cells
+                at = (x * 4 + b + shift) * LANES
+                mirror = ((cells - 1 - x) * 4 + 3 - b - shift) * LANES
+                for k in range(count):
+                    bond = bonds[start + k, b, y]
+                    near[at + k] = bond
+                    mirrored[mirror + k] = bond
+        _companion_trace(near, cells, traces, bounds, 2)
+        _companion_trace(mirrored, cells, traces, bounds, 1)
+        for k in range(count):
+            c[0] = c[3] = 1.0
+            for x in range(cells):
+                c[0] *= near[x * 4 * LANES + k]
+                c[3] *= near[(x * 4 + 3) * LANES + k]
+            worst = max(abs(c[0]), abs(c[3]), bounds[LANES + k], bounds[2 * LANES + k])
+            flip = 1.0 - 2.0 * (cells % 2)
+            c[0] *= -flip
+            c[1] = flip * traces[LANES + k]
+            c[2] = -traces[2 * LANES + k]
+            power[start + k] = max(_dominant(c, squared, rounding * worst + _TINY) - shift, -1)
+
+
+@kernel
+def _companion_trace(near: Array, cells: int, traces: Array, bounds: Array, at: int) -> None:
+    """tr Π_x [[0, b_3, 0], [0, 0, b_3], [−b_0, −b_1, −b_2]], and the same sum of moduli."""
+    none = load(near, 0) - load(near, 0)
+    total = none
+    for column in range(3):
+        x = none + (1.0 if column == 0 else 0.0)
+        y = none + (1.0 if column == 1 else 0.0)
+        z = none + (1.0 if column == 2 else 0.0)
+        for cell in range(cells):
+            row = cell * 4 * LANES
+            b3 = load(near, row + 3 * LANES)
+            last = load(near, row) * x + load(near, row + LANES) * y
+            last = last + load(near, row + 2 * LANES) * z
+            x, y, z = b3 * y, b3 * z, -last
+        if column == 0:
+            total = total + x
+        elif column == 1:
+            total = total + y
+        else:
+            total = total + z
+    x = y = z = none + 1.0
+    for cell in range(cells):
+        row = cell * 4 * LANES
+        b3 = size(load(near, row + 3 * LANES))
+        last = size(load(near, row)) * x + size(load(near, row + LANES)) * y + _TINY
+        last = last + size(load(near, row + 2 * LANES)) * z
+        x, y, z = b3 * y + _TINY, b3 * z + _TINY, last
+    store(traces, at * LANES, total)
+    store(bounds, at * LANES, x + y + z)
+
+
+@kernel
+def _dominant(c: Array, squared: Array, error: float) -> int:
+    """As `tnlearn.physics.lyapunov.dominant_power`, of one sample; c is used up."""
+    bands = len(c)
+    for _ in range(_SQUARINGS):
+        total, largest, at = 0.0, 0.0, -1
+        for j in range(bands):
+            modulus = abs(c[j])
+            total += modulus
+            if modulus > largest:
+                largest, at = modulus, j
+        slack = bands * error
+        if largest - slack > (1.0 + 1e-6) * (total - largest + slack):
+            return at
+        # (Also for NaN and infinity.)
+        if not slack < 0.1 * largest < np.inf:
+            break
+        scale = 1.0 / largest
+        for j in range(bands):
+            c[j] *= scale
+        error = error * scale + _EPS
+        total *= scale
+        for j in range(bands):
+            acc = c[j] * c[j]
+            if j % 2:
+                acc = -acc
+            for m in range(max(0, 2 * j - bands + 1), j):
+                both = 2.0 * c[m] * c[2 * j - m]
+                acc += -both if m % 2 else both
+            squared[j] = acc
+        for j in range(bands):
+            c[j] = squared[j]
+        error = (2.0 * total + bands * error) * error + 8.0 * _EPS * total * total
+    return -1

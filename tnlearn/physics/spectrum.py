@@ -23,10 +23,10 @@ from tnlearn.physics.jit import kernel
 __all__ = [
     "LANES",
     "count_below",
-    "level_of",
-    "low_end",
     "low_marks",
+    "pole_level",
     "smallest",
+    "smallest_singular_value",
     "zero_mode",
 ]
 
@@ -213,7 +213,7 @@ def low_marks() -> tuple[Array, Array]:
 
 
 @kernel
-def low_end(
+def smallest_singular_value(
     p: Array, r: Array, sigma: float, marks: Array, deeper: Array,
     below: Array, u: Array, v: Array,
 ) -> tuple[float, float, bool]:  # fmt: skip
@@ -238,7 +238,7 @@ def low_end(
 
 
 @kernel
-def level_of(levels: Array, cut: float) -> int:
+def pole_level(levels: Array, cut: float) -> int:
     """The first of the descending levels at or below the cut-off, or the last."""
     level = 0
     while level < len(levels) - 1 and levels[level] > cut:

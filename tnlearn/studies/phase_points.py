@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from tnlearn.physics.chains import Chains
 from tnlearn.physics.invariants import winding
+from tnlearn.physics.lyapunov import lyapunov_winding
 from tnlearn.physics.memory import check_memory
-from tnlearn.physics.transfer import lyapunov_winding
 
 __all__ = ["COLUMNS", "Counts", "Task", "block_length", "evaluate"]
 

@@ -1,5 +1,6 @@
 """The linear-time winding numbers against the dense SVD."""
 
+import math
 import time
 
 import numpy as np
@@ -10,15 +11,16 @@ from rswn_reference import clear, exact
 
 import tnlearn as tnl
 from tnlearn.errors import ConfigError
-from tnlearn.physics import fast
 from tnlearn.physics.bidiagonal import scale_bonds
-from tnlearn.physics.fast import (
+from tnlearn.physics.rswn import (
     TOLERANCE,
     bidiagonal_rswn,
     in_threads,
+    rswn_values,
 )
-from tnlearn.physics.rswn import rswn_values
+from tnlearn.physics.spectrum import count_below, zero_mode
 from tnlearn.physics.structure import bands_of
+from tnlearn.physics.zolotarev import pole_count, poles
 
 quick = settings(max_examples=60, deadline=None)
 
@@ -163,27 +165,6 @@ def test_blocks_threads_and_tensors_give_the_same():
     )
 
 
-@pytest.mark.parametrize("cells", [2, 5, 20, 33, 79])
-@pytest.mark.parametrize("disorder", [0.0, 1.0, 6.0])
-def test_short_and_long_kernels_agree(cells, disorder, monkeypatch):
-    rng = np.random.default_rng(cells)
-    # More chains than are worked at once, and not a whole number of groups.
-    intra, inter = rng.uniform(0, 2, (2, 301))
-    intra[:5] = inter[:5]
-    intra[5:10] *= 1e-6
-    chains = tnl.ssh(cells, intra, inter, disorder, disorder, seed=1)
-    found = []
-    for limit in (0, 10**6):
-        monkeypatch.setattr(fast, "SHORT_CELLS", limit)
-        found.append(tnl.winding(chains))
-    a, b = found
-    # Where the smallest value is far below rounding its vectors are a matter of the gauge.
-    assert (np.abs(a.value - b.value) <= 1e-10 + a.error + b.error).all()
-    assert np.abs(a.value - b.value).max() < 1e-9
-    assert np.array_equal(a.gap, b.gap)
-    assert np.array_equal(a.integer, b.integer)
-
-
 def test_scaled_bonds_of_any_size():
     rng = np.random.default_rng(0)
     t, s = rng.uniform(-1, 1, (2, 4, 9))
@@ -270,3 +251,48 @@ def test_a_chain_that_needs_more_poles_gets_more_room(monkeypatch):
     after = tnl.winding(chains)
     assert np.allclose(after.value, before.value, rtol=0, atol=1e-13)
     assert np.array_equal(after.reliable, before.reliable)
+
+
+@pytest.mark.parametrize(("low", "count"), [(0.3, 8), (1e-3, 24), (1e-10, 72), (1e-40, 275)])
+def test_poles_reach_the_error_of_the_formula(low, count):
+    table = poles(low, count)
+    formula = 4 * math.exp(-(math.pi**2) * count / math.log(4 / low))
+    assert table.error < 1.5 * formula
+    assert pole_count(low, 1.05 * formula) <= count
+    assert np.allclose(table.shifts * table.shifts[::-1], low**2, rtol=1e-12)
+    sigma = np.geomspace(low, 1, 1111)[:, None]
+    off = np.abs(1 - (table.weights * sigma / (sigma**2 + table.shifts)).sum(axis=1)).max()
+    assert off <= table.error
+
+
+def test_poles_against_mpmath_figures():
+    # l = 1e-12, K = 10: s_1, c_1, s_10 by mpmath's ellipfun with 60 digits, in the test below.
+    mpmath = pytest.importorskip("mpmath")
+    low, count = 1e-12, 10
+    with mpmath.workdps(60):
+        m = 1 - mpmath.mpf(low) ** 2
+        quarter = mpmath.ellipk(m)
+        table = poles(low, count)
+        for k in range(count):
+            tau = (k + mpmath.mpf(1) / 2) * quarter / count
+            sn, cn, dn = (mpmath.ellipfun(name, tau, m) for name in ("sn", "cn", "dn"))
+            shift = mpmath.mpf(low) ** 2 * (sn / cn) ** 2
+            weight = 2 * quarter * mpmath.mpf(low) / (mpmath.pi * count) * dn / cn**2
+            assert abs(table.shifts[k] / shift - 1) < 1e-13
+            assert abs(table.weights[k] / weight - 1) < 1e-13
+
+
+def test_counts_and_zero_modes_of_bidiagonal_blocks():
+    rng = np.random.default_rng(0)
+    p, r = rng.uniform(0.05, 0.5, 25), rng.uniform(0.3, 0.5, 24)
+    h = np.diag(p) + np.diag(r, -1)
+    u, s, vt = np.linalg.svd(h)
+    marks = np.array([1e-3, 0.1, 0.3, 0.6])
+    counts = np.empty(4)
+    count_below(p, r, marks, counts)
+    assert counts.tolist() == [(s < m).sum() for m in marks]
+    left, right = np.empty(25), np.empty(25)
+    sigma = zero_mode(p, r, s[-1], left, right)
+    assert np.allclose(h @ right, sigma * left, rtol=0, atol=1e-15)
+    assert np.allclose(h.T @ left, sigma * right, rtol=0, atol=1e-15)
+    assert abs(np.outer(left, right) - np.outer(u[:, -1], vt[-1])).max() < 1e-9

@@ -1,17 +1,15 @@
-"""Integers of short rings by compounds of the transfer matrix: right, or handed back."""
-
-import math
+"""Integers of rings by Lyapunov exponents: three ways, plain and compiled, right or flagged."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import chains as any_chains
 
 import tnlearn as tnl
-from tnlearn.physics import transfer
-from tnlearn.physics.compound import _dominant, ring_powers
-from tnlearn.physics.transfer import _listed, lyapunov_winding
-from tnlearn.physics.twist import twist_winding
+from tnlearn.physics import pencil
+from tnlearn.physics.lyapunov import _divide, _regular, _stacked, lyapunov_winding, ring_pencil
+from tnlearn.physics.rings import ring_gaps, twist_winding
 
 quick = settings(max_examples=60, deadline=None)
 
@@ -19,15 +17,15 @@ quick = settings(max_examples=60, deadline=None)
 def powers(chains):
     low, high = min(chains.hoppings), max(chains.hoppings)
     power = np.full(chains.samples, 99)
-    ring_powers(_listed(chains.hoppings, low, high), high, power)
+    pencil.ring_powers(_stacked(chains.hoppings, low, high), high, power)
     return power, high
 
 
 @st.composite
 def rings(draw):
-    """Rings of range 2 to 4: random, clean, near-critical, with zeros, real and complex."""
+    """Real rings of range 2 and 3: random, clean, near-critical, with zeros."""
     low = draw(st.integers(-3, 1))
-    high = low + draw(st.integers(2, 4))
+    high = low + draw(st.integers(2, 3))
     cells = draw(st.integers(1, 40))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     scale = draw(st.sampled_from([1e-9, 1.0, 1e9]))
@@ -37,8 +35,6 @@ def rings(draw):
         # Round numbers make critical chains.
         mean = rng.integers(-2, 3, (5, 1)) if draw(st.booleans()) else rng.uniform(-1, 1, (5, 1))
         t = mean + disorder * rng.uniform(-1, 1, (5, cells))
-        if draw(st.booleans()):
-            t = t * np.exp(2j * np.pi * rng.random((5, cells)))
         t[rng.random((5, cells)) < draw(st.sampled_from([0.0, 0.0, 0.1]))] = 0.0
         hoppings[m] = scale * t
     return tnl.Chains(cells, hoppings, "periodic")
@@ -91,14 +87,10 @@ def test_what_is_settled_is_the_winding_of_the_determinant(chains):
             assert high - power[k] == exact_winding(chains, k)
 
 
-@pytest.mark.parametrize("offsets", [(0, 1, 2), (-1, 0, 1, 2), (-2, -1, 0, 1, 2), (-2, 1)])
-@pytest.mark.parametrize("kind", [float, complex])
-def test_random_short_rings_are_all_settled(offsets, kind):
+@pytest.mark.parametrize("offsets", [(0, 1, 2), (-1, 0, 1, 2), (-2, 1)])
+def test_random_short_rings_are_all_settled(offsets):
     rng = np.random.default_rng(0)
-    hoppings = {m: rng.uniform(-1, 1, (1000, 20)).astype(kind) for m in offsets}
-    if kind is complex:
-        hoppings = {m: t + 1j * rng.uniform(-1, 1, t.shape) for m, t in hoppings.items()}
-    chains = tnl.Chains(20, hoppings)
+    chains = tnl.Chains(20, {m: rng.uniform(-1, 1, (1000, 20)) for m in offsets})
     power, high = powers(chains)
     assert (power >= 0).mean() > 0.99
     settled = power >= 0
@@ -106,19 +98,62 @@ def test_random_short_rings_are_all_settled(offsets, kind):
     assert np.array_equal(high - power[settled], np.round(value)[settled])
 
 
-@pytest.mark.parametrize("cells", [20, 70, 128, 300])
-def test_with_and_without_them_the_integers_are_the_same(cells, monkeypatch):
+@pytest.mark.parametrize("kind", [float, complex])
+@pytest.mark.parametrize("offsets", [(0, 1), (0, 2), (-1, 0, 1, 2), (-2, -1, 0, 1, 2), (-5, 1)])
+@pytest.mark.parametrize("cells", [1, 20, 129])
+def test_plain_and_compiled_say_the_same(cells, offsets, kind):
     rng = np.random.default_rng(cells)
-    for offsets in ((0, 1, 2), (-1, 0, 1, 2), (-2, -1, 0, 1, 2)):
-        hoppings = {
-            m: rng.uniform(-1, 1, (100, 1)) + rng.uniform(-0.5, 0.5, (100, cells)) for m in offsets
-        }
-        found = []
-        for limit in (0, 10**6):
-            monkeypatch.setattr(transfer, "_SHORT", {"f": limit, "c": limit})
-            found.append(lyapunov_winding(hoppings))
-        assert np.array_equal(found[0][0], found[1][0])
-        assert np.array_equal(found[0][1], found[1][1])
+    shape = (60, cells)
+    hoppings = {m: rng.uniform(-1, 1, (60, 1)) + rng.uniform(-0.5, 0.5, shape) for m in offsets}
+    if kind is complex:
+        hoppings = {m: t * np.exp(2j * np.pi * rng.random(shape)) for m, t in hoppings.items()}
+    plain, compiled = (lyapunov_winding(hoppings, compiled=way) for way in (False, True))
+    assert np.array_equal(plain[0], compiled[0], equal_nan=True)
+    assert np.array_equal(plain[1], compiled[1])
+
+
+@quick
+@given(any_chains(boundaries=("periodic",)))
+def test_the_dominant_coefficient_and_the_squared_pencil_count_the_same(batch):
+    low, high = batch.offsets[0], batch.offsets[-1]
+    if low == high:
+        return
+    count, settled = lyapunov_winding(batch.hoppings)
+    bonds = _stacked(batch.hoppings, low, high)
+    a, b, alive = ring_pencil(bonds, high)
+    outside, known = _divide(a, b, batch.cells)
+    assert np.array_equal(count[settled], low + outside[settled])
+    assert np.array_equal(settled, known & alive & _regular(bonds, high, a, b))
+
+
+def symmetric(cells):
+    """|c_1| = |c_−1| exactly: zeros on the circle, or none that count."""
+    a = np.resize([0.5, 1.0], cells)
+    a[-1] = np.sqrt(0.5)
+    return {1: a[None], -1: np.roll(a, 1)[None]}
+
+
+@pytest.mark.parametrize("cells", [21, 61, 301])
+@pytest.mark.parametrize(
+    "hoppings",
+    [
+        *({-1: t, 0: 1.0, 1: 1.0, 2: t} for t in (-1.95, -0.3, 1 / 3, 0.334, 0.75, 1.4)),
+        {-1: 1.0, 0: 2.0, 1: 1.0},
+        {-1: 1.0, 0: 3.0, 1: 3.0, 2: 1.0},
+        {-2: 1.0, -1: 4.0, 0: 6.0, 1: 4.0, 2: 1.0},
+        {0: 1.0, 1: -3.0, 2: 3.0, 3: -1.0},
+        "symmetric",
+    ],
+    ids=str,
+)
+def test_zeros_on_the_circle_are_flagged_by_every_count(hoppings, cells):
+    if hoppings == "symmetric":
+        ring, methods = tnl.Chains(cells, symmetric(cells), "periodic"), ("lyapunov", "twist")
+    else:
+        ring = tnl.chain(cells, hoppings, boundary="periodic")
+        methods = ("lyapunov", "twist", "momentum")
+    for method in methods:
+        assert not tnl.winding(ring, method).reliable[0]
 
 
 def test_where_a_trace_drowns_in_rounding_the_ring_is_handed_back():
@@ -127,7 +162,7 @@ def test_where_a_trace_drowns_in_rounding_the_ring_is_handed_back():
     hoppings = {m: rng.uniform(-1, 1, (50, 400)) for m in (-1, 0, 1, 2)}
     power, high = powers(tnl.Chains(400, hoppings))
     assert (power < 0).any()
-    value, settled = lyapunov_winding(hoppings)
+    value, settled = lyapunov_winding(hoppings, compiled=False)
     both = settled & (power >= 0)
     assert np.array_equal(high - power[both], value[both])
 
@@ -157,26 +192,6 @@ def test_a_row_of_zeros_is_left_open():
     assert np.isnan(value[1])
 
 
-@quick
-@given(
-    st.lists(st.floats(0.05, 20.0), min_size=2, max_size=4),
-    st.integers(0, 2**32 - 1),
-    st.sampled_from([0.0, 1e-12, 1e-6, 1e-2]),
-)
-def test_a_dominant_coefficient_counts_roots_within_the_error(moduli, seed, error):
-    rng = np.random.default_rng(seed)
-    roots = np.array(moduli) * np.exp(2j * np.pi * rng.random(len(moduli)))
-    c = np.polynomial.polynomial.polyfromroots(roots)
-    c /= np.abs(c).max()
-    off = error * np.exp(2j * np.pi * rng.random(len(c)))
-    power = _dominant(c + off, np.zeros_like(c), error + 1e-14)
-    if power >= 0:
-        assert power == (np.abs(roots) < 1).sum()
-    elif error == 0.0:
-        # Nothing but roots close to the circle is left open.
-        assert min(abs(math.log(m)) for m in moduli) < 1e-3
-
-
 def test_short_rings_do_not_care_how_arrays_lie_in_memory():
     rng = np.random.default_rng(3)
     t = rng.uniform(-1, 1, (3, 30, 40))
@@ -198,3 +213,40 @@ def test_threads_share_the_rings():
     two = tnl.winding(chains, "lyapunov", gap=False, threads=2)
     assert np.array_equal(one.value, two.value)
     assert np.array_equal(one.reliable, two.reliable)
+
+
+def test_sums_of_logarithms_at_and_off_the_transition():
+    found = tnl.winding(tnl.ssh(50, [1.0, 1.0 + 1e-6, 0.0, 1.0], [1.0, 1.0, 1.0, 0.0]), "lyapunov")
+    assert found.integer.tolist()[1:] == [0, 1, 0]
+    assert found.reliable.tolist() == [False, True, True, True]
+    assert np.isinf(found.error[0])
+    assert (found.error[1:] == 0).all()
+
+
+def test_next_nearest_bonds_alone_make_two_cycles():
+    # Offsets 0 and 2 on an even ring: each half has its own sum, so W = 1 is possible.
+    intra = np.tile([0.5, 2.0], (1, 10))
+    batch = tnl.chain(20, {0: intra, 2: 1.0})
+    for method in ("lyapunov", "twist"):
+        assert tnl.winding(batch, method).integer[0] == 1
+
+
+def test_without_the_gap_nothing_else_changes():
+    batch = tnl.chain(15, {-1: 0.3, 0: 0.8, 1: 1.0}, disorder={0: 1.0, 1: 1.0}, samples=50, seed=1)
+    for method in ("lyapunov", "twist", "localizer"):
+        a, b = tnl.winding(batch, method), tnl.winding(batch, method, gap=False)
+        assert np.array_equal(a.integer, b.integer)
+        assert np.isnan(b.gap).all()
+
+
+def test_the_gap_of_long_rings_is_that_of_the_svd():
+    for hoppings in ({0: 0.7, 1: 1.0}, {-1: 0.3, 0: 0.5j, 2: 1.0}):
+        batch = tnl.chain(
+            300, hoppings, disorder={0: 1.0}, boundary="periodic", flux=0.3, samples=2, seed=3
+        )
+        s = np.linalg.svd(batch.block(), compute_uv=False)
+        assert np.allclose(ring_gaps(batch), s[:, -1], rtol=1e-6, atol=1e-13)
+    assert tnl.winding(tnl.ssh(300, 1.0, 1.0), "lyapunov").gap[0] < 1e-12
+    long = tnl.winding(tnl.ssh(20_000, 0.5, 1.0), "lyapunov")
+    assert long.reliable[0]
+    assert 0 <= long.gap[0] - 0.5 < 1e-5
