@@ -27,11 +27,11 @@ from tnlearn.errors import (
 )
 from tnlearn.files import replacing
 from tnlearn.physics.chains import Chains
-from tnlearn.physics.rswn import TOLERANCE, check_threads, check_tolerance
 from tnlearn.physics.geometry import check_boundary
 from tnlearn.physics.hamiltonians import Splitting, banded_or_dense, splitting_of
 from tnlearn.physics.inputs import KINDS, kind_of
 from tnlearn.physics.invariants import METHODS, Winding, winding
+from tnlearn.physics.rswn import TOLERANCE, check_threads, check_tolerance
 
 __all__ = ["ON_ERROR", "OUTPUTS", "Labelled", "label_file"]
 
