@@ -11,6 +11,7 @@ import os
 import pickle
 import signal
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -21,7 +22,7 @@ from tqdm import tqdm
 
 from tnlearn.errors import TnlearnError
 
-__all__ = ["attempts", "in_processes", "worker_surroundings"]
+__all__ = ["attempts", "carried", "in_processes", "worker_surroundings"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -121,9 +122,30 @@ def _check_born(worker: _Worker, how: str, stillborn: int) -> None:
 
 def _gave_up(how: str) -> TnlearnError:
     return TnlearnError(
-        f"its worker process died {DEATHS} times, last by {how}: killed, or out of memory. What "
-        "was finished is kept: run the same command again, with fewer --workers if memory was short"
+        f"its worker process died {DEATHS} times, last by {how}: killed, or out of memory; try "
+        "again, with fewer workers if memory was short"
     )
+
+
+def carried(work: Callable[[Item], Result], item: Item) -> Result | Exception:
+    """What becomes of an item where another process waits for it.
+
+    An exception is handed back with the place where it was raised as a note; one that cannot be
+    rebuilt on the other side is handed back in words.
+    """
+    # The lock that tqdm makes by itself is one of the system, which a worker that is killed
+    # leaves behind, with a warning at the end of the run.
+    tqdm.set_lock(threading.RLock())
+    outcome = _attempt(work, item)
+    if not isinstance(outcome, Exception):
+        return outcome
+    place = "".join(traceback.format_exception(outcome))
+    try:
+        error: Exception = pickle.loads(pickle.dumps(outcome))
+    except Exception:
+        error = RuntimeError(f"{type(outcome).__name__}: {outcome}")
+    error.add_note(place)
+    return error
 
 
 def _attempt(work: Callable[[Item], Result], item: Item) -> Result | Exception:
@@ -180,9 +202,6 @@ def _begin(work: Callable[[Any], Any]) -> None:
     global _work
     _work = work
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    # The lock that tqdm makes by itself is one of the system, which a worker that is killed
-    # leaves behind, with a warning at the end of the run.
-    tqdm.set_lock(threading.RLock())
 
 
 def _end_with_parent() -> None:
@@ -194,15 +213,7 @@ def _end_with_parent() -> None:
 
 
 def _do(item: Any) -> Any:
-    try:
-        return _work(item)
-    except Exception as error:
-        try:
-            pickle.loads(pickle.dumps(error))
-        except Exception:
-            # It cannot be rebuilt on the other side, and would count as the death of the process.
-            raise RuntimeError(f"{type(error).__name__}: {error}") from error
-        raise
+    return carried(_work, item)
 
 
 @contextlib.contextmanager
