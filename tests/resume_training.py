@@ -10,8 +10,8 @@ from fakes_training import FakeNetwork, toy
 import tnlearn as tnl
 
 SETTINGS: dict[str, Any] = {
-    "epochs": 60,
-    "patience": 45,
+    "epochs": 24,
+    "patience": 18,
     "lr": 0.02,
     "progress": False,
     "checkpoint_every": 0.0,

@@ -56,6 +56,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epochs_done: int
 ) -> None:
     options: dict[str, Any] = {"patience": 2, "lr": [0.01, 0.3], "weight_decay": 0.01}
+    options["start"] = {"D": np.full((2, 2, 16), 0.05)}
     unbroken = fit(None, **options)
     folder = tmp_path / "run"
     with monkeypatch.context() as patch:
@@ -83,7 +84,7 @@ def test_a_run_of_two_blocks_goes_on_within_the_second(
 ) -> None:
     unbroken = run(None, 40)
     with monkeypatch.context() as patch:
-        interrupt_after(patch, 70)  # in the middle of the second block
+        interrupt_after(patch, 30)  # in the middle of the second block
         with pytest.raises(KeyboardInterrupt):
             run(str(tmp_path / "run"), 40)
     assert_same(unbroken, run(str(tmp_path / "run"), 40))
@@ -140,6 +141,7 @@ OTHER: list[tuple[dict[str, Any], str]] = [
     ({"data": toy(121)}, r"data\.info\.samples: 120, now 121"),
     ({"data": dataclasses.replace(DATA, labels=1 - DATA.labels)}, r"data\.sha256"),
     ({"validation": None}, r"validation"),
+    ({"start": {"D": np.zeros((2, 16))}}, r"start: not there, now"),
 ]
 
 

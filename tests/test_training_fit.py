@@ -116,6 +116,55 @@ def test_every_member_has_its_own_learning_rate() -> None:
         assert_same(fitted, alone, slice(k, k + 1))
 
 
+def initial(members: range, seed: int = 0) -> dict[str, np.ndarray]:
+    compiled = NET.compile(members=len(members))
+    return {name: x.numpy() for name, x in compiled.initial(seed, list(members)).items()}
+
+
+def test_training_starts_where_it_is_told_and_there_only() -> None:
+    """From its own initial values it is the same run; a member's start is its own."""
+    assert_same(fit(), fit(start=initial(range(3))))
+    assert_same(fit(), fit(start={"D": initial(range(3))["D"]}))
+    shared = {"D": np.full((2, 16), 0.1)}
+    assert_same(fit(start=shared), fit(start={"D": np.stack([shared["D"]] * 3)}))
+    other = initial(range(3), seed=9)
+    whole = fit(start=other)
+    assert not np.array_equal(whole.parameters["D"], fit().parameters["D"])
+    for k in range(3):
+        own = {name: x[k : k + 1] for name, x in other.items()}
+        assert_same(whole, fit(start=own, members=1, member_offset=k), slice(k, k + 1))
+
+
+def test_a_trained_ensemble_is_trained_on() -> None:
+    first = fit(members=5)
+    going_on = fit(start=first, members=2, member_offset=3, lr=1e-3)
+    assert (going_on.history["loss"][:, 0] < first.history["loss"][3:, 0]).all()
+    values = {name: x[3:] for name, x in first.parameters.items()}
+    assert_same(fit(start=values, members=2, member_offset=3, lr=1e-3), going_on)
+    assert going_on.config["start"] != fit(start=first).config["start"]
+
+
+def test_at_a_fixed_rank_it_starts_from_truncated_values() -> None:
+    """The low-rank network from the factors of a cut weight is the cut network, and stays so."""
+    data = tnl.dataset("ssh", cells=6, samples=60)
+    dense = tnl.rswn(6).trainable("D", channels=2, init=tnl.init.normal(0.1)).head(classes=2)
+    options: dict[str, Any] = {"members": 2, "epochs": 2, "progress": False, "dtype": "float64"}
+    fitted = tnl.fit(dense, data, **options)
+    left, values, right = np.linalg.svd(fitted.parameters["D"])
+    values[0, :, 1] = 0.0  # this member keeps one singular value only
+    root = np.sqrt(values[..., None, :2])
+    start = {name: x for name, x in fitted.parameters.items() if name != "D"}
+    start |= {"D.left": left[..., :2] * root, "D.right": right.mT[..., :2] * root}
+    net = tnl.rswn(6).trainable("D", channels=2, structure="lowrank", bond=2).head(classes=2)
+    cut = {**fitted.parameters, "D": start["D.left"] @ start["D.right"].mT}
+    known = tnl.fit(dense, data, start=cut, **{**options, "lr": 1e-12}).predict(data)
+    there = tnl.fit(net, data, start=start, **{**options, "lr": 1e-12}).predict(data)
+    assert np.allclose(there, known, rtol=0, atol=1e-9)
+    after = tnl.fit(net, data, start=start, **options).parameters
+    product = after["D.left"] @ after["D.right"].mT
+    assert np.linalg.matrix_rank(product, tol=1e-9).tolist() == [[1, 1], [2, 2]]
+
+
 def test_a_batch_larger_than_the_data_is_all_of_it() -> None:
     assert_same(fit(batch_size=10_000), fit(batch_size=200))
 
@@ -185,6 +234,10 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"member_offset": -1}, ConfigError, "member_offset"),
     ({"threads": 0}, ConfigError, "threads"),
     ({"checkpoint_every": -1}, ConfigError, "checkpoint_every"),
+    ({"start": {"head.weight": np.zeros(2)}}, UnknownNameError, "did you mean 'head.1.weight'"),
+    ({"start": {"D": np.zeros((2, 15))}}, ShapeError, r"shape \(2, 16\) or \(3, 2, 16\)"),
+    ({"start": {"D": np.full((2, 16), np.nan)}}, NotFiniteError, "start"),
+    ({"start": [1.0]}, ConfigError, "by the name of the node, or a trained ensemble"),
     ({"net": "quartic"}, ConfigError, "net must be a network"),
     ({"net": FakeNetwork("scalar")}, ConfigError, "add a head"),
     ({"net": FakeNetwork(classes=3)}, ConfigError, "data has 2 classes"),

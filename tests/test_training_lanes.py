@@ -14,6 +14,11 @@ DATA = tnl.dataset("ssh", cells=9, samples=150, seed=1)  # odd sizes: no row is 
 HELD = tnl.dataset("ssh", cells=9, samples=70, seed=2)
 
 
+@pytest.fixture(autouse=True)
+def _short_runs_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes_module, "_SHORT", 0)
+
+
 def quartic() -> tnl.Network:
     net = tnl.rswn(9).trainable("D", channels=3, init=tnl.init.normal(0.1))
     return net.head(classes=2, hidden=(5,))

@@ -22,6 +22,7 @@ Tensor = torch.Tensor
 Forward = Callable[..., Tensor]
 _CACHE = 5 << 20  # bytes a block may touch in a step and still stay in the cache
 _MOST = 32  # more lanes no longer pay: the fixed cost of a step is spread over them already
+_SHORT = 100  # steps of a run that is over before a trial would pay
 _TRIAL_STEPS = 2  # the second goes through the moments of the optimiser as well
 _TRIAL_SAMPLES = 300  # more than one stretch of an evaluation, and an odd rest
 
@@ -62,8 +63,11 @@ def fewer_lanes(
     An ensemble that would leave half of a block of `lanes` empty is tried in blocks
     of half the size, and so on: two whole training steps and an evaluation of the
     same `lanes` members, once in one block and once in several.  Only if every
-    number agrees to the last bit is the smaller size taken.
+    number agrees to the last bit is the smaller size taken.  (A single member of the quartic
+    network trains three times as fast so; a run of a few steps does without the trial.)
     """
+    if options.epochs * (len(features[0]) // options.batch_size) < _SHORT:
+        return lanes
     while lanes > 1 and options.members <= lanes // 2:
         whole = _trial(net, options, features, classes, range(lanes), lanes)
         halves = [
