@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from typing import TYPE_CHECKING, TypeGuard
 
-from tnlearn.drawing.layout import Block, Placed, layered
+from tnlearn.drawing.layout import Block, Placed, folded, layered
 from tnlearn.drawing.panel import contraction_title, panel
 from tnlearn.drawing.scene import (
     MARKS,
@@ -36,7 +36,6 @@ __all__ = ["cost_lines", "graph_scene"]
 DOWN, LEAD = 0.22, 0.24
 HUB = 0.07  # radius of the circle of a contraction of two tensors
 TALL = 10.0  # a taller drawing is folded into columns
-GUTTER = 0.5
 PAIR = 0.12  # two lines enter a block this far from its middle
 
 
@@ -48,17 +47,7 @@ class _Item:
     flows: Sequence[Operand]
     block: Block
     picture: Scene
-    middle: float  # of the box or circle, below the top of the block
-    half: float  # half the height of that box or circle
-
-
-@dataclass(frozen=True)
-class _Columns:
-    """Which column each layer stands in, how far it moves there, and where each column begins."""
-
-    column: Sequence[int]
-    shift: Sequence[Point]
-    left: Sequence[float]
+    half: float  # half the height of its box or circle, in the middle of the block
 
 
 def graph_scene(graph: Network, title: str = "", *, tall: float = TALL) -> Scene:
@@ -70,8 +59,8 @@ def graph_scene(graph: Network, title: str = "", *, tall: float = TALL) -> Scene
     items = _items(graph.nodes)
     blocks = {name: item.block for name, item in items.items()}
     edges = [(flow.node, name) for name, item in items.items() for flow in item.flows]
-    placed = layered(blocks, edges, across=0.3, down=DOWN)
-    flow = _Flow(items, edges, placed, _columns(placed, edges, items, tall))
+    placed = folded(layered(blocks, edges, across=0.3, down=DOWN), blocks, edges, tall)
+    flow = _Flow(items, edges, placed)
     scene = Scene()
     for name, item in items.items():
         if item.flows:
@@ -80,7 +69,7 @@ def graph_scene(graph: Network, title: str = "", *, tall: float = TALL) -> Scene
     scene.line((x, y), (x, y + 0.32))
     scene.label(x + 0.06, y + 0.2, ", ".join(graph.nodes[graph.output].inds), "start", MUTED)
     for name, item in items.items():
-        scene.add(item.picture, *flow.top(name))
+        scene.add(item.picture, *placed.anchors[name])
     return page(scene, title or f"Network of {graph.output}", cost_lines(graph), _legend(graph))
 
 
@@ -154,7 +143,7 @@ def _input_item(node: Node) -> _Item:
     width, height = box_size(node.kind, rows)
     picture = Scene()
     picture.box(0, height / 2, node.kind, rows, node.name)
-    return _Item(node, (), Block(width / 2, width / 2, height), picture, height / 2, height / 2)
+    return _Item(node, (), Block(width / 2, width / 2, height), picture, height / 2)
 
 
 def _panel_item(node: Contraction, nodes: Mapping[str, Node]) -> _Item:
@@ -164,7 +153,7 @@ def _panel_item(node: Contraction, nodes: Mapping[str, Node]) -> _Item:
     half, height = frame.width / 2, frame.height
     picture.add(frame, -half)
     block = Block(half, half, height, 0.12 if flows else 0.0)
-    return _Item(node, flows, block, picture, height / 2, height / 2)
+    return _Item(node, flows, block, picture, height / 2)
 
 
 def _item(node: Contraction | Function, nodes: Mapping[str, Node]) -> _Item:
@@ -211,7 +200,7 @@ def _item(node: Contraction | Function, nodes: Mapping[str, Node]) -> _Item:
     elif len(names) == 2:  # one name to the left of its line, one to the right
         left, right = max(left, PAIR + max(names)), max(right, PAIR + max(names))
     block = Block(left, right, height, LEAD if flows else 0.0)
-    return _Item(node, flows, block, picture, middle, half)
+    return _Item(node, flows, block, picture, half)
 
 
 def _operation(node: Function) -> str:
@@ -220,44 +209,6 @@ def _operation(node: Function) -> str:
         over = ", ".join(ind for ind in node.parts[0].inds if ind not in node.inds)
     name = node.op.replace("_", " ")
     return f"{name} over {over}" if over and node.op != "stack" else name
-
-
-# ------------------------------------------------------------------ folding into columns
-
-
-def _columns(
-    placed: Placed, edges: Sequence[tuple[str, str]], items: Mapping[str, _Item], tall: float
-) -> _Columns:
-    layers = len(placed.tops)
-    height = placed.bottoms[-1]
-    wanted = max(1, round(height / tall + 0.35))
-    passing: list[set[str]] = [set() for _ in range(layers)]  # whose edges leave each layer
-    for source, target in edges:
-        for depth in range(placed.layer[source], placed.layer[target]):
-            passing[depth].add(source)
-    cuts: list[int] = []
-    for number in range(1, wanted):
-        goal = height * number / wanted
-        free = [d for d in range(layers - 1) if len(passing[d]) == 1 and d not in cuts]
-        best = min(free, key=lambda d: abs(placed.bottoms[d] - goal), default=None)
-        if best is not None and abs(placed.bottoms[best] - goal) < 0.5 * height / wanted:
-            cuts.append(best)
-    column = [sum(depth > cut for cut in cuts) for depth in range(layers)]
-    reach: list[list[float]] = [[] for _ in range(len(cuts) + 1)]  # every x of a column
-    for name, item in items.items():
-        x = placed.anchors[name][0]
-        reach[column[placed.layer[name]]] += [x - item.block.left, x + item.block.right]
-    for ends, points in zip(edges, placed.bends, strict=True):
-        for number in {column[placed.layer[end]] for end in ends}:
-            reach[number] += [x for x, _ in points]
-    at, moves, lefts = 0.0, [], []
-    for number, xs in enumerate(reach):
-        start = column.index(number)
-        lead = max(item.block.lead for n, item in items.items() if placed.layer[n] == start)
-        moves.append((at - min(xs), lead - placed.tops[start] + (0.2 if number else 0.0)))
-        lefts.append(at)
-        at += max(xs) - min(xs) + GUTTER
-    return _Columns(column, [moves[number] for number in column], lefts)
 
 
 # ------------------------------------------------------------------ edges
@@ -270,31 +221,25 @@ class _Flow:
     items: Mapping[str, _Item]
     edges: Sequence[tuple[str, str]]
     placed: Placed
-    columns: _Columns
-
-    def moved(self, layer: int, point: Point) -> Point:
-        dx, dy = self.columns.shift[layer]
-        return point[0] + dx, point[1] + dy
-
-    def top(self, name: str) -> Point:
-        return self.moved(self.placed.layer[name], self.placed.anchors[name])
 
     def bottom(self, name: str) -> Point:
-        x, top = self.top(name)
-        return x, top + self.items[name].middle + self.items[name].half
+        (x, top), item = self.placed.anchors[name], self.items[name]
+        return x, top + item.block.height / 2 + item.half
 
     def enter(self, scene: Scene, name: str) -> None:
         """Lines into a node from above, side by side in the order of where they come from."""
-        item, (x, top) = self.items[name], self.top(name)
-        bends, anchors = self.placed.bends, self.placed.anchors
+        item, (x, top) = self.items[name], self.placed.anchors[name]
+        middle = top + item.block.height / 2
         numbers = [n for n, (_, target) in enumerate(self.edges) if target == name]
         labels = dict(zip(numbers, map(_label, item.flows), strict=True))
-        origin = {n: (bends[n][-1] if bends[n] else anchors[self.edges[n][0]])[0] for n in numbers}
+        origin = {
+            n: (self.placed.bends[n] or [self.bottom(self.edges[n][0])])[-1][0] for n in numbers
+        }
         numbers.sort(key=origin.__getitem__)
         framed = _is_panel(item.node)
         if framed:
-            shift, half = self.columns.shift[self.placed.layer[name]][0], item.block.left - 0.2
-            ports = [min(max(origin[n] + shift, x - half), x + half) for n in numbers]
+            half = item.block.left - 0.2
+            ports = [min(max(origin[n], x - half), x + half) for n in numbers]
         elif len(numbers) <= 2:
             ports = [x] if len(numbers) == 1 else [x - PAIR, x + PAIR]
         else:
@@ -304,9 +249,9 @@ class _Flow:
             way = self.way(n, port)
             if isinstance(item.node, Contraction) and not framed:
                 # Lines meet at the circle itself.
-                scene.line(*way, (port, top + item.middle - 0.12), (x, top + item.middle))
+                scene.line(*way, (port, middle - 0.12), (x, middle))
             else:
-                scene.line(*way, (port, top + item.middle - item.half), arrow=True)
+                scene.line(*way, (port, middle - item.half), arrow=True)
             if not framed:
                 left = len(numbers) == 2 and n == numbers[0]
                 at, align = (port - 0.05, "end") if left else (port + 0.05, "start")
@@ -315,25 +260,10 @@ class _Flow:
     def way(self, number: int, port: float) -> list[Point]:
         """The points of an edge from the bottom of its source to just above its target."""
         source, target = self.edges[number]
-        placed, columns = self.placed, self.columns
-        depth, goal = placed.layer[source], placed.layer[target]
+        bends = self.placed.bends[number]
         x, y = self.bottom(source)
-        passed = [(depth, (x, y))]
-        if placed.bends[number] or abs(x - port) > 1e-6:
-            passed.append((depth, (x, placed.bottoms[depth] + columns.shift[depth][1])))
-        for n, point in enumerate(placed.bends[number]):
-            layer = depth + 1 + n // 2
-            passed.append((layer, self.moved(layer, point)))
-        lead = max(self.items[target].block.lead - 0.02, 0.0)
-        passed.append((goal, (port, self.top(target)[1] - lead)))
         points = [(x, y)]
-        for (before, a), (after, b) in pairwise(passed):
-            old, new = columns.column[before], columns.column[after]
-            if new > old:  # over to the next column, through the gutter between them
-                first = columns.column.index(new)
-                gutter = columns.left[new] - GUTTER / 2
-                low = placed.bottoms[first - 1] + columns.shift[first - 1][1] + 0.12
-                high = placed.tops[first] + columns.shift[first][1] - LEAD - 0.12
-                points += [(a[0], low), (gutter, low), (gutter, high), (b[0], high)]
-            points.append(b)
-        return points
+        if bends or abs(x - port) > 1e-6:
+            points.append((x, self.placed.bottoms[self.placed.layer[source]]))
+        lead = max(self.items[target].block.lead - 0.02, 0.0)
+        return [*points, *bends, (port, self.placed.anchors[target][1] - lead)]

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import numpy as np
 from scipy.optimize import isotonic_regression
 
-__all__ = ["Block", "Placed", "layered"]
+__all__ = ["Block", "Placed", "folded", "layered"]
 
 SWEEPS = 12
+GUTTER, HEADROOM = 0.5, 0.24  # beside and above a column after the first
+Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,9 @@ class Block:
 class Placed:
     """Anchors (x, top) of blocks, their layer, and the points each edge passes between them."""
 
-    anchors: Mapping[str, tuple[float, float]]
+    anchors: Mapping[str, Point]
     layer: Mapping[str, int]
-    bends: Sequence[tuple[tuple[float, float], ...]]
+    bends: Sequence[tuple[Point, ...]]
     tops: Sequence[float]
     bottoms: Sequence[float]
 
@@ -107,16 +109,73 @@ def layered(
     return Placed(anchors, layer, bends, tops, bottoms)
 
 
+def folded(
+    placed: Placed, blocks: Mapping[str, Block], edges: Sequence[tuple[str, str]], tall: float
+) -> Placed:
+    """The same layers in columns side by side if they are taller than `tall`.
+
+    A column ends where the edges of one block alone go on; they run to the top of the next
+    column through the gutter between the two.
+    """
+    layers, height = len(placed.tops), placed.bottoms[-1]
+    wanted = max(1, round(height / tall + 0.35))
+    passing: list[set[str]] = [set() for _ in range(layers)]  # whose edges leave each layer
+    for source, target in edges:
+        for depth in range(placed.layer[source], placed.layer[target]):
+            passing[depth].add(source)
+    cuts: list[int] = []
+    for number in range(1, wanted):
+        goal = height * number / wanted
+        free = [d for d in range(layers - 1) if len(passing[d]) == 1 and d not in cuts]
+        best = min(free, key=lambda d: abs(placed.bottoms[d] - goal), default=None)
+        if best is not None and abs(placed.bottoms[best] - goal) < 0.5 * height / wanted:
+            cuts.append(best)
+    if not cuts:
+        return placed
+    column = [sum(depth > cut for cut in cuts) for depth in range(layers)]
+    reach: list[list[float]] = [[] for _ in range(len(cuts) + 1)]  # every x of a column
+    for name, block in blocks.items():
+        x = placed.anchors[name][0]
+        reach[column[placed.layer[name]]] += [x - block.left, x + block.right]
+    for ends, points in zip(edges, placed.bends, strict=True):
+        for number in {column[placed.layer[end]] for end in ends}:
+            reach[number] += [x for x, _ in points]
+    firsts = [column.index(number) for number in range(len(reach))]
+    leads = [max(b.lead for n, b in blocks.items() if placed.layer[n] == d) for d in firsts]
+    lefts = list(accumulate((max(xs) - min(xs) + GUTTER for xs in reach), initial=0.0))
+    across = [lefts[number] - min(reach[number]) for number in column]
+    down = [leads[c] - placed.tops[firsts[c]] + (HEADROOM if c else 0.0) for c in column]
+
+    def moved(depth: int, point: Point) -> Point:
+        return point[0] + across[depth], point[1] + down[depth]
+
+    tops = [top + shift for top, shift in zip(placed.tops, down, strict=True)]
+    bottoms = [bottom + shift for bottom, shift in zip(placed.bottoms, down, strict=True)]
+    anchors = {name: moved(placed.layer[name], point) for name, point in placed.anchors.items()}
+    bends = []
+    for (source, target), points in zip(edges, placed.bends, strict=True):
+        way = [anchors[source]]
+        for depth in range(placed.layer[source] + 1, placed.layer[target] + 1):
+            step = 2 * (depth - placed.layer[source] - 1)
+            level = [moved(depth, point) for point in points[step : step + 2]]
+            if column[depth] > column[depth - 1]:
+                gutter, low = lefts[column[depth]] - GUTTER / 2, bottoms[depth - 1] + HEADROOM / 2
+                high = tops[depth] - leads[column[depth]] - HEADROOM / 2
+                onto = level[0] if level else anchors[target]
+                way += [(way[-1][0], low), (gutter, low), (gutter, high), (onto[0], high)]
+            way += level
+        bends.append(tuple(way[1:]))
+    return Placed(anchors, placed.layer, tuple(bends), tops, bottoms)
+
+
 def _layers(blocks: Mapping[str, Block], edges: Sequence[tuple[str, str]]) -> dict[str, int]:
     """Depth of every block; one that nothing enters stands right above the first that uses it."""
-    layer = dict.fromkeys(blocks, 0)
+    layer: dict[str, int] = {}
     for name in blocks:
-        for source, target in edges:
-            if target == name:
-                layer[name] = max(layer[name], layer[source] + 1)
+        layer[name] = 1 + max((layer[a] for a, b in edges if b == name), default=-1)
     entered = {target for _, target in edges}
     for name in reversed(list(blocks)):
-        users = [layer[target] for source, target in edges if source == name]
+        users = [layer[b] for a, b in edges if a == name]
         if users and name not in entered:
             layer[name] = min(users) - 1
     return layer

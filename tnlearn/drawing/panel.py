@@ -8,6 +8,7 @@ on many tensors at once, are bars inside their boxes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 
 import networkx as nx
 
@@ -198,8 +199,10 @@ def _as_springs(diagram: _Diagram) -> None:
         part = diagram.graph.subgraph(sorted(piece, key=str))
         places = nx.kamada_kawai_layout(part) if len(part) > 1 else {next(iter(part)): (0.0, 0.0)}
         scale = 0.5
-        while scale < 40 and _overlapping(diagram, places, scale):
-            scale *= 1.1
+        for (a, (ax, ay)), (b, (bx, by)) in combinations(places.items(), 2):
+            (aw, ah), (bw, bh) = diagram.size(a), diagram.size(b)
+            across, down = max(abs(ax - bx), 1e-6), max(abs(ay - by), 1e-6)
+            scale = max(scale, min(((aw + bw) / 2 + 0.1) / across, ((ah + bh) / 2 + 0.1) / down))
         shift = left - min(x * scale - diagram.size(v)[0] / 2 for v, (x, _) in places.items())
         for vertex, (x, y) in places.items():
             diagram.at[vertex] = (x * scale + shift, y * scale)
@@ -210,17 +213,6 @@ def _as_springs(diagram: _Diagram) -> None:
             x, y = diagram.at[vertex]
             diagram.at[("free", str(vertex[1]))] = (x + 0.25, y + 0.25)
             diagram.side[("free", str(vertex[1]))] = "right"
-
-
-def _overlapping(diagram: _Diagram, places: Mapping[Vertex, Point], scale: float) -> bool:
-    items = list(places.items())
-    for i, (a, (ax, ay)) in enumerate(items):
-        for b, (bx, by) in items[i + 1 :]:
-            wide = (diagram.size(a)[0] + diagram.size(b)[0]) / 2 + 0.1
-            high = (diagram.size(a)[1] + diagram.size(b)[1]) / 2 + 0.1
-            if abs(ax - bx) * scale < wide and abs(ay - by) * scale < high:
-                return True
-    return False
 
 
 # ------------------------------------------------------------------ drawing it

@@ -17,7 +17,7 @@ import numpy as np
 
 from tnlearn.drawing.graph import cost_lines, graph_scene
 from tnlearn.drawing.scene import Box, Line, Point, Scene, Shape, Text
-from tnlearn.drawing.tree import LEGEND, tree_scene
+from tnlearn.drawing.tree import LEGEND, group_of, tree_scene
 from tnlearn.errors import FileError, check_choice
 from tnlearn.files import replacing
 from tnlearn.networks.export import chosen_contraction, node_values
@@ -118,21 +118,15 @@ def _finished(scene: Scene, path: str | Path | None, ax: Axes | None) -> Figure:
 
     figure = Figure(figsize=(scene.width, scene.height), dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
-    if path is not None or ax is None:
-        _draw_on(figure.add_axes((0.0, 0.0, 1.0, 1.0)), scene)
-    if path is not None:
-        target, kind = Path(path), Path(path).suffix.lower()[1:]
+    _draw_on(figure.add_axes((0.0, 0.0, 1.0, 1.0)), scene)
+    if path is not None and Path(path).suffix.lower() == ".svg":
+        text = f'<?xml version="1.0" encoding="utf-8"?>\n{svg(scene)}\n'
+        _write(Path(path), lambda partial: partial.write_text(text, encoding="utf-8"))
+    elif path is not None:
+        kind = Path(path).suffix.lower()[1:]
         # Without dates and versions in it, the same network gives the same file.
         stamp = {"Software" if kind == "png" else "CreationDate": None}
-        text = '<?xml version="1.0" encoding="utf-8"?>\n' + svg(scene, "") if kind == "svg" else ""
-
-        def save(partial: Path) -> None:
-            if text:
-                partial.write_text(text, encoding="utf-8")
-            else:
-                figure.savefig(partial, format=kind, dpi=DPI, metadata=stamp)
-
-        _write(target, save)
+        _write(Path(path), lambda partial: figure.savefig(partial, format=kind, metadata=stamp))
     if ax is None:
         return figure
     _draw_on(ax, scene)
@@ -196,19 +190,16 @@ def _outline(shape: Box | Line) -> Sequence[Point]:
     ]
 
 
-def svg(scene: Scene, label: str, *, live: bool = False) -> str:
+def svg(scene: Scene, label: str = "", *, live: bool = False) -> str:
     """A scene as an SVG element; with `live`, nodes are buttons under their names."""
     wide, high = scene.width * PIXELS, scene.height * PIXELS
-    role = f'role="{"group" if live else "img"}" aria-label="{escape(label)}"' if label else ""
-    return "\n".join(
-        [
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide:.0f}" height="{high:.0f}" '
-            f'viewBox="0 0 {wide:.1f} {high:.1f}" font-family="DejaVu Sans, Verdana, sans-serif" '
-            f'{role}><rect width="100%" height="100%" fill="#fff"/>',
-            *(_element(shape, live) for shape in scene.shapes),
-            "</svg>",
-        ]
+    role = f' role="{"group" if live else "img"}" aria-label="{escape(label)}"' if label else ""
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide:.0f}" height="{high:.0f}" '
+        f'viewBox="0 0 {wide:.1f} {high:.1f}" font-family="DejaVu Sans, Verdana, sans-serif"{role}>'
+        '<rect width="100%" height="100%" fill="#fff"/>'
     )
+    return "\n".join([head, *(_element(shape, live) for shape in scene.shapes), "</svg>"])
 
 
 def _element(shape: Shape, live: bool) -> str:
@@ -271,9 +262,7 @@ def to_html(graph: Network, path: str | Path, *, title: str = "") -> Path:
         title=title or f"Network of {graph.output}",
         summary="; ".join(cost_lines(graph)),
         graph=svg(graph_scene(graph, title, tall=math.inf), "Graph of the network", live=True),
-        trees={
-            name: svg(tree_scene(graph, name, title), f"Tree of {name}") for name in contractions
-        },
+        trees={n: svg(tree_scene(graph, n, title), f"Tree of {n}") for n in contractions},
         costs=[graph.cost(batch) for batch in BATCHES],
         code=graph.module().graph.code.strip(),
         nodes=_described(graph),
@@ -286,27 +275,26 @@ def _described(graph: Network) -> dict[str, dict[str, Any]]:
     """What the page says of each node; the values of those that need no states to be known."""
     terms = {name: value.term for name, value in graph.plan().values.items()}
     values = node_values(graph, [name for name in graph.nodes if not terms[name].data])
+    users: dict[str, list[str]] = {name: [] for name in graph.nodes}
     described: dict[str, dict[str, Any]] = {}
-    for node in graph.nodes.values():
-        group = "live" if terms[node.name].live else "frozen" if terms[node.name].data else ""
-        described[node.name] = entry = {
+    for name, node in graph.nodes.items():
+        uses = list(dict.fromkeys(part.node for part in node.operands))
+        for use in uses:
+            users[use].append(name)
+        described[name] = {
             "kind": node.kind,
-            "inds": list(node.inds),
+            "inds": node.inds,
             "shape": ["batch" if size is None else size for size in node.shape],
             "formula": _formula(node),
-            "group": LEGEND[group or "constant"],
-            "uses": list(dict.fromkeys(part.node for part in node.operands)),
-            "users": [
-                other.name
-                for other in graph.nodes.values()
-                if any(part.node == node.name for part in other.operands)
-            ],
+            "group": LEGEND[group_of(terms[name])],
+            "uses": uses,
+            "users": users[name],
         }
         if isinstance(node, Parameter):
             noise = f", scale {node.init.scale:g}" if node.init.scale else ""
-            entry["init"] = f"{node.init.kind}{noise}"
-        if node.name in values:
-            entry |= _values(values[node.name])
+            described[name]["init"] = f"{node.init.kind}{noise}"
+        if name in values:
+            described[name] |= _values(values[name])
     return described
 
 

@@ -6,7 +6,6 @@ Every step stands there once; one that the tree uses several times is outlined t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,7 @@ from tnlearn.networks.terms import Term, TermTable, Value
 if TYPE_CHECKING:
     from tnlearn.networks.network import Network
 
-__all__ = ["Step", "contraction_steps", "tree_scene"]
+__all__ = ["LEGEND", "Step", "contraction_steps", "group_of", "tree_scene"]
 
 LEGEND = {
     "frozen": "frozen: folded once for a data set",
@@ -51,17 +50,13 @@ class Step:
     times: int
 
 
-Steps = dict[int, Step]
-
-
 @dataclass
 class _Walk:
-    """Goes through a tree and notes the index names of every term."""
+    """Goes through a tree as it was searched and notes the index names of every step."""
 
     table: TermTable
     out: Inds
     args: list[Value]
-    inds: Mapping[str, Inds]
     names: dict[int, Inds] = field(default_factory=dict)
     times: Counter[int] = field(default_factory=Counter)
     leaves: set[int] = field(default_factory=set)
@@ -82,69 +77,60 @@ class _Walk:
         b = self.note(self.table.reduce(b, keep | set(a.names)))
         value = self.note(self.table.pair(a, b, keep))
         self.times[value.term.id] += 1
-        self.between(value.term)
         return value
-
-    def between(self, term: Term) -> None:
-        """Note what a step was carried out through, where it was not the tree as it stands.
-
-        A trained node made of fixed functions is contracted with these first (see `fuse`).
-        """
-        for use in term.uses:
-            below = self.table.terms[use.term]
-            if below.id in self.names:
-                continue
-            if below.kind == "leaf":
-                self.leaves.add(below.id)
-                self.names[below.id] = self.inds[below.name]
-                continue
-            self.between(below)
-            known: dict[int, str] = {}
-            for inner in below.uses:
-                for label, name in zip(inner.labels, self.names[inner.term], strict=True):
-                    known.setdefault(label, name)
-            self.names[below.id] = tuple(known[label] for label in below.out)
 
 
 def contraction_steps(
-    network: Network, contraction: str | None = None
-) -> tuple[Contraction, Steps]:
+    graph: Network, contraction: str | None = None
+) -> tuple[Contraction, dict[int, Step]]:
     """A contraction and the steps of its tree by number, each after those it uses."""
-    node = chosen_contraction(network, contraction)
-    plan = network.plan()
+    node = chosen_contraction(graph, contraction)
+    plan = graph.plan()
     args = [
         plan.values[part.node].renamed(
-            dict(zip(network.nodes[part.node].inds, part.inds, strict=True)), part.conj
+            dict(zip(graph.nodes[part.node].inds, part.inds, strict=True)), part.conj
         )
         for part in node.parts
     ]
     table = plan.table.copy()  # every step is there already; nothing is added to the plan
-    walk = _Walk(table, node.inds, args, {n.name: n.inds for n in network.nodes.values()})
+    walk = _Walk(table, node.inds, args)
     if node.lowering is None:
-        value = walk.note(table.reduce(walk.visit(network.trees[node.name]), set(node.inds)))
+        value = walk.note(table.reduce(walk.visit(graph.trees[node.name]), set(node.inds)))
         root = walk.note(table.scale(value, node.scale)).term.id
     else:
         for part in (args[0], args[-1]):  # torch forms no shift tensors
             walk.leaves.add(walk.note(part).term.id)
         root = plan.values[node.name].term.id
         walk.names[root] = node.inds
-    terms = table.terms
-    steps: Steps = {}
-    for i in _used(terms, root, walk.leaves):
-        term, leaf = terms[i], i in walk.leaves
-        uses = () if leaf else tuple(dict.fromkeys(use.term for use in term.uses))
-        entering = dict.fromkeys(name for use in uses for name in walk.names[use])
-        summed = tuple(name for name in entering if name not in walk.names[i])
-        if term.kind == "pair" and not leaf:
-            summed = _summed(term, walk.names)
+    names, terms = walk.names, table.terms
+    leaves = walk.leaves | {term.id for term in terms if term.kind == "leaf"}
+    used = {root}
+    for i in range(root, -1, -1):  # a term comes after those it uses
+        if i in used and i not in leaves:
+            used |= {use.term for use in terms[i].uses}
+    steps: dict[int, Step] = {}
+    for i in sorted(used):
+        term, leaf = terms[i], i in leaves
+        uses = () if leaf else term.uses
+        labelled: dict[int, str] = {}
+        for use in uses:
+            for label, name in zip(use.labels, names[use.term], strict=True):
+                labelled.setdefault(label, name)
+        if i not in names:  # not in the tree as it stands: frozen factors go first (see `pair`)
+            names[i] = (
+                graph.nodes[term.name].inds
+                if leaf
+                else tuple(labelled[label] for label in term.out)
+            )
+        gone = tuple(name for label, name in labelled.items() if label not in term.out)
         steps[i] = Step(
             name=term.name,
-            inds=walk.names[i],
-            summed=summed if term.kind in ("pair", "sum", "conv2d") else (),
+            inds=names[i],
+            summed=gone if term.kind in ("pair", "sum", "conv2d") else (),
             leaf=leaf,
-            kind=term.kind if term.kind != "scale" else f"× {term.detail:.4g}",
-            group="live" if term.live else ("frozen" if term.data else "constant"),
-            uses=uses,
+            kind=f"× {term.detail:.4g}" if term.kind == "scale" else term.kind,
+            group=group_of(term),
+            uses=tuple(dict.fromkeys(use.term for use in uses)),
             flops=0 if leaf else term.flops(terms, NOMINAL_BATCH),
             entries=term.elements(NOMINAL_BATCH),
             times=max(1, walk.times[i]),
@@ -152,23 +138,9 @@ def contraction_steps(
     return node, steps
 
 
-def _used(terms: list[Term], root: int, leaves: set[int]) -> list[int]:
-    used, stack = {root}, [root]
-    while stack:
-        i = stack.pop()
-        below = set() if i in leaves else {use.term for use in terms[i].uses} - used
-        used |= below
-        stack.extend(below)
-    return sorted(used)
-
-
-def _summed(term: Term, names: dict[int, Inds]) -> Inds:
-    gone: dict[int, str] = {}
-    for use in term.uses:
-        for label, name in zip(use.labels, names[use.term], strict=True):
-            if label not in term.out:
-                gone.setdefault(label, name)
-    return tuple(gone.values())
+def group_of(term: Term) -> str:
+    """When a term is computed: at every step of training, once for a data set, or once."""
+    return "live" if term.live else "frozen" if term.data else "constant"
 
 
 def tree_scene(graph: Network, contraction: str | None = None, title: str = "") -> Scene:
