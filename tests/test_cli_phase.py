@@ -93,7 +93,7 @@ def test_an_interruption_says_that_it_can_be_resumed(monkeypatch, tmp_path, caps
     def stop(*axes, **given):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tnlearn.studies.phase_diagram.phase_diagram", stop)
+    monkeypatch.setattr("tnlearn.phase.diagram.phase_diagram", stop)
     assert run(tmp_path) == 130
     assert "the same command goes on where it stopped" in capsys.readouterr().err
 
@@ -119,7 +119,7 @@ def test_a_killed_run_goes_on(tmp_path):
     # A real process, killed without warning once it has written something.
     words = ["--convention", "intra", "--kind", "rswn", "--size", "40x40", "--samples", "20"]
     command = [sys.executable, "-m", "tnlearn.cli", "phase-diagram", *words, "--cells", "10"]
-    start = "from tnlearn.studies import phase_diagram as p; p._PAUSE = 0.0; "
+    start = "from tnlearn.phase import diagram as p; p._PAUSE = 0.0; "
     start += f"from tnlearn.cli import main; main({command[3:]!r} + ['--out', 'd.png'])"
     kept = tmp_path / "d-intra.npz"
     process = subprocess.Popen(

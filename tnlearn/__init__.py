@@ -32,8 +32,8 @@ _HOMES = {
     "fit": "tnlearn.training.fit",
     "Fitted": "tnlearn.training.fitted",
     "load": "tnlearn.training.fitted",
-    "PhaseDiagram": "tnlearn.studies.phase_diagram",
-    "phase_diagram": "tnlearn.studies.phase_diagram",
+    "PhaseDiagram": "tnlearn.phase.diagram",
+    "phase_diagram": "tnlearn.phase.diagram",
     "study": "tnlearn.studies.study",
     "Audit": "tnlearn.audits.audit",
     "audit": "tnlearn.audits.audit",
@@ -102,10 +102,10 @@ if TYPE_CHECKING:
     from tnlearn.models.rswn import rswn
     from tnlearn.networks import formula, init
     from tnlearn.networks.network import Network
+    from tnlearn.phase.diagram import PhaseDiagram, phase_diagram
     from tnlearn.physics.chains import Chains, chain, ssh
     from tnlearn.physics.label import winding
     from tnlearn.physics.states import States, states
-    from tnlearn.studies.phase_diagram import PhaseDiagram, phase_diagram
     from tnlearn.studies.study import study
     from tnlearn.training.fit import fit
     from tnlearn.training.fitted import Fitted, load

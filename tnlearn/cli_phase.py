@@ -124,8 +124,8 @@ def _draw(options: argparse.Namespace) -> int:
 
     import numpy as np
 
-    from tnlearn.report.phase import draw_phases
-    from tnlearn.studies.phase_diagram import phase_diagram
+    from tnlearn.phase.diagram import phase_diagram
+    from tnlearn.phase.picture import draw_phases
 
     conventions = list(SHARES) if options.convention == "both" else [options.convention]
     diagrams = []

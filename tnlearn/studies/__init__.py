@@ -11,10 +11,6 @@
     compare     the work of one task: train, test, prune
     benchmark   the comparison of all networks, from profile to report
 
-    phase_diagram   winding numbers over two parameters, averaged over disorder
-    phase_axes      its parameters; hoppings and disorder written in terms of them
-    phase_points    its work: chains drawn and counted, block by block
-    phase_pool      its blocks shared out over processes
 
 Imports everything below; nothing imports it but the command line.
 """

@@ -17,11 +17,9 @@ from tqdm import tqdm
 from tnlearn import archive
 from tnlearn.archive import plain
 from tnlearn.errors import CheckpointError, ConfigError, check_choice
-from tnlearn.physics.boundary import mean_log
-from tnlearn.physics.geometry import check_boundary, check_cells, kept_cells
-from tnlearn.physics.invariants import METHODS
-from tnlearn.physics.memory import check_memory
-from tnlearn.studies.phase_axes import (
+from tnlearn.lab.pool import in_processes
+from tnlearn.phase.points import Counts, Task, block_length, evaluate
+from tnlearn.phase.quantities import (
     Quantity,
     check_quantities,
     in_words,
@@ -29,8 +27,10 @@ from tnlearn.studies.phase_axes import (
     read_constants,
     read_quantities,
 )
-from tnlearn.studies.phase_points import Counts, Task, block_length
-from tnlearn.studies.phase_pool import each
+from tnlearn.physics.boundary import mean_log
+from tnlearn.physics.geometry import check_boundary, check_cells, kept_cells
+from tnlearn.physics.invariants import METHODS
+from tnlearn.physics.memory import check_memory
 
 __all__ = ["KINDS", "PhaseDiagram", "phase_diagram"]
 
@@ -102,7 +102,7 @@ class PhaseDiagram:
         Raises `FileError` if it cannot be written, `UnknownNameError` for another
         kind of picture.
         """
-        from tnlearn.report.phase import draw_phases
+        from tnlearn.phase.picture import draw_phases
 
         return draw_phases([self], Path(path), titles=[title])
 
@@ -281,10 +281,11 @@ def _fill(
     waiting = [n for n in range(-(-len(done) // length)) if not done[n * length]]
     bar = tqdm(total=len(done), initial=int(done.sum()), unit="point", disable=not progress)
     written, news = time.monotonic(), False
-    with contextlib.closing(bar), contextlib.closing(each(map(task, waiting), workers)) as results:
+    blocks = in_processes(evaluate, map(task, waiting), workers)
+    with contextlib.closing(bar), contextlib.closing(blocks):
         try:
-            for number, counts in results:
-                part = slice(number * length, (number + 1) * length)
+            for block, counts in blocks:
+                part = slice(block.number * length, (block.number + 1) * length)
                 for name in _COUNTS:
                     held[name][part] = getattr(counts, name)
                 done[part] = news = True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from tnlearn.errors import FileError, check_choice
-from tnlearn.report.style import BLACK, COLOURS, figure, tidy
+from tnlearn.errors import check_choice
+from tnlearn.files import replace_file
+from tnlearn.report.figures import BLACK, COLOURS, panels, tidy
 
 __all__ = ["draw_phases", "phase_figure"]
 
@@ -39,17 +39,10 @@ def draw_phases(diagrams: Sequence[Any], path: Path, *, titles: Sequence[str] = 
     cannot be written (it is written whole or not at all).
     """
     suffix = check_choice("kind of picture", path.suffix.lower(), _PLAIN)
-    made = phase_figure(diagrams, titles=titles)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        made.savefig(partial, format=suffix[1:], metadata=_PLAIN[suffix])
-        os.replace(partial, path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise FileError(
-            f"cannot write {path}: {error.strerror or error}; give a folder that exists, is "
-            "writable and has room"
-        ) from error
+    figure = phase_figure(diagrams, titles=titles)
+    replace_file(
+        path, lambda stream: figure.savefig(stream, format=suffix[1:], metadata=_PLAIN[suffix])
+    )
     return path
 
 
@@ -59,15 +52,15 @@ def phase_figure(diagrams: Sequence[Any], *, titles: Sequence[str] = ()) -> Figu
     Parameters
     ----------
     diagrams
-        Objects with the attributes of `tnlearn.studies.phase_diagram.PhaseDiagram`.
+        Objects with the attributes of `tnlearn.phase.diagram.PhaseDiagram`.
     titles
         One for each; without it, or where it is empty, hoppings and disorder in words.
     """
     count = len(diagrams)
-    made, axes = figure(1, count, 5.0, width=1.6 + 4.7 * count)
+    figure, axes = panels(1, count, 5.0, width=1.6 + 4.7 * count)
     low, high = _range(diagrams)
     shown: Any = None
-    for number, (ax, diagram) in enumerate(zip(axes, diagrams, strict=True)):
+    for number, (ax, diagram) in enumerate(zip(axes.flat, diagrams, strict=True)):
         title = titles[number] if number < len(titles) else ""
         x, y = (_labelled(name, diagram.recipe) for name in diagram.names)
         tidy(ax, title=title or _in_words(diagram.recipe), x=x, y=y, grid="none")
@@ -82,14 +75,14 @@ def phase_figure(diagrams: Sequence[Any], *, titles: Sequence[str] = ()) -> Figu
             rasterized=True,
         )
         _boundary(ax, diagram)
-    made.supxlabel(_method(diagrams), fontsize=8.5, color=BLACK)
-    bar = made.colorbar(shown, ax=axes, shrink=0.9, pad=0.02)
+    figure.supxlabel(_method(diagrams), fontsize=8.5, color=BLACK)
+    bar = figure.colorbar(shown, ax=axes, shrink=0.9, pad=0.02)
     bar.set_label("mean winding number", fontsize=9, color=BLACK)
     bar.ax.tick_params(labelsize=9, labelcolor=BLACK)
     bar.outline.set_visible(False)
     if high - low > 1:
         bar.set_ticks(list(range(low, high + 1)))
-    return made
+    return figure
 
 
 def _boundary(ax: Any, diagram: Any) -> None:

@@ -1,7 +1,5 @@
 """Phase diagrams: right numbers, the same whatever the way, kept and taken up again."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
@@ -11,14 +9,13 @@ from tnlearn.errors import (
     ConfigError,
     FileError,
     MemoryLimitError,
-    TnlearnError,
     UnknownNameError,
 )
+from tnlearn.phase import diagram as module
+from tnlearn.phase import points as phase_points
+from tnlearn.phase.points import COLUMNS, Task, evaluate
 from tnlearn.physics.boundary import ssh_exponent, ssh_transitions
 from tnlearn.physics.lyapunov import lyapunov_winding
-from tnlearn.studies import phase_diagram as module
-from tnlearn.studies import phase_points
-from tnlearn.studies.phase_points import COLUMNS, Task, evaluate
 
 CONVENTIONS = {"intra": {0: "W", 1: (0.5, "W")}, "inter": {0: (0.5, "W"), 1: "W"}}
 SMALL = {"intra": np.linspace(0.1, 2.0, 13), "W": np.linspace(0.0, 5.0, 7)}
@@ -228,25 +225,25 @@ def test_an_interrupted_diagram_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr(phase_points, "COLUMNS", 100)
     whole = small(samples=10)
     kept = tmp_path / "kept.npz"
-    real, calls = module.each, []
+    real, calls = module.in_processes, []
 
-    def stopped(tasks, workers):
-        for count, result in enumerate(real(tasks, workers)):
+    def stopped(work, tasks, workers):
+        for count, result in enumerate(real(work, tasks, workers)):
             if count == 4:
                 raise KeyboardInterrupt
             yield result
 
-    def counted(tasks, workers):
-        for result in real(tasks, workers):
-            calls.append(result[0])
+    def counted(work, tasks, workers):
+        for result in real(work, tasks, workers):
+            calls.append(result[0].number)
             yield result
 
-    monkeypatch.setattr(module, "each", stopped)
+    monkeypatch.setattr(module, "in_processes", stopped)
     with pytest.raises(KeyboardInterrupt):
         small(samples=10, checkpoint=kept)
     with pytest.raises(CheckpointError, match="not ended"):
         tnl.PhaseDiagram.load(kept)
-    monkeypatch.setattr(module, "each", counted)
+    monkeypatch.setattr(module, "in_processes", counted)
     same(whole, small(samples=10, checkpoint=kept))
     assert calls == list(range(4, 10))
     same(whole, small(samples=10, checkpoint=kept))
@@ -254,19 +251,6 @@ def test_an_interrupted_diagram_goes_on(tmp_path, monkeypatch):
     assert len(calls) == 6
     with pytest.raises(CheckpointError, match=r"other settings \(samples\)"):
         small(samples=11, checkpoint=kept)
-
-
-def test_a_worker_that_dies_is_told(monkeypatch):
-    # An object that cannot be rebuilt in the other process ends it.
-    with pytest.raises(TnlearnError, match="worker process ended"):
-        list(module.each(iter([dataclasses.replace(task(), seed=_Deadly())]), 2))
-
-
-class _Deadly:
-    def __reduce__(self):
-        import os
-
-        return os._exit, (1,)
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.SVG", "a.pdf"])
@@ -285,7 +269,7 @@ def test_plot(tmp_path, name):
 def test_what_is_plotted():
     from matplotlib.collections import QuadMesh
 
-    from tnlearn.report.phase import phase_figure
+    from tnlearn.phase.picture import phase_figure
 
     axes = {"intra": np.linspace(0.2, 2, 30), "W": np.linspace(0, 5, 20)}
     found = tnl.phase_diagram(axes, disorder=CONVENTIONS["intra"], samples=2)
