@@ -1,6 +1,6 @@
 """Run a study on a SLURM cluster: dask-jobqueue asks for the jobs, tnlearn gives them the tasks.
 
-    pip install 'tnlearn[cluster]' dask-jobqueue
+    pip install distributed dask-jobqueue
     python examples/slurm_study.py sizes --profile paper --out sizes-paper --jobs 4 --show
     python examples/slurm_study.py sizes --profile paper --out sizes-paper --jobs 4
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import lab_runs
@@ -115,23 +116,17 @@ def test_a_killed_driver_is_gone_on_with_while_its_workers_are_still_busy(
     assert leftovers(tmp_path) == []
 
 
-def test_what_kills_its_workers_is_named_and_stops_no_other(tmp_path: Path, address: str) -> None:
-    status, _, errors = finished(tmp_path, "ok", "die", "fail", "ok", "--scheduler", address)
-    assert status == 1
-    assert errors.count("\n") == 1
-    assert "this one cannot be done" in errors or "2 workers died with it" in errors
-    assert "n 1, what die" in errors
-    assert "n 2, what fail" in errors
-    assert kept(tmp_path) == [0, 3]
-
-
-def test_a_task_that_waited_at_a_worker_that_died_is_not_blamed(tmp_path: Path) -> None:
+def test_what_kills_its_workers_is_named_and_stops_no_other(tmp_path: Path) -> None:
     """dask hands a worker a task ahead, and would give that up with the one that killed it."""
     with scheduler(tmp_path, workers=1, deaths=1) as (file, _):
-        status, _, errors = finished(tmp_path, "die", "ok", "ok", "--scheduler", file)
-    assert (status, errors.count("\n")) == (1, 1)
-    assert "n 0, what die: 1 worker died with it" in errors
-    assert kept(tmp_path) == [1, 2]
+        status, _, errors = finished(tmp_path, "die", "ok", "fail", "ok", "--scheduler", file)
+    failed = (
+        "ConfigError: n 2, what fail: this one cannot be done; and 1 more failed: n 0, what die"
+    )
+    assert (status, errors) == (1, f"{failed}\n")
+    assert kept(tmp_path) == [1, 3]
+    killed = SimpleNamespace(allowed_failures=0, last_worker=SimpleNamespace(address="tcp://a:1"))
+    assert "1 worker died with it, the last at tcp://a:1: killed" in str(cluster._gave_up(killed))
 
 
 def test_a_scheduler_that_is_lost_ends_the_run_in_one_line(tmp_path: Path) -> None:

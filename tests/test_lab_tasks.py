@@ -404,7 +404,7 @@ def test_in_processes_takes_items_as_they_are_needed_and_raises_what_fails() -> 
     with pytest.raises(lab_runs.Stubborn):
         next(results)
     assert taken == [0, 1, 2]
-    with pytest.raises(TnlearnError, match="its worker process died 2 times"):
+    with pytest.raises(TnlearnError, match="the worker process died 2 times"):
         dict(in_processes(lab_runs.square, [3], 2))
 
 

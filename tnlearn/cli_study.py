@@ -40,7 +40,7 @@ def add(
     parser.add_argument(
         "--scheduler",
         metavar="ADDRESS",
-        help="of a dask.distributed scheduler that does the work (pip install 'tnlearn[cluster]')",
+        help="of a dask.distributed scheduler that does the work (pip install distributed)",
     )
     part_or_status = parser.add_mutually_exclusive_group()
     part_or_status.add_argument(

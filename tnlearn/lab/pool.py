@@ -122,7 +122,7 @@ def _check_born(worker: _Worker, how: str, stillborn: int) -> None:
 
 def _gave_up(how: str) -> TnlearnError:
     return TnlearnError(
-        f"its worker process died {DEATHS} times, last by {how}: killed, or out of memory; try "
+        f"the worker process died {DEATHS} times, last by {how}: killed, or out of memory; try "
         "again, with fewer workers if memory was short"
     )
 
