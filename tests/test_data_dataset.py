@@ -121,6 +121,12 @@ def test_slices_keep_the_recipe():
     assert np.array_equal(data[-1].states.u, data.states.u[-1:])
 
 
+def test_it_says_in_a_line_what_it_is():
+    data = tnl.shift("gauge", tnl.dataset("extended", 6, 40, 0.5, 2))
+    words = "40 samples of 6 cells, open, windings -1, 0, 1, 2, disorder 0.5, gauge"
+    assert repr(data) == f"Dataset('extended': {words})"
+
+
 def test_targets_of_neighbouring_blocks_and_seeds_differ():
     recipe = recipe_for("extended")
     indices = np.arange(400)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from fakes_training import FakeNetwork, FakeStates, toy
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
@@ -179,28 +179,23 @@ def test_files_made_by_others_are_refused_without_running_them(tmp_path: Path) -
         tnl.load(path)
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    arrays=st.dictionaries(
-        st.text("abc./é ", min_size=1, max_size=8).filter(lambda x: x.strip("./ ") == x),
-        npst.arrays(
-            st.sampled_from([np.float32, np.float64, np.int64, np.bool_]),
-            npst.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4),
-        ),
-        max_size=4,
-    ),
-    record=st.dictionaries(st.text(max_size=5), st.floats(allow_nan=False) | st.none(), max_size=3),
+@pytest.mark.parametrize(
+    "forged", [{"lanes": 10**9}, {"dtype": 5}, {"lanes": "many"}], ids=["lanes", "dtype", "word"]
 )
-def test_an_archive_gives_back_what_went_in(
-    tmp_path: Path, arrays: dict[str, Any], record: dict[str, Any]
+def test_a_forged_ensemble_is_one_clear_error(
+    trained: Any, tmp_path: Path, forged: dict[str, Any]
 ) -> None:
-    archive.write(tmp_path / "x.npz", "kind", record, arrays)
-    found, again = archive.read(tmp_path / "x.npz", "kind")
-    assert found == record
-    assert again.keys() == arrays.keys()
-    for name, x in arrays.items():
-        assert again[name].dtype == x.dtype
-        assert np.array_equal(again[name], x, equal_nan=x.dtype.kind == "f")
+    path = tmp_path / "x.npz"
+    trained.save(path)
+    record, arrays = archive.read(path, fitted._KIND)
+    config = record["config"]
+    config["training"] |= forged
+    archive.write(path, fitted._KIND, {"config": config}, arrays)
+    with pytest.raises(CheckpointError, match="not a trained ensemble of this version"):
+        tnl.load(path, net=NET)
+    archive.write(path, fitted._KIND, record, {**arrays, "parameters/D": np.zeros((1, 2))})
+    with pytest.raises(CheckpointError, match="not a trained ensemble of this version"):
+        tnl.load(path, net=NET)
 
 
 def test_calibration_of_the_certain_and_the_unsure() -> None:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from tnlearn.data.dataset import Dataset, ambiguity, class_indices, gauge_factors
 from tnlearn.data.recipes import Recipe, recipe_for
 from tnlearn.data.sampling import stream
-from tnlearn.errors import ConfigError
+from tnlearn.errors import ConfigError, check_whole
 from tnlearn.physics.chains import Chains
 from tnlearn.physics.geometry import check_cells
 from tnlearn.physics.memory import check_memory
@@ -122,11 +122,17 @@ def near_chains(
         For settings out of range; a distance so large that no chain has all its zeros as far.
     """
     size = check_cells(cells)
-    low, high = _checked_distance(distance)
-    if samples < 1 or start < 0 or seed < 0:
+    try:
+        low, high = (float(x) for x in distance)
+    except (TypeError, ValueError):
+        low = high = float("nan")
+    if not 0.0 < low <= high < np.inf:
         raise ConfigError(
-            f"samples must be at least 1, start and seed at least 0, not {samples}, {start}, {seed}"
+            f"distance must be a pair (low, high) with 0 < low <= high, in 1/cells, "
+            f"got {distance!r}"
         )
+    for what, value, least in (("samples", samples, 1), ("start", start, 0), ("seed", seed, 0)):
+        check_whole(what, value, least)
     known = transitions(name)
     recipe = recipe_for(name)
     chosen = known if between is None else tuple((int(a), int(b)) for a, b in between)
@@ -213,19 +219,6 @@ def zeros_of(hoppings: Array) -> Array:
     companion[:, 0, :] = -hoppings[:, degree - 1 :: -1] / hoppings[:, degree:]
     companion[:, np.arange(1, degree), np.arange(degree - 1)] = 1.0
     return np.asarray(np.linalg.eigvals(companion).astype(np.complex128))
-
-
-def _checked_distance(distance: Any) -> tuple[float, float]:
-    try:
-        low, high = (float(x) for x in distance)
-    except (TypeError, ValueError):
-        low = high = float("nan")
-    if not 0.0 < low <= high < np.inf:
-        raise ConfigError(
-            f"distance must be a pair (low, high) with 0 < low <= high, in 1/cells, "
-            f"got {distance!r}"
-        )
-    return low, high
 
 
 def _moved(

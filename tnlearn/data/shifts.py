@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ import numpy as np
 from tnlearn.data import transforms
 from tnlearn.data.dataset import Dataset, build, known_winding_numbers
 from tnlearn.data.sampling import derived_seed, stream
-from tnlearn.errors import ConfigError, UnknownNameError, nearest
+from tnlearn.errors import ConfigError, UnknownNameError, check_whole, nearest
 
 __all__ = ["SHIFTS", "Shift", "describe", "shift"]
 
@@ -52,10 +52,6 @@ Change = Callable[[dict[str, Any], float], dict[str, Any]]
 Transform = Callable[[Dataset, np.random.Generator, float], Dataset]
 
 
-def _disorder(info: dict[str, Any], value: float) -> dict[str, Any]:
-    return {"disorder": value}
-
-
 def _size(info: dict[str, Any], value: float) -> dict[str, Any]:
     cells = round(value * info["cells"])
     if cells < 2:
@@ -74,7 +70,7 @@ _REDRAW: dict[str, tuple[str, str, Change]] = {
         "disorder {v:g}",
         "new samples with chiral disorder of strength {v:g} on every hopping; the label is that "
         "of the disordered sample",
-        _disorder,
+        lambda info, value: {"disorder": value},
     ),
     f"size-{_NUMBER}x": ("{v:g}× cells", "new samples of {v:g} times the number of cells", _size),
     "complex-phases": (
@@ -222,32 +218,19 @@ def shift(name: str, data: Dataset, seed: int = 0, *, samples: int | None = None
     Source: the list of tests in docs/physics.md.
     """
     pattern, value = _find(name)
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise ConfigError(f"seed must be a whole number of at least 0, got {seed!r}")
-    count = len(data) if samples is None else samples
-    whole = not isinstance(count, bool) and isinstance(count, (int, np.integer))
-    if not whole or count < 1:
-        raise ConfigError(f"samples must be a whole number of at least 1, got {samples!r}")
-    entry = {"name": name, "seed": int(seed)}
+    seed = check_whole("seed", seed, 0)
+    count = check_whole("samples", len(data) if samples is None else samples, 1)
     if pattern in _REDRAW:
-        found = _redraw(_REDRAW[pattern][2], name, data, int(seed), int(count), value)
+        shifted = _redraw(_REDRAW[pattern][2], name, data, seed, count, value)
     else:
         if count > len(data):
             raise ConfigError(f"{name!r} transforms {len(data)} samples and cannot make {count}")
-        kept = data if count == len(data) else data[: int(count)]
-        rng = stream(int(seed), f"shift/{name}", kept.info["seed"])
-        found = _TRANSFORM[pattern][2](kept, rng, value)
-    info = {**found.info, "shifts": [*data.info["shifts"], entry]}
-    return Dataset(
-        found.states,
-        found.labels,
-        found.classes,
-        found.windings,
-        found.ambiguous,
-        found.chains,
-        info,
-        known_winding_numbers(found.chains) if found.kinds else {},
-    )
+        kept = data if count == len(data) else data[:count]
+        rng = stream(seed, f"shift/{name}", kept.info["seed"])
+        shifted = _TRANSFORM[pattern][2](kept, rng, value)
+    info = {**shifted.info, "shifts": [*data.info["shifts"], {"name": name, "seed": seed}]}
+    kinds = known_winding_numbers(shifted.chains) if shifted.kinds else {}
+    return replace(shifted, info=info, kinds=kinds)
 
 
 def _redraw(

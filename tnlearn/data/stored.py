@@ -127,7 +127,17 @@ class StoredDataset:
             info["start"] = self.info.get("start", 0) + index.indices(len(self))[0]
         else:
             info["subset"] = True
-        return self._dataset({n: self._column(n, rows) for n in self._data}, info)
+        columns = {n: self._column(n, rows) for n in self._data}
+        return Dataset(
+            States(columns["u"], columns["v"], columns["energies"]),
+            columns["labels"],
+            self.classes,
+            columns["windings"],
+            columns["ambiguous"],
+            self._chains(columns),
+            info,
+            _kinds(columns),
+        )
 
     def hoppings(self, start: int, stop: int) -> Chains:
         """The chains of a stretch of samples alone, without their states."""
@@ -150,23 +160,16 @@ class StoredDataset:
 
     def _batches(self, size: int, rng: np.random.Generator | None) -> Iterator[Dataset]:
         firsts = np.arange(0, len(self), self.chunk)
-        waiting: list[Dataset] = []
-        held = 0
+        held = self[:0]
         for first in firsts if rng is None else rng.permutation(firsts):
             part = self[int(first) : int(first) + self.chunk]
-            if rng is not None:
-                part = part[rng.permutation(len(part))]
-            waiting.append(part)
-            held += len(part)
-            if held >= size:
-                whole = joined(waiting)
-                full = held - held % size
-                for at in range(0, full, size):
-                    yield whole[at : at + size]
-                waiting = [whole[full:]] if held > full else []
-                held -= full
-        if held:
-            yield joined(waiting)
+            held = joined([held, part if rng is None else part[rng.permutation(len(part))]])
+            full = len(held) - len(held) % size
+            for at in range(0, full, size):
+                yield held[at : at + size]
+            held = held[full:]
+        if len(held):
+            yield held
 
     def verify(self) -> None:
         """Read every chunk once; `FileError` at the first whose checksum does not hold."""
@@ -190,18 +193,6 @@ class StoredDataset:
                 low, high = int(rows[here].min()), int(rows[here].max()) + 1
                 values[here] = column[low:high][rows[here] - low]
         return values
-
-    def _dataset(self, columns: Mapping[str, Array], info: dict[str, Any]) -> Dataset:
-        return Dataset(
-            States(columns["u"], columns["v"], columns["energies"]),
-            columns["labels"],
-            self.classes,
-            columns["windings"],
-            columns["ambiguous"],
-            self._chains(columns),
-            info,
-            _kinds(columns),
-        )
 
     def _chains(self, columns: Mapping[str, Array]) -> Chains:
         hoppings = {int(n.split()[1]): t for n, t in columns.items() if n.startswith("hopping ")}
@@ -267,6 +258,8 @@ def generate(info: dict[str, Any], path: Path_, chunk: int | None = None) -> Sto
     FileError
         If the file holds another data set, or cannot be written.
     """
+    from tqdm import tqdm
+
     target = _target(path)
     if target.exists():
         stored = _opened(info, target)
@@ -279,7 +272,9 @@ def generate(info: dict[str, Any], path: Path_, chunk: int | None = None) -> Sto
     record["info"]["samples"] = rows
     with Parts(parts_of(target), record) as parts:
         count = -(-rows // size)
-        for k in _progress(parts.missing(count), count, target.name):
+        missing = parts.missing(count)
+        shown = {"total": count, "initial": count - len(missing), "desc": target.name}
+        for k in tqdm(missing, **shown, unit="chunk", disable=None):  # on a terminal only
             here = {"start": info["start"] + k * size, "samples": min(size, rows - k * size)}
             parts.write(k, _columns(build({**info, **here})))
         _put_together(target, record, map(parts.read, range(count)))
@@ -337,18 +332,6 @@ def _target(path: Path_) -> Path:
     if not target.parent.is_dir():
         raise FileError(f"the folder {target.parent} does not exist; create it first")
     return target
-
-
-def _progress(chunks: list[int], total: int, name: str) -> Iterator[int]:
-    from tqdm import tqdm
-
-    # Shown on a terminal only.
-    with tqdm(
-        total=total, initial=total - len(chunks), desc=name, unit="chunk", disable=None
-    ) as bar:
-        for k in chunks:
-            yield k
-            bar.update()
 
 
 def _record(data: Dataset) -> dict[str, Any]:

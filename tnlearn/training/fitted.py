@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import torch
 import tnlearn
 from tnlearn.archive import plain, read, write
 from tnlearn.errors import CheckpointError, ConfigError, MemoryLimitError, ShapeError
+from tnlearn.files import parsing
 from tnlearn.networks.evaluate import check_states
 from tnlearn.training import metrics
 from tnlearn.training.ensemble import block_logits
@@ -23,6 +25,7 @@ from tnlearn.training.features import (
     is_complex,
     state_tensors,
 )
+from tnlearn.training.lanes import MOST_LANES
 from tnlearn.training.loop import blocks_of
 
 __all__ = ["Fitted", "load"]
@@ -284,22 +287,25 @@ def load(path: str | os.PathLike[str], net: Any = None) -> Fitted:
         If it is damaged, cut short, not a file of tnlearn, or `net` is another network.
     """
     record, arrays = read(path, _KIND)
-    config = record["config"]
-    if net is None:
-        from tnlearn.networks.recipes import from_description
+    with parsing(Path(path), "a trained ensemble of this version", error=CheckpointError):
+        config = record["config"]
+        if net is None:
+            from tnlearn.networks.recipes import from_description
 
-        net = from_description(config["network"])
-    elif plain(net.describe()) != config["network"]:
-        raise CheckpointError(f"{os.fspath(path)} was made with another network than the one given")
-
-    def group(prefix: str) -> dict[str, Array]:
-        return {k[len(prefix) :]: x for k, x in arrays.items() if k.startswith(prefix)}
-
-    return Fitted(
-        net,
-        config,
-        group("parameters/"),
-        history=group("history/"),
-        failed=arrays["failed"],
-        stopped=arrays["stopped"],
-    )
+            net = from_description(config["network"])
+        elif plain(net.describe()) != config["network"]:
+            raise CheckpointError(f"{os.fspath(path)} was made with another network")
+        groups: dict[str, dict[str, Array]] = {"parameters": {}, "history": {}}
+        for name, array in arrays.items():
+            group, _, rest = name.partition("/")
+            if rest:
+                groups[group][rest] = array
+        fates = {name: arrays[name] for name in ("failed", "stopped")}
+        fitted = Fitted(net, config, groups["parameters"], history=groups["history"], **fates)
+        shapes = net.compile(members=1, own_batches=False, dtype=config["training"]["dtype"])
+        expected = {n: (fitted.members, *shape) for n, shape in shapes.parameters.items()}
+        if {n: x.shape for n, x in fitted.parameters.items()} != expected:
+            raise ValueError("its parameters are not those of its network")
+        if not 1 <= config["training"]["lanes"] <= MOST_LANES:
+            raise ValueError(f"{config['training']['lanes']} lanes")
+    return fitted

@@ -16,12 +16,12 @@ import torch
 from tnlearn.training.ensemble import Block, block_logits
 from tnlearn.training.options import Options
 
-__all__ = ["fewer_lanes", "lanes_for"]
+__all__ = ["MOST_LANES", "fewer_lanes", "lanes_for"]
 
 Tensor = torch.Tensor
 Forward = Callable[..., Tensor]
 _CACHE = 5 << 20  # bytes a block may touch in a step and still stay in the cache
-_MOST = 32  # more lanes no longer pay: the fixed cost of a step is spread over them already
+MOST_LANES = 32  # more lanes no longer pay: the fixed cost of a step is spread over them already
 _SHORT = 100  # steps of a run that is over before a trial would pay
 _TRIAL_STEPS = 2  # the second goes through the moments of the optimiser as well
 _TRIAL_SAMPLES = 300  # more than one stretch of an evaluation, and an odd rest
@@ -52,7 +52,7 @@ def lanes_for(
         kept.pop(x.untyped_storage().data_ptr(), None)
     weights = sum(x.element_size() * x.numel() for x in parameters.values())
     each = sum(kept.values()) + 4 * weights  # parameters, gradient and two moments
-    return int(min(_MOST, max(1, 2 ** math.floor(math.log2(max(1.0, _CACHE / each))))))
+    return int(min(MOST_LANES, max(1, 2 ** math.floor(math.log2(max(1.0, _CACHE / each))))))
 
 
 def fewer_lanes(
