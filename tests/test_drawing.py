@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from functools import cache
+from html import escape
 from html.parser import HTMLParser
 from itertools import combinations
 from xml.etree import ElementTree
@@ -28,33 +29,24 @@ from tnlearn.models.rswn import FORMS
 from tnlearn.models.scaling import scaling
 from tnlearn.networks.nodes import Contraction
 
-FREED = {
-    "operator": ("X", "window"),
-    "sublattice": ("X",),
-    "quartic": ("D",),
-    "lowrank": ("left", "right"),
+TRAINED = {  # form, boundary, the nodes set free, and how; each with a head
+    "channels of X and window": ("operator", "open", ["X", "window"], {"channels": 4}),
+    "channels of X": ("sublattice", "open", ["X"], {"channels": 4}),
+    "channels of D": ("quartic", "open", ["D"], {"channels": 4}),
+    "channels of factors": ("lowrank", "open", ["left", "right"], {"channels": 4}),
+    "dense X": ("operator", "open", ["X"], {"structure": "dense"}),
+    "diagonal window": ("sublattice", "open", ["window"], {"structure": "diagonal"}),
+    "window in factors": ("operator", "open", ["window"], {"structure": "lowrank", "bond": 2}),
+    "sigma of cells": ("operator", "open", ["sigma"], {"structure": "cells"}),
+    "X by spacings": ("sublattice", "open", ["X"], {"structure": "spacings"}),
+    "D of position": ("quartic", "open", ["D"], {"structure": "position"}),
+    "X of distance": ("operator", "periodic", ["X"], {"structure": "position-short"}),
 }
-STRUCTURES = {
-    "dense": ("operator", "open", "X"),
-    "diagonal": ("sublattice", "open", "window"),
-    "lowrank": ("operator", "open", "window"),
-    "cells": ("operator", "open", "sigma"),
-    "spacings": ("sublattice", "open", "X"),
-    "position": ("quartic", "open", "D"),
-    "position-short": ("operator", "periodic", "X"),
-}
-HEADED = [f"{form} with head" for form in FORMS]
 
 
-def with_head(form):
-    net = tnl.rswn(20, form=form).trainable(*FREED[form], channels=4)
-    return net.head(classes=4, hidden=(16,))
-
-
-def freed(structure):
-    form, boundary, name = STRUCTURES[structure]
-    net = tnl.rswn(20, form=form, boundary=boundary)
-    return net.trainable(name, structure=structure, bond=2 if structure == "lowrank" else None)
+def trained(name):
+    form, boundary, nodes, how = TRAINED[name]
+    return tnl.rswn(20, form, boundary).trainable(*nodes, **how).head(classes=4, hidden=(16,))
 
 
 def three_projectors():
@@ -70,8 +62,7 @@ SYMMETRIC = ("products", "dense", "conv", "edge")
 NETWORKS = {
     **{form: lambda form=form: tnl.rswn(20, form=form) for form in FORMS},
     **{f"{form} ring": lambda form=form: tnl.rswn(8, form, "periodic") for form in FORMS},
-    **{name: lambda form=form: with_head(form) for form, name in zip(FORMS, HEADED, strict=True)},
-    **{f"{name} weights": lambda name=name: freed(name) for name in STRUCTURES},
+    **{name: lambda name=name: trained(name) for name in TRAINED},
     "rounding": lambda: tnl.rswn(20).head((-1, 0, 1, 2), kind="rounding"),
     "scaling": lambda: scaling(12),
     "scaling with head": lambda: scaling(12, shift=[0.1] * 83, scale=[2.0] * 83).head(4, (32,)),
@@ -81,6 +72,7 @@ NETWORKS = {
     "complex": lambda: tnl.baseline("symmetric", variant="products", complex=True),
     "formula": three_projectors,
 }
+SVG = "{http://www.w3.org/2000/svg}"
 every_network = pytest.mark.parametrize("name", NETWORKS)
 
 
@@ -125,20 +117,38 @@ def test_every_network_is_drawn_whole_and_legible(name, tmp_path):
     net = network(name)
     scene = graph_scene(net, net.title)
     check_legible(scene)
+    texts = [text.text for text in of(Text, scene)]
     assert {getattr(shape, "node", "") for shape in scene.shapes} >= {*net.nodes}
     contractions = [node.name for node in net.nodes.values() if isinstance(node, Contraction)]
     for contraction in contractions:
         check_legible(tree_scene(net, contraction, net.title))
-    assert len(net.draw(tmp_path / "net.svg").axes[0].patches) == len(scene.shapes) - len(
-        of(Text, scene)
-    )
+    axes = net.draw(tmp_path / "net.svg").axes[0]
+    assert [text.get_text() for text in axes.texts] == texts
+    assert len(axes.patches) == len(scene.shapes) - len(texts)
     root = ElementTree.parse(tmp_path / "net.svg").getroot()
-    written = ["".join(e.itertext()) for e in root.iter("{http://www.w3.org/2000/svg}text")]
-    assert written == [text.text for text in of(Text, scene)]
+    assert ["".join(e.itertext()) for e in root.iter(f"{SVG}text")] == texts
+    assert len([*root]) == len(scene.shapes) + 1  # and the paper
     assert isinstance(net.draw_tree(), Figure)
-    page = Page(net.to_html(tmp_path / "net.html").read_text(encoding="utf-8"))
-    assert page.nodes == json.loads(page.data).keys() == {*net.nodes}
-    assert page.trees == {*contractions}
+    check_page(net, tmp_path / "net.html")
+
+
+def check_page(net, path):
+    """The page asks for nothing from outside and holds every node, tree and cost, and the code."""
+    text = net.to_html(path).read_text(encoding="utf-8")
+    page = Page(text)
+    assert page.outside == []
+    for outside in ("{{", "@import", "url("):
+        assert outside not in text
+    data = json.loads(page.data)
+    assert page.nodes == data.keys() == {*net.nodes}
+    assert page.trees == {n.name for n in net.nodes.values() if isinstance(n, Contraction)}
+    for node in net.nodes.values():
+        entry = data[node.name]
+        assert (entry["kind"], entry["inds"]) == (node.kind, list(node.inds))
+        if node.kind == "constant" and node.array.size < 1000:
+            np.testing.assert_allclose(entry["values"], node.array.ravel(), rtol=1e-4)
+    assert escape(net.module().graph.code.strip().splitlines()[-1].strip()) in text
+    assert f"{net.cost(64).shared:,}" in text
 
 
 def test_quartic_is_drawn_as_its_tensor_network():
@@ -185,43 +195,36 @@ def test_figures_are_made_without_pyplot():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@pytest.mark.parametrize("shared", [False, True], ids=["own figure", "axes of another"])
-def test_rendered_type_stays_within_its_axes(shared):
+@pytest.mark.parametrize("on", ["a figure of its own", "axes of another"])
+def test_rendered_type_stays_within_its_axes(on):
     figure = Figure(figsize=(8, 5))
-    left, right = figure.subplots(1, 2)
-    net = network("operator with head")
-    drawn = net.draw(ax=left if shared else None)
-    assert (drawn is figure) == shared
-    assert isinstance(drawn, Figure)
-    page = (left if shared else drawn.axes[0]).get_window_extent()
-    texts = (left if shared else drawn.axes[0]).texts
-    assert texts
-    for text in texts:
-        box = text.get_window_extent()
-        assert page.x0 <= box.x0
-        assert box.x1 <= page.x1
-        assert page.y0 <= box.y0
-        assert box.y1 <= page.y1
-    net.draw_tree(ax=right)
-    assert bool(right.texts)
+    axes = figure.subplots(1, 2) if on == "axes of another" else (None, None)
+    net = network("channels of X and window")
+    for write, ax in zip((net.draw, net.draw_tree), axes, strict=True):
+        drawn = write(ax=ax)
+        assert (drawn is figure) == (ax is not None)
+        ax = ax or drawn.axes[0]
+        room = ax.get_window_extent()
+        assert ax.texts
+        for text in ax.texts:
+            box = text.get_window_extent()
+            assert room.x0 <= box.x0 < box.x1 <= room.x1
+            assert room.y0 <= box.y0 < box.y1 <= room.y1
 
 
-@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
-def test_files_are_written_and_the_folder_is_left_clean(tmp_path, suffix):
-    net = tnl.rswn(6)
-    net.draw(tmp_path / f"graph{suffix}")
-    net.draw_tree(str(tmp_path / f"tree{suffix}"))
-    starts = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
-    assert {path.name for path in tmp_path.iterdir()} == {f"graph{suffix}", f"tree{suffix}"}
-    for path in tmp_path.iterdir():
-        assert path.read_bytes().startswith(starts[suffix])
-
-
-@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
-def test_same_network_gives_the_same_file(tmp_path, suffix):
-    for name in ("a", "b"):
-        with_head("lowrank").draw(tmp_path / f"{name}{suffix}")
-    assert (tmp_path / f"a{suffix}").read_bytes() == (tmp_path / f"b{suffix}").read_bytes()
+@pytest.mark.parametrize(
+    ("suffix", "start"), [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".pdf", b"%PDF")]
+)
+def test_files_are_whole_and_the_same_each_time(tmp_path, suffix, start):
+    for number in (1, 2):
+        net = tnl.rswn(6).trainable("D", channels=2)
+        net.draw(tmp_path / f"graph{number}{suffix}")
+        net.draw_tree(str(tmp_path / f"tree{number}{suffix}"))
+    assert len([*tmp_path.iterdir()]) == 4
+    for name in ("graph", "tree"):
+        first, second = ((tmp_path / f"{name}{n}{suffix}").read_bytes() for n in (1, 2))
+        assert first == second
+        assert first.startswith(start)
 
 
 def test_a_scene_is_plain_data():
@@ -293,29 +296,6 @@ class Page(HTMLParser):
     def handle_data(self, data):
         if self.inside == "data":
             self.data += data
-
-
-@pytest.mark.parametrize("name", ["operator with head", "cnn", "position weights"])
-def test_page_is_self_contained_and_complete(tmp_path, name):
-    net = network(name)
-    text = net.to_html(tmp_path / "net.html").read_text(encoding="utf-8")
-    page = Page(text)
-    assert page.outside == []
-    for outside in ("{{", "@import", "url("):
-        assert outside not in text
-    data = json.loads(page.data)
-    for node in net.nodes.values():
-        entry = data[node.name]
-        assert (entry["kind"], entry["inds"]) == (node.kind, list(node.inds))
-    assert net.module().graph.code.strip().splitlines()[-1].strip() in text
-    assert f"{net.cost(64).shared:,}" in text
-
-
-def test_page_shows_the_exact_values_of_constants(tmp_path):
-    net = tnl.rswn(6)
-    page = Page(net.to_html(tmp_path / "net.html").read_text(encoding="utf-8"))
-    shown = json.loads(page.data)["D"]["values"]
-    np.testing.assert_allclose(shown, net.nodes["D"].array.ravel(), rtol=1e-4)
 
 
 def test_names_cannot_break_out_of_the_page(tmp_path):

@@ -33,7 +33,7 @@ __all__ = ["SUFFIXES", "draw", "draw_tree", "svg", "to_html"]
 
 SUFFIXES = (".png", ".svg", ".pdf")
 DPI = 150
-PIXELS = 96  # an inch, of SVG
+POINTS = 72  # an inch, of SVG
 BATCHES = (1, 16, 64, 256, 1024)
 LISTED = 40_000  # the values of larger arrays are summarised only
 
@@ -119,14 +119,19 @@ def _finished(scene: Scene, path: str | Path | None, ax: Axes | None) -> Figure:
     figure = Figure(figsize=(scene.width, scene.height), dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
     _draw_on(figure.add_axes((0.0, 0.0, 1.0, 1.0)), scene)
-    if path is not None and Path(path).suffix.lower() == ".svg":
-        text = f'<?xml version="1.0" encoding="utf-8"?>\n{svg(scene)}\n'
-        _write(Path(path), lambda partial: partial.write_text(text, encoding="utf-8"))
-    elif path is not None:
+    if path is not None:
         kind = Path(path).suffix.lower()[1:]
         # Without dates and versions in it, the same network gives the same file.
         stamp = {"Software" if kind == "png" else "CreationDate": None}
-        _write(Path(path), lambda partial: figure.savefig(partial, format=kind, metadata=stamp))
+
+        def save(partial: Path) -> None:
+            if kind == "svg":
+                text = f'<?xml version="1.0" encoding="utf-8"?>\n{svg(scene)}\n'
+                partial.write_text(text, encoding="utf-8")
+            else:
+                figure.savefig(partial, format=kind, dpi=DPI, metadata=stamp)
+
+        _write(Path(path), save)
     if ax is None:
         return figure
     _draw_on(ax, scene)
@@ -192,41 +197,36 @@ def _outline(shape: Box | Line) -> Sequence[Point]:
 
 def svg(scene: Scene, label: str = "", *, live: bool = False) -> str:
     """A scene as an SVG element; with `live`, nodes are buttons under their names."""
-    wide, high = scene.width * PIXELS, scene.height * PIXELS
+    wide, high = f"{scene.width * POINTS:.1f}", f"{scene.height * POINTS:.1f}"
     role = f' role="{"group" if live else "img"}" aria-label="{escape(label)}"' if label else ""
     head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide:.0f}" height="{high:.0f}" '
-        f'viewBox="0 0 {wide:.1f} {high:.1f}" font-family="DejaVu Sans, Verdana, sans-serif"{role}>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}pt" height="{high}pt" '
+        f'viewBox="0 0 {wide} {high}" font-family="DejaVu Sans, Verdana, sans-serif"{role}>'
         '<rect width="100%" height="100%" fill="#fff"/>'
     )
     return "\n".join([head, *(_element(shape, live) for shape in scene.shapes), "</svg>"])
 
 
 def _element(shape: Shape, live: bool) -> str:
-    name = escape(getattr(shape, "node", ""))
+    left, top, right, bottom = (edge * POINTS for edge in shape.bounds)
+    name = escape(getattr(shape, "node", "")) if live else ""
     if isinstance(shape, Text):
-        width = (shape.bounds[2] - shape.bounds[0]) * PIXELS
         weight = ' font-weight="bold"' if shape.bold else ""
-        owner = f' data-label="{name}"' if live and name else ""
+        owner = f' data-label="{name}"' if name else ""
         return (
-            f'<text x="{shape.x * PIXELS:.1f}" y="{shape.y * PIXELS:.1f}" dy="0.35em" '
-            f'font-size="{shape.size * PIXELS / 72:.2f}" text-anchor="{shape.align}" '
-            f'textLength="{width:.1f}" lengthAdjust="spacingAndGlyphs" fill="{shape.colour}"'
-            f"{weight}{owner}>{escape(shape.text)}</text>"
+            f'<text x="{shape.x * POINTS:.1f}" y="{shape.y * POINTS:.1f}" dy="0.35em" '
+            f'font-size="{shape.size:g}" text-anchor="{shape.align}" '
+            f'textLength="{right - left:.1f}" lengthAdjust="spacingAndGlyphs" '
+            f'fill="{shape.colour}"{weight}{owner}>{escape(shape.text)}</text>'
         )
-    paint = (
-        f'fill="{shape.fill or "none"}" stroke="{shape.stroke}" '
-        f'stroke-width="{shape.line * PIXELS / 72:.2f}"'
-    )
+    paint = f'fill="{shape.fill or "none"}" stroke="{shape.stroke}" stroke-width="{shape.line:g}"'
     if isinstance(shape, Line):
-        points = " ".join(f"{x * PIXELS:.1f},{y * PIXELS:.1f}" for x, y in shape.points)
+        points = " ".join(f"{x * POINTS:.1f},{y * POINTS:.1f}" for x, y in shape.points)
         return f'<{"polygon" if shape.fill else "polyline"} points="{points}" {paint}/>'
-    left, top, _, _ = shape.bounds
-    button = f' data-node="{name}" tabindex="0" role="button" aria-label="{name}"'
+    button = f' data-node="{name}" tabindex="0" role="button" aria-label="{name}"' if name else ""
     return (
-        f'<rect x="{left * PIXELS:.1f}" y="{top * PIXELS:.1f}" '
-        f'width="{shape.width * PIXELS:.1f}" height="{shape.height * PIXELS:.1f}" '
-        f'rx="{shape.radius * PIXELS:.1f}" {paint}{button if live and name else ""}/>'
+        f'<rect x="{left:.1f}" y="{top:.1f}" width="{right - left:.1f}" '
+        f'height="{bottom - top:.1f}" rx="{shape.radius * POINTS:.1f}" {paint}{button}/>'
     )
 
 
