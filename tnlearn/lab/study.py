@@ -40,7 +40,16 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "pruning": ("pruning", "masked"),
     "disorder": ("disorder", "amplitudes"),
 }
-STUDIES = ("exact", "sizes", "samples", "comparison")
+STUDIES = (
+    "exact",
+    "maps",
+    "basin",
+    "gradients",
+    "curvature",
+    "sizes",
+    "samples",
+    "comparison",
+)
 
 Verdicts = Mapping[str, Verdict]
 Draw = Callable[[pd.DataFrame, Any, Verdicts], Figure | None]

@@ -15,7 +15,18 @@ import pandas as pd
 
 from tnlearn.report.stats import COLUMNS
 
-__all__ = ["PACKAGE", "PAPER", "SUMMARY", "WORDS", "Claim", "Verdict", "above", "at_least", "below"]
+__all__ = [
+    "PACKAGE",
+    "PAPER",
+    "SUMMARY",
+    "WORDS",
+    "Claim",
+    "Verdict",
+    "above",
+    "at_least",
+    "below",
+    "undecided",
+]
 
 # Where the claims of these networks were made.
 PAPER = "abstract of arXiv:2509.26261"
@@ -133,6 +144,11 @@ def at_least(margin: Callable[[Any], float]) -> Rule:
 def below(margin: Callable[[Any], float]) -> Rule:
     """Holds where the whole interval is below the margin, undecided where there is none."""
     return lambda rows, p: (rows["high"] < margin(p)).astype("boolean").where(rows["high"].notna())
+
+
+def undecided(rows: pd.DataFrame, profile: Any) -> pd.Series:
+    """Decides nothing: the findings stand on the page for the reader to judge."""
+    return pd.Series(pd.NA, index=rows.index, dtype="boolean")
 
 
 def text(value: Any) -> str:

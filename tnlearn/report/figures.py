@@ -47,6 +47,8 @@ DIVERGING = "RdBu_r"
 WIDTH = 10.0
 _DPI = 150
 _SMALL = 9
+MOST_TICKS = 7
+MOST_MARKERS = 20  # on a line; longer ones have a band instead of error bars
 
 # Title and hue of each family of networks, in reading order.
 FAMILIES = {
@@ -89,7 +91,8 @@ def tidy(ax: Any, *, title: str = "", x: str = "", y: str = "", grid: str = "y")
     for side in ("left", "bottom"):
         ax.spines[side].set(color=GREY, linewidth=0.8)
     ax.tick_params(labelsize=_SMALL, color=GREY, labelcolor=BLACK, width=0.8, length=3)
-    ax.set_title(textwrap.fill(title, 44), fontsize=10, color=BLACK, loc="left")
+    across = ax.get_subplotspec().get_gridspec().ncols
+    ax.set_title(textwrap.fill(title, 100 // across), fontsize=10, color=BLACK, loc="left")
     ax.set_xlabel(x, fontsize=_SMALL, color=BLACK)
     ax.set_ylabel(y, fontsize=_SMALL, color=BLACK)
     ax.set_axisbelow(True)
@@ -111,6 +114,7 @@ def lines(
     error: bool = False,
     marks: Mapping[str, float] | None = None,
     limits: tuple[float | None, float | None] = (None, None),
+    share_x: bool = True,
     height: float = 3.4,
     across: int = 3,
 ) -> Figure:
@@ -127,18 +131,20 @@ def lines(
     names, styles
         Titles of what `line`, `row` and `column` hold, and styles (`network_styles`) of `line`.
     log
-        ``"x"``, ``"y"`` or ``"xy"``.
+        ``"x"``, ``"y"`` or ``"xy"``.  An `x` of 0 has a place left of the others.
     error
         Draw ``1 - value``: the share that is wrong.
     marks
         Horizontal lines, by their names.
     limits
         Of the vertical axis.
+    share_x
+        Whether all columns have one horizontal axis.
     """
     shown = [(r, c) for r in _values(found, row) for c in _values(found, column)]
     wide = min(across, len(shown)) if row is None else len(_values(found, column))
     figure, axes = panels(
-        -(-len(shown) // wide), wide, height, sharex=True, sharey=row is None or "row"
+        -(-len(shown) // wide), wide, height, sharex=share_x, sharey=row is None or "row"
     )
     order = list(dict.fromkeys(found[line]))
     for n, (ax, (r, c)) in enumerate(zip(axes.flat, shown, strict=False)):
@@ -149,6 +155,10 @@ def lines(
             value, low, high = (points[key].to_numpy(float) for key in ("value", "low", "high"))
             if error:
                 value, low, high = 1 - value, 1 - high, 1 - low
+            if len(points) > MOST_MARKERS:
+                ax.plot(points[x], value, label=_name(name, names), **style | {"marker": ""})
+                ax.fill_between(points[x], low, high, color=style["color"], alpha=0.2, linewidth=0)
+                continue
             arms = np.nan_to_num(np.maximum(np.stack([value - low, high - value]), 0.0))
             ax.errorbar(
                 points[x], value, yerr=arms, label=_name(name, names), linewidth=1.3, capsize=2,
@@ -156,7 +166,9 @@ def lines(
             )  # fmt: skip
         for mark, level in (marks or {}).items():
             ax.axhline(level, color=GREY, linestyle=":", linewidth=1.2, label=mark)
-        ax.set(xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
+        if "x" in log:
+            _logarithmic(ax, sorted(set(found[x] if share_x else here[x])))
+        ax.set_yscale("log" if "y" in log else "linear")
         if limits != (None, None):
             ax.set_ylim(*limits)
         title = ", ".join(_name(v, names) for v in (c, r) if v is not None)
@@ -296,6 +308,17 @@ def png(figure: Figure) -> bytes:
     return packed.getvalue()
 
 
+def _logarithmic(ax: Any, values: Sequence[float]) -> None:
+    """A logarithmic horizontal axis with a place for 0; its ticks are the values if few."""
+    if values and values[0] == 0 and len(values) > 1:
+        ax.set_xscale("symlog", linthresh=values[1], linscale=0.5)
+    else:
+        ax.set_xscale("log")
+    if len(values) <= MOST_TICKS:
+        ax.set_xticks(values, [_label(value) for value in values])
+        ax.minorticks_off()
+
+
 def _values(found: pd.DataFrame, column: str | None) -> list[Any]:
     return [None] if column is None else list(dict.fromkeys(found[column]))
 
@@ -327,11 +350,12 @@ def _legends(figure: Figure, axes: npt.NDArray[Any]) -> None:
         for handle, text in zip(handles, texts, strict=True):
             entries.setdefault(text, handle)
     if entries:
+        inches = 0.75 + 0.085 * max(map(len, entries))  # of one entry, its handle included
         figure.legend(
             list(entries.values()),
             list(entries),
             loc="outside lower center",
-            ncols=min(4, len(entries)),
+            ncols=max(1, min(4, len(entries), int(figure.get_figwidth() / inches))),
             fontsize=8.5,
             frameon=False,
         )

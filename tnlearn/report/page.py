@@ -50,7 +50,7 @@ def render(
         The label whose values head the columns of the tables of findings, if it is one of theirs.
     """
     decided = [verdict for verdict in verdicts if verdict.word]
-    tables = [(v, wide(v, titles, columns)) for v in decided]
+    tables = [(v, wide(v, titles, columns)) for v in verdicts if len(v.rows)]
     figures = [
         (caption, base64.b64encode(picture).decode("ascii"), round(_width(picture) * SCALE))
         for caption, picture in pictures
@@ -104,7 +104,9 @@ def _finite(value: Any) -> bool:
 
 
 def _text(value: Any, form: str) -> str:
-    return format(value, form).replace("-", "−") if _finite(value) else ""
+    if value is None or math.isnan(value):
+        return ""
+    return format(value, form).replace("-", "−").replace("inf", "∞")
 
 
 def _holds(value: Any) -> str:

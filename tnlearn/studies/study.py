@@ -1,6 +1,6 @@
 """A study: a question, its tasks, and the page that answers it; run by name, resumed by running.
 
-study("trainability")                                 the short default
+study("pruning")                                      the short default
 study("sizes", profile="paper", scheduler="tcp://…")  everything, on a cluster
 study("all", profile="hour", out="results")           every study, sharing what they train
 """
@@ -36,7 +36,6 @@ FORMAT = "tnlearn-study/1"
 
 # In the order in which `all` does them: what trains most for the others comes first.
 STUDIES = (
-    "trainability",
     "pruning",
     "audit",
     "disorder",

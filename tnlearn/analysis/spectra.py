@@ -1,10 +1,9 @@
 """Spectra of large symmetric matrices known only through their products with vectors.
 
-The ends of the spectrum come from ARPACK (`scipy.sparse.linalg.eigsh`), its density
-from stochastic Lanczos quadrature: for a random vector v the tridiagonal matrix of
-Lanczos holds the quadrature of ``v^T f(H) v``, whose mean over v is ``tr f(H) / P``
-(Ubaru, Chen, Saad, SIAM J. Matrix Anal. Appl. 38, 1075 (2017); for Hessians of neural
-networks Ghorbani, Krishnan, Xiao, arXiv:1901.10159).
+The ends come from ARPACK, the density from stochastic Lanczos quadrature: the Lanczos matrix of a
+random vector v holds the quadrature of ``v^T f(H) v``, whose mean over v is ``tr f(H) / P`` (Ubaru,
+Chen, Saad, SIAM J. Matrix Anal. Appl. 38, 1075 (2017); for Hessians of neural networks Ghorbani,
+Krishnan, Xiao, arXiv:1901.10159).
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ __all__ = ["Density", "extremes", "lanczos", "spectral_density"]
 Floats = npt.NDArray[np.float64]
 Product = Callable[[Floats], Floats]
 
-# Of the largest |eigenvalue|: how well an end of the spectrum is found.
+# Precision of an end of the spectrum, over the largest |eigenvalue|.
 _TOLERANCE = 1e-6
 # Of the norm of the matrix, as far as it has been seen: a new direction shorter than this is none.
 _EXHAUSTED = 1e-10
@@ -35,11 +34,9 @@ def extremes(
 ) -> tuple[Floats, Floats]:
     """The `count` lowest and the `count` highest eigenvalues, each ascending.
 
-    An eigenvalue with several eigenvectors may be listed once: a Krylov space holds one
-    vector of each eigenspace.
-
-    The lower end is searched as the far end of ``H − λ_max``: zero modes, of which a
-    Hessian has many, are then found to the same absolute precision as the rest.
+    An eigenvalue with several eigenvectors may be listed once: a Krylov space holds one vector of
+    each eigenspace.  The lower end is searched as the far end of ``H − λ_max``: zero modes, of
+    which a Hessian has many, then have the same absolute precision as the rest.
 
     Parameters
     ----------
@@ -65,7 +62,7 @@ def extremes(
         shifted = LinearOperator(
             (size, size), matvec=lambda v: product(v.ravel()) - shift * v.ravel(), dtype=np.float64
         )
-        found = eigsh(
+        values = eigsh(
             shifted,
             k=count,
             which=which,
@@ -75,7 +72,7 @@ def extremes(
             maxiter=50 * size,
             return_eigenvectors=False,
         )
-        return np.sort(found) + shift
+        return np.sort(values) + shift
 
     high = end(0.0, "LA")
     # The shifted spectrum lies on one side of zero, so its largest modulus is its low end.
@@ -117,13 +114,10 @@ class Density:
     values, weights
         Eigenvalue estimates and the share of the spectrum each stands for, (n,); the weights
         sum to 1.
-    size
-        Number of eigenvalues.
     """
 
     values: Floats
     weights: Floats
-    size: int
 
     def share(self, low: float, high: float) -> float:
         """Share of the eigenvalues between two numbers, the ends included."""
@@ -160,7 +154,7 @@ def spectral_density(
     for _ in range(probes):
         signs: Floats = rng.choice(np.array([-1.0, 1.0]), size)
         diagonal, beside = lanczos(product, signs, min(steps, size))
-        found, vectors = eigh_tridiagonal(diagonal, beside)
-        values.append(found)
+        nodes, vectors = eigh_tridiagonal(diagonal, beside)
+        values.append(nodes)
         weights.append(vectors[0] ** 2 / probes)
-    return Density(np.concatenate(values), np.concatenate(weights), size)
+    return Density(np.concatenate(values), np.concatenate(weights))

@@ -1,11 +1,11 @@
-"""One-channel winding networks with an affine head: the exact solution is among their parameters.
+"""Networks of one channel whose parameters hold the exact winding number, in a normal form.
 
-Many points of their landscapes are the same function.  |q_xy|² is doubly stochastic
-(q is unitary), so a W = Σ D_xy |q_xy|² changes by the same number for every sample when
-a function of x alone or of y alone is added to D: a bias.  A factor can be moved from
-the nodes to the head, or between two nodes that are multiplied, and the same number
-added to all logits.  `normal_form` takes all of this out; only then do a straight
-line or a distance between two solutions say something about the functions.
+Many points of their landscapes are the same function.  |q_xy|² is doubly stochastic (q is
+unitary), so W = Σ D_xy |q_xy|² changes by the same number for every sample when a function of x
+alone or of y alone is added to D: a bias.  A factor can be moved from the nodes to the head, or
+between two nodes that are multiplied, and the same number added to all logits.  `normal_form`
+takes all of this out; only then do a straight line or a distance between two solutions say
+something about the functions.
 """
 
 from __future__ import annotations
@@ -17,13 +17,23 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 
+from tnlearn.data.dataset import Dataset
 from tnlearn.errors import check_choice
 from tnlearn.models.rswn import FORMS, rswn
 from tnlearn.networks.init import Init, exact
 from tnlearn.networks.network import Network
 from tnlearn.physics.geometry import window_cells
 
-__all__ = ["NODES", "calibrated", "cosine", "kernel", "normal_form", "one_channel"]
+__all__ = [
+    "NODES",
+    "calibrated",
+    "centred",
+    "cosine",
+    "exact_solution",
+    "kernel",
+    "normal_form",
+    "one_channel",
+]
 
 Floats = npt.NDArray[np.float64]
 Parameters = Mapping[str, npt.NDArray[Any]]
@@ -92,8 +102,16 @@ def calibrated(values: Floats, labels: npt.NDArray[Any], classes: Sequence[int])
         total = top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
         return float(np.mean(total - logits[np.arange(len(labels)), labels]))
 
-    found = minimize_scalar(loss, bounds=(-5.0, 5.0), method="bounded", options={"xatol": 1e-6})
-    return float(np.exp(found.x))
+    best = minimize_scalar(loss, bounds=(-5.0, 5.0), method="bounded", options={"xatol": 1e-6})
+    return float(np.exp(best.x))
+
+
+def exact_solution(form: str, data: Dataset, *, noise: float = 0.0) -> Network:
+    """`one_channel` at the exact winding number, its head calibrated on these chains."""
+    cells = data.states.cells
+    w = rswn(cells, form="quartic", window=WINDOW)(data.states.astype("float64"))
+    sharpness = calibrated(np.asarray(w, dtype=np.float64), data.labels, data.classes)
+    return one_channel(cells, form, data.classes, sharpness=sharpness, noise=noise)
 
 
 def kernel(form: str, parameters: Parameters) -> Floats:
@@ -150,11 +168,11 @@ def normal_form(
     -------
     Parameters of the same names and shapes.
     """
-    given = {name: np.asarray(x, dtype=np.float64) for name, x in parameters.items()}
-    weight, bias = given["head.weight"], given["head.bias"]
-    cells = kernel(form, given).shape[-1]
-    nodes = _balanced(form, given)
-    moved = (kernel(form, given) - kernel(form, nodes)).sum(axis=(1, 2)) / cells
+    values = {name: np.asarray(x, dtype=np.float64) for name, x in parameters.items()}
+    weight, bias = values["head.weight"], values["head.bias"]
+    before = kernel(form, values)
+    nodes = _balanced(form, values, before)
+    moved = (before - kernel(form, nodes)).sum(axis=(1, 2)) / before.shape[-1]
     bias = bias + weight * moved[:, None]
     weight = weight - weight.mean(axis=1, keepdims=True)
     bias = bias - bias.mean(axis=1, keepdims=True)
@@ -163,21 +181,23 @@ def normal_form(
     return {**nodes, "head.weight": weight, "head.bias": bias}
 
 
-def _balanced(form: str, given: dict[str, Floats]) -> dict[str, Floats]:
+def _balanced(form: str, values: dict[str, Floats], before: Floats) -> dict[str, Floats]:
     """The nodes of step 1."""
     if form == "quartic":
-        return {"D": centred(given["D"])}
+        return {"D": centred(before)}
     if form == "lowrank":
-        u, s, vh = np.linalg.svd(centred(kernel(form, given)), full_matrices=False)
-        bond = given["left"].shape[2]
+        u, s, vh = np.linalg.svd(centred(before), full_matrices=False)
+        bond = values["left"].shape[2]
         root = np.sqrt(s[:, None, :bond])
         return {"left": u[:, :, :bond] * root, "right": np.swapaxes(vh, 1, 2)[:, :, :bond] * root}
-    x, window = given["X"], given["window"]
+    x, window = values["X"], values["window"]
     if form == "operator":
         x, window = np.split(x, 2, axis=1)[0], np.split(window, 2, axis=1)[1]
-    x, window = (a - a.mean(axis=1, keepdims=True) for a in (x, window))
-    copies = given["X"].shape[1] // x.shape[1]
-    return {"X": np.tile(x, (1, copies)), "window": np.tile(window, (1, copies))}
+    copies = values["X"].shape[1] // x.shape[1]
+    return {
+        name: np.tile(a - a.mean(axis=1, keepdims=True), (1, copies))
+        for name, a in (("X", x), ("window", window))
+    }
 
 
 def _aligned(
@@ -189,23 +209,20 @@ def _aligned(
     weight = weight * flip[:, None]
     if form == "lowrank":
         return _rotated(nodes, weight, flip, reference)
-    found = {}
-    names = NODES[form]
-    # Of two nodes, both signs may change together: the first decides.
-    near = np.array([_overlap(nodes[name], reference[name]) for name in names])
-    if len(names) == 1:
-        signs = [flip]
-    else:
+    first, *second = NODES[form]
+    signs = {first: flip}
+    if second:
+        # Of two nodes, both signs may change together: the first decides.
+        near = [_overlap(nodes[name], reference[name]) for name in (first, *second)]
         together = np.where(near[0] + flip * near[1] < 0, -1.0, 1.0)
-        signs = [together, together * flip]
-    for name, sign in zip(names, signs, strict=True):
+        signs = {first: together, second[0]: together * flip}
+    aligned = {}
+    for name, sign in signs.items():
         node, goal = nodes[name], np.asarray(reference[name])
-        axes = tuple(range(1, node.ndim))
-        norm = np.linalg.norm(node.reshape(len(node), -1), axis=1)
-        factor = np.where(norm > 0, np.linalg.norm(goal) / np.where(norm > 0, norm, 1.0), 1.0)
-        found[name] = node * np.expand_dims(sign * factor, axes)
+        factor = _ratio(float(np.linalg.norm(goal)), _norm(node))
+        aligned[name] = node * np.expand_dims(sign * factor, tuple(range(1, node.ndim)))
         weight = weight / factor[:, None]
-    return found, weight
+    return aligned, weight
 
 
 def _rotated(
@@ -215,8 +232,7 @@ def _rotated(
     left, right = nodes["left"], nodes["right"] * flip[:, None, None]
     goals = [np.asarray(reference[name])[0] for name in ("left", "right")]
     size = float(np.linalg.norm(goals[0] @ goals[1].T))
-    norm = np.linalg.norm(left @ np.swapaxes(right, 1, 2), axis=(1, 2))
-    factor = np.where(norm > 0, size / np.where(norm > 0, norm, 1.0), 1.0)
+    factor = _ratio(size, _norm(left @ np.swapaxes(right, 1, 2)))
     root = np.sqrt(factor)[:, None, None]
     left, right = left * root, right * root
     both = np.swapaxes(left, 1, 2) @ goals[0] + np.swapaxes(right, 1, 2) @ goals[1]
@@ -225,8 +241,17 @@ def _rotated(
     return {"left": left @ turn, "right": right @ turn}, weight / factor[:, None]
 
 
-def _overlap(node: Floats, goal: npt.NDArray[Any]) -> Floats:
+def _norm(nodes: Floats) -> Floats:
+    return np.asarray(np.linalg.norm(nodes.reshape(len(nodes), -1), axis=1))
+
+
+def _ratio(size: float, norm: Floats) -> Floats:
+    """``size / norm``, 1 where a node vanishes."""
+    return np.where(norm > 0, size / np.where(norm > 0, norm, 1.0), 1.0)
+
+
+def _overlap(nodes: Floats, goal: npt.NDArray[Any]) -> Floats:
     """Cosine of the angle between each member's node and the reference's, (members,)."""
-    size = np.linalg.norm(node.reshape(len(node), -1), axis=1) * np.linalg.norm(goal)
-    product = (node * goal).reshape(len(node), -1).sum(axis=1)
+    size = _norm(nodes) * np.linalg.norm(goal)
+    product = (nodes * goal).reshape(len(nodes), -1).sum(axis=1)
     return np.asarray(product / np.where(size > 0, size, 1.0))

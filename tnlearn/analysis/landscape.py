@@ -1,7 +1,7 @@
-"""The loss of a network as a function of its parameters: values, gradients, lines, curvature.
+"""The loss landscape of a network: values, gradients, Hessian products, straight lines.
 
-Points of the landscape are flat vectors, one for each member, in the order of the
-network's parameters; what is frozen in the network is folded once for the data.
+Points are flat vectors, one a member, in the order of the network's parameters; what is frozen
+in the network is folded once for the data.
 """
 
 from __future__ import annotations
@@ -92,8 +92,6 @@ class Objective:
         self.shapes = {name: tuple(shape) for name, shape in self._compiled.parameters.items()}
         self.size = sum(math.prod(shape) for shape in self.shapes.values())
 
-    # ------------------------------------------------------------------ points
-
     def initial(self, seed: int, ids: Sequence[int]) -> Floats:
         """Starting points (len(ids), P) of the members of these numbers."""
         values = self._compiled.initial(seed, ids)
@@ -109,13 +107,13 @@ class Objective:
         """
         rows = []
         for name, shape in self.shapes.items():
-            found = np.asarray(parameters[name]) if name in parameters else None
-            if found is None or found.shape[1:] != shape:
+            values = np.asarray(parameters[name]) if name in parameters else None
+            if values is None or values.shape[1:] != shape:
                 raise ShapeError(
                     f"parameter {name!r} must have the shape (points, {', '.join(map(str, shape))})"
-                    f", not {'(missing)' if found is None else found.shape}"
+                    f", not {'(missing)' if values is None else values.shape}"
                 )
-            rows.append(found.reshape(len(found), -1).astype(np.float64))
+            rows.append(values.reshape(len(values), -1).astype(np.float64))
         return np.concatenate(rows, axis=1)
 
     def unpack(self, points: Any) -> dict[str, Any]:
@@ -126,8 +124,6 @@ class Objective:
             views[name] = points[:, start : start + size].reshape(len(points), *shape)
             start += size
         return views
-
-    # ------------------------------------------------------------------ values
 
     def losses(self, points: Tensor) -> Tensor:
         """Loss of each of exactly `members` points, (members,); differentiable."""
@@ -145,12 +141,12 @@ class Objective:
 
     def gradients(self, points: Floats) -> Floats:
         """Gradient of the loss at points (n, P), (n, P)."""
-        found = []
+        slopes = []
         for part, count in self._parts(points):
             leaf = part.requires_grad_()
             (slope,) = torch.autograd.grad(self.losses(leaf).sum(), leaf)
-            found.append(slope[:count])
-        return torch.cat(found).double().numpy()
+            slopes.append(slope[:count])
+        return torch.cat(slopes).double().numpy()
 
     def _parts(self, points: Floats) -> list[tuple[Tensor, int]]:
         """Stretches of `members` points, the last filled up with copies, and how many are real."""
@@ -195,22 +191,17 @@ class Curvature:
         (self._slope,) = torch.autograd.grad(loss, self._leaf, create_graph=True)
         self.gradient: Floats = self._slope.detach()[0].double().numpy()
 
-    @property
-    def size(self) -> int:
-        """Number of parameters."""
-        return len(self.gradient)
-
     def __call__(self, vector: npt.NDArray[Any]) -> Floats:
         """``H v`` for one vector (P,)."""
-        given = torch.as_tensor(np.asarray(vector, dtype=np.float64).reshape(1, -1))
+        direction = torch.as_tensor(np.asarray(vector, dtype=np.float64).reshape(1, -1))
         (product,) = torch.autograd.grad(
-            self._slope, self._leaf, given.to(self._leaf.dtype), retain_graph=True
+            self._slope, self._leaf, direction.to(self._leaf.dtype), retain_graph=True
         )
         return np.asarray(product[0].double().numpy())
 
     def dense(self) -> Floats:
         """The whole matrix (P, P), column by column: for small networks and for checks."""
-        matrix = np.stack([self(row) for row in np.eye(self.size)])
+        matrix = np.stack([self(row) for row in np.eye(len(self.gradient))])
         return (matrix + matrix.T) / 2
 
 

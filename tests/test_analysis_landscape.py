@@ -7,8 +7,8 @@ import pytest
 from scipy.special import logsumexp
 
 import tnlearn as tnl
-from tnlearn.errors import ConfigError, ShapeError
-from tnlearn.studies.gauge import (
+from tnlearn.analysis.landscape import Curvature, Objective, barrier, line, scaled
+from tnlearn.analysis.normal_form import (
     NODES,
     calibrated,
     centred,
@@ -17,8 +17,8 @@ from tnlearn.studies.gauge import (
     normal_form,
     one_channel,
 )
-from tnlearn.studies.landscape import Curvature, Objective, barrier, line, scaled
-from tnlearn.studies.spectra import extremes, lanczos, spectral_density
+from tnlearn.analysis.spectra import extremes, lanczos, spectral_density
+from tnlearn.errors import ConfigError, ShapeError
 
 CELLS = 6
 CLASSES = (-1, 0, 1, 2)

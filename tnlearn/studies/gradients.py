@@ -1,0 +1,164 @@
+"""Study `gradients`: how does the gradient at a random start depend on the length of the chain?
+
+The norm of the gradient of the loss with respect to the nodes of the formula (of a baseline: all
+its parameters), and the variance of one component, at random starts of one scale.  A variance that
+falls exponentially with the length would be a barren plateau.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from tnlearn.analysis.landscape import Objective
+from tnlearn.data.dataset import dataset
+from tnlearn.lab.ensembles import part_seed
+from tnlearn.lab.profile import Count, Profile, Rate, as_record
+from tnlearn.lab.study import Picture, Study, Verdicts
+from tnlearn.lab.tasks import Task
+from tnlearn.report.claims import PACKAGE, Claim, undecided
+from tnlearn.report.figures import Figure, lines, network_styles
+from tnlearn.report.stats import unbounded_mean
+from tnlearn.report.table import over_members, where
+from tnlearn.studies.maps import started
+
+_DRAWS, _SEED = 2000, 20260  # of the bootstrap: the same table gives the same intervals
+POWER, EXPONENTIAL = "power", "exponential"
+
+
+class Gradients(Profile, kw_only=True):
+    """What the study runs on."""
+
+    data: Literal["ssh", "extended", "complex", "multiband"]
+    samples: Count
+    scale: Rate  # of the start
+    lengths: list[Count]
+
+
+def grid(profile: Gradients) -> Iterator[Task]:
+    """A task for each network and length."""
+    for name in profile.networks:
+        for cells in profile.lengths:
+            yield Task({"network": name, "cells": cells}, {}, "gradient", cells**2)
+
+
+def run(task: Task, profile: Gradients, store: Path) -> pd.DataFrame:
+    """Norms of the gradient, of all nodes and of each: a row a start and node.
+
+    ``square`` is the mean square of a component; ``variance`` its part that differs between starts,
+    whose mean over starts is the unbiased variance of a component.
+    """
+    cells, members = int(task.labels["cells"] or 0), profile.members
+    seed = part_seed(profile.seed, "test")
+    data = dataset(profile.data, cells=cells, samples=profile.samples, seed=seed)
+    entry = as_record(profile.entries[str(task.labels["network"])])
+    objective = Objective(started(entry, profile.scale, cells, len(data.classes)), data, members=4)
+    slopes = objective.unpack(objective.gradients(objective.initial(profile.seed, range(members))))
+    nodes = {k: x.reshape(members, -1) for k, x in slopes.items() if not k.startswith("head.")}
+    nodes = {"all": np.concatenate(list(nodes.values()), axis=1), **nodes}
+    return pd.concat(
+        pd.DataFrame(
+            {
+                "node": node,
+                "member": range(members),
+                "norm": np.linalg.norm(x, axis=1),
+                "square": (x**2).mean(axis=1),
+                "variance": ((x - x.mean(axis=0)) ** 2).mean(axis=1)
+                * members
+                / max(members - 1, 1),
+            }
+        )
+        for node, x in nodes.items()
+    )
+
+
+def exponents(table: pd.DataFrame, profile: Gradients) -> pd.DataFrame:
+    """The power of L with which the norm, and the mean square of a component, grow."""
+    rows = []
+    for name, of_network in where(table, node="all").groupby("network", sort=False):
+        for column, measure in (("norm", "norm"), ("square", "mean square of a component")):
+            values = [x.to_numpy(float) for _, x in of_network.groupby("cells")[column]]
+            power = exponent(sorted(set(of_network["cells"])), values)
+            rows.append({"network": name, "measure": measure, **power})
+    return pd.DataFrame(rows)
+
+
+def exponent(lengths: Sequence[int], values: Sequence[npt.NDArray[np.float64]]) -> dict[str, Any]:
+    """The power of L with which the mean of some values grows, with a bootstrap interval.
+
+    A least-squares line of the logarithm of the mean against ln L; ``law`` says whether that, or a
+    line against L itself (an exponential), leaves less of the logarithm unexplained: "power" or
+    "exponential", None for fewer than four lengths.  The interval comes from drawing the members
+    at each length anew.  NaN for a single length.
+    """
+    members = sum(len(v) for v in values)
+    if len(lengths) < 2:
+        return {"law": None, "value": np.nan, "low": np.nan, "high": np.nan, "members": members}
+    rng = np.random.default_rng(_SEED)
+    length = np.array(lengths, dtype=float)
+    drawn = np.stack([v[rng.integers(0, len(v), (_DRAWS, len(v)))].mean(axis=1) for v in values])
+    powers = np.polyfit(np.log(length), np.log(drawn), 1)[0]
+    means = np.log([v.mean() for v in values])
+    left = [
+        np.sum((means - np.polyval(np.polyfit(at, means, 1), at)) ** 2)
+        for at in (np.log(length), length)
+    ]
+    low, high = np.quantile(powers, [0.025, 0.975])
+    law = None if len(lengths) < 4 else POWER if left[0] <= left[1] else EXPONENTIAL
+    value = float(np.polyfit(np.log(length), means, 1)[0])
+    return {"law": law, "value": value, "low": low, "high": high, "members": members}
+
+
+def against_length(table: pd.DataFrame, profile: Gradients, verdicts: Verdicts) -> Figure:
+    """Norm of the gradient, and variance of a component, against the length."""
+    rows = where(table, node="all")
+    parts = [
+        over_members(rows, ["network", "cells"], column, unbounded_mean).assign(panel=words)
+        for column, words in (
+            ("norm", "norm of the gradient (nats)"),
+            ("variance", "variance of a component over starts (nats²)"),
+        )
+    ]
+    return lines(
+        pd.concat(parts),
+        "cells",
+        "network",
+        row="panel",
+        labels=("cells L", ""),
+        names=profile.titles,
+        styles=network_styles(profile.entries),
+        log="xy",
+    )
+
+
+STUDY = Study(
+    name="gradients",
+    question="How does the gradient at a random start depend on the length of the chain?",
+    profile=Gradients,
+    grid=grid,
+    run=run,
+    claims=(
+        Claim(
+            "gradients",
+            "Its gradients at random starts do not vanish exponentially with the length.",
+            PACKAGE,
+            "power of the length with which the gradient grows; law: a power or an exponential, "
+            "whichever leaves less of the logarithm of the mean unexplained",
+            exponents,
+            undecided,
+        ),
+    ),
+    figures=(
+        Picture(
+            "gradients",
+            "Gradient of the loss with respect to the nodes of the formula at random starts: its "
+            "norm, and the variance of a component over the starts; means with 95 % intervals.",
+            against_length,
+        ),
+    ),
+)

@@ -1,0 +1,402 @@
+"""Study `maps`: from which starts, and at which learning rates, does each network learn?
+
+Success of every member over initialisation scale and learning rate; every cell of a map has
+members, starts and orders of the data of its own.  The nodes of a formula start from normal numbers
+of the given scale, or from that times what the entry says; its head starts as ever, and a baseline
+from the scale times its own initial values.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from tnlearn.analysis.landscape import scaled
+from tnlearn.lab.ensembles import build_network, chains, ensemble, fit_chunk
+from tnlearn.lab.profile import Count, Data, Profile, Rate, Section, Share, check_names
+from tnlearn.lab.study import Picture, Study, Verdicts
+from tnlearn.lab.tasks import Task
+from tnlearn.networks.network import Network
+from tnlearn.report.claims import PACKAGE, PAPER, Claim
+from tnlearn.report.figures import Figure, dots, heat, lines, network_styles
+from tnlearn.report.stats import groups_differ, mean, rate, rate_gap
+from tnlearn.report.table import over_members, where
+
+MAP, TUNED = "anywhere on the map", "at the best learning rate"
+_DRAWS, _SEED = 2000, 20261  # of the bootstrap: the same table gives the same intervals
+
+
+class Map(Section, kw_only=True):
+    """Networks over the same scales and learning rates; success is an accuracy of `threshold`."""
+
+    title: str
+    networks: list[str]
+    scales: list[Rate]
+    rates: list[Rate]
+    threshold: Share
+    epochs: Count
+    members: Count | None = None
+
+
+class Roles(Section, kw_only=True):
+    """Which networks are compared for what; `margin` and `own` are shares."""
+
+    exact: list[str]  # that hold the formula
+    others: list[str]
+    map: str  # on which the following three are compared
+    plain: str
+    mended: str
+    reference: str
+    margin: float  # success rates this close count as level
+    own: float  # a member this near to the best of its network has done what it can
+
+
+class Maps(Profile, kw_only=True):
+    """What the study runs on."""
+
+    data: Data
+    shifts: list[str]
+    maps: dict[str, Map]
+    verdicts: Roles
+
+    def __post_init__(self) -> None:
+        """Refuse names of networks and maps that are not there."""
+        for name, chosen in self.maps.items():
+            check_names(f"network in [maps.{name}]", chosen.networks, self.networks)
+            for network in chosen.networks:
+                self.entries[network].epochs = chosen.epochs  # a map says how long they train
+        roles = self.verdicts
+        check_names("map in [verdicts]", [roles.map], self.maps)
+        for role in ("plain", "mended", "reference"):
+            compared = self.maps[roles.map].networks
+            check_names(f"{role} in [verdicts]", [getattr(roles, role)], compared)
+        mapped = sorted({name for chosen in self.maps.values() for name in chosen.networks})
+        for role in ("exact", "others"):
+            check_names(f"network in [verdicts] {role}", getattr(roles, role), mapped)
+
+
+def started(entry: Mapping[str, Any], scale: float, cells: int, classes: int) -> Network:
+    """The network of an entry with its start scaled, as the study says."""
+    if entry["kind"] != "rswn":
+        return scaled(build_network(entry, cells, classes), scale)
+
+    def larger(node: Mapping[str, Any]) -> dict[str, Any]:
+        init = node.get("init") or {"kind": "normal"}
+        return {**node, "init": {**init, "scale": init.get("scale", 1.0) * scale}}
+
+    if "nodes" in entry["free"]:
+        return build_network(larger(entry), cells, classes)
+    free = {name: larger(node) for name, node in entry["free"].items()}
+    return build_network({**entry, "free": free}, cells, classes)
+
+
+def seed_of(seed: int, place: float) -> int:
+    """A seed of its own for every scale, or noise: members of two of them are independent."""
+    words = np.random.SeedSequence([seed, zlib.crc32(repr(float(place)).encode())])
+    return int(words.generate_state(1)[0])
+
+
+def grid(profile: Maps) -> Iterator[Task]:
+    """A task for each network, scale and chunk: all learning rates train as one ensemble."""
+    for name, chosen in profile.maps.items():
+        rates, members = [float(x) for x in chosen.rates], chosen.members or profile.members
+        for network in chosen.networks:
+            for scale in chosen.scales:
+                labels = {"map": name, "network": network, "scale": float(scale)}
+                for chunk in ensemble(
+                    profile, network, members=members, lr=rates, epochs=chosen.epochs
+                ):
+                    weight = chunk["members"] * len(rates) * chosen.epochs
+                    yield Task(labels, chunk, "map", weight)
+
+
+def run(task: Task, profile: Maps, store: Path) -> pd.DataFrame:
+    """Train a chunk at every learning rate: a row a member and rate; a failed one has accuracy 0.
+
+    Columns ``rate, member, accuracy`` (of validation), ``failed``, and of each shift its accuracy.
+    """
+    config, scale = task.config, float(task.labels["scale"] or 0.0)
+    rates, count, offset = config["lr"], config["members"], config["offset"]
+    data = chains(config, "train")
+    network = started(config["network"], scale, config["cells"], len(data.classes))
+    several = {
+        "members": count * len(rates),
+        "offset": offset * len(rates),
+        "lr": rates * count,
+        "seed": seed_of(config["seed"], scale),
+    }
+    fitted = fit_chunk({**config, **several}, network, data, chains(config, "validation"))
+    failed = fitted.failed >= 0
+    accuracy = np.where(failed, 0.0, fitted.history["validation_accuracy"][:, -1])
+    shifted = {how: fitted.accuracy(chains(config, "test", how)) for how in profile.shifts}
+    return pd.DataFrame(
+        {
+            "rate": rates * count,
+            "member": np.repeat(np.arange(offset, offset + count), len(rates)),
+            "accuracy": np.round(accuracy, 6),
+            "failed": failed,
+            **{how: np.round(values, 6) for how, values in shifted.items()},
+        }
+    )
+
+
+# ---------------------------------------------------------------------- claims
+
+
+def successes(table: pd.DataFrame, profile: Maps) -> pd.DataFrame:
+    """Three flags of every row: the map's threshold, the common one, near the network's best."""
+    accuracy, roles = table["accuracy"], profile.verdicts
+    best = table.groupby(["map", "network"])["accuracy"].transform("max")
+    return table.assign(
+        success=accuracy >= table["map"].map({n: m.threshold for n, m in profile.maps.items()}),
+        common=accuracy >= profile.threshold,
+        own=accuracy >= best - roles.own,
+    )
+
+
+def judged(table: pd.DataFrame, profile: Maps) -> pd.DataFrame:
+    """The rows of the first map of every network that a claim asks for, with their flags."""
+    first = table.groupby("network")["map"].transform("first")
+    names = [*profile.verdicts.exact, *profile.verdicts.others]
+    return where(successes(table[table["map"] == first], profile), network=names)
+
+
+def tuned(table: pd.DataFrame, flag: str) -> pd.DataFrame:
+    """The rows at each network's rate with most successes; ties go to the mean accuracy."""
+    merit = table.groupby(["network", "rate"], as_index=False).agg(
+        successes=(flag, "sum"), mean=("accuracy", "mean")
+    )
+    order = merit.sort_values(["successes", "mean", "rate"], ascending=[True, True, False])
+    best = order.drop_duplicates("network", keep="last")
+    return table.merge(best[["network", "rate"]])
+
+
+def learned(table: pd.DataFrame, profile: Maps) -> pd.DataFrame:
+    """Share of members that learn, by two measures, over the map and at the best learning rate."""
+    roles, rows = profile.verdicts, judged(table, profile)
+    words = {
+        "common": f"reach {profile.threshold:g}",
+        "own": f"come within {100 * roles.own:g} points of the network's own best member",
+    }
+    parts = []
+    for flag, measure in words.items():
+        best = tuned(rows, flag)
+        parts.append(over_members(rows, ["network"], flag, rate).assign(measure=measure, where=MAP))
+        parts.append(
+            over_members(best, ["network", "rate"], flag, rate).assign(measure=measure, where=TUNED)
+        )
+    order = {name: place for place, name in enumerate([*roles.exact, *roles.others])}
+    rows = pd.concat(parts, ignore_index=True)
+    return rows.sort_values("network", key=lambda names: names.map(order), kind="stable")
+
+
+def behind(rows: pd.DataFrame, profile: Maps) -> pd.Series:
+    """Whether a network that holds the formula is beyond doubt below the best of the others."""
+    others = where(rows, network=profile.verdicts.others)
+    best = others.loc[others.groupby(["measure", "where"])["value"].idxmax()]
+    ahead = best.set_index(["measure", "where"])["low"]
+    bound = ahead.reindex(pd.MultiIndex.from_frame(rows[["measure", "where"]])).to_numpy()
+    holds = (rows["high"] < bound).astype("boolean")
+    return holds.where(rows["network"].isin(profile.verdicts.exact))
+
+
+def sensitivity(table: pd.DataFrame, profile: Maps) -> pd.DataFrame:
+    """At the best rate: success at the best scale less that at the worst; what explains the map.
+
+    ``p`` is of the rank test that the accuracies at all scales are alike.  A map of one scale
+    says nothing of scales.
+    """
+    flagged, rows = judged(table, profile), []
+    for name in [*profile.verdicts.exact, *profile.verdicts.others]:
+        cells = where(flagged, network=name)
+        best = tuned(cells, "success")
+        scales = dict(list(best.groupby("scale")))
+        if len(scales) < 2:
+            continue
+        order = sorted(scales, key=lambda scale: scales[scale]["success"].mean())
+        worst, top = order[0], order[-1]
+        gap = rate_gap(scales[top]["success"], scales[worst]["success"])
+        p = groups_differ([x["accuracy"] for x in scales.values()])
+        differ = {"measure": "best less worst scale", "rate": best["rate"].iloc[0]}
+        rows.append({"network": name, **differ, "best": top, "worst": worst, "p": p, **gap})
+        for what, share in explained(cells).items():
+            rows.append({"network": name, "measure": f"variance explained by {what}", **share})
+    return pd.DataFrame(rows)
+
+
+def sensitive(rows: pd.DataFrame, profile: Maps) -> pd.Series:
+    """Whether the two scales, and the ranks at all of them, differ beyond doubt."""
+    differ = ((rows["low"] > 0) & (rows["p"] < 0.05)).astype("boolean")
+    decides = rows["network"].isin(profile.verdicts.exact) & rows["best"].notna()
+    return differ.where(decides)
+
+
+def explained(cells: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Share of the variance of success over a map that the scale, and the rate, explain.
+
+    Main effects of the table of success rates (sums of squares over the total), with percentile
+    intervals of 95 % from drawing the successes of every cell anew; 0 where all cells are alike.
+    """
+    groups = cells.groupby(["scale", "rate"])["success"]
+    successes, trials = (groups.agg(how).unstack().to_numpy() for how in ("sum", "count"))
+    drawn = np.random.default_rng(_SEED).binomial(
+        trials, successes / trials, size=(_DRAWS, *trials.shape)
+    )
+    shares = {}
+    for name, axis in (("scale", 2), ("rate", 1)):
+        low, high = np.quantile(_main_effect(drawn / trials, axis), [0.025, 0.975])
+        value = _main_effect((successes / trials)[None], axis)[0]
+        shares[name] = {"value": value, "low": low, "high": high, "members": len(cells)}
+    return shares
+
+
+def _main_effect(tables: npt.NDArray[Any], over: int) -> npt.NDArray[np.float64]:
+    centre = tables.mean(axis=(1, 2), keepdims=True)
+    total = ((tables - centre) ** 2).mean(axis=(1, 2))
+    effect = ((tables.mean(axis=over, keepdims=True) - centre) ** 2).mean(axis=(1, 2))
+    return np.where(total > 0, effect / np.where(total > 0, total, 1.0), 0.0)
+
+
+def mending(table: pd.DataFrame, profile: Maps) -> pd.DataFrame:
+    """Of the operator form, plain and mended: success, that less the reference's, and shifted.
+
+    The accuracy on shifted chains is at the best rate, and the scale best on validation chains.
+    """
+    roles, rows = profile.verdicts, []
+    here = where(successes(table, profile), map=roles.map)
+    best = tuned(here, "success")
+    for place, members in ((MAP, here), (TUNED, best)):
+        flags = {name: x["success"] for name, x in members.groupby("network")}
+        for name in (roles.mended, roles.plain):
+            gap = rate_gap(flags[name], flags[roles.reference])
+            less = f"success less that of {profile.titles[roles.reference]}"
+            rows.append({"network": name, "measure": less, "where": place, **gap})
+        for name in (roles.plain, roles.reference, roles.mended):
+            share = rate(flags[name])
+            rows.append({"network": name, "measure": "success", "where": place, **share})
+    for name in (roles.plain, roles.reference, roles.mended):
+        scales = dict(list(where(best, network=name).groupby("scale")))
+        scale = max(scales, key=lambda s: scales[s]["accuracy"].mean())
+        for how in profile.shifts:
+            labels = {"measure": f"test accuracy, {how}", "where": f"{TUNED}, scale {scale:g}"}
+            rows.append({"network": name, **labels, **mean(scales[scale][how])})
+    return pd.DataFrame(rows)
+
+
+def level(rows: pd.DataFrame, profile: Maps) -> pd.Series:
+    """Whether the mended form is at most `margin` behind the reference, beyond doubt."""
+    decides = (rows["network"] == profile.verdicts.mended) & rows["measure"].str.contains("less")
+    return (rows["low"] > -profile.verdicts.margin).astype("boolean").where(decides)
+
+
+# ---------------------------------------------------------------------- figures
+
+
+def success_maps(table: pd.DataFrame, profile: Maps, verdicts: Verdicts) -> Figure:
+    """Success of every cell, a panel a network of a map."""
+    rows = successes(table, profile)
+    rows["panel"] = rows["map"] + " " + rows["network"]
+    titles = {
+        f"{name} {network}": f"{profile.titles[network]}, ≥\u00a0{chosen.threshold:g}"
+        for name, chosen in profile.maps.items()
+        for network in chosen.networks
+    }
+    cells = over_members(rows, ["panel", "scale", "rate"], "success", rate)
+    labels = ("learning rate", "scale of the start")
+    return heat(cells, "rate", "scale", "panel", labels=labels, names=titles)
+
+
+def shares(table: pd.DataFrame, profile: Maps, verdicts: Verdicts) -> Figure:
+    """Members that learn, by two measures: a row a network."""
+    rows = verdicts["less-trainable"].rows
+    label = "share of members"
+    return dots(rows, "network", "where", dot="measure", label=label, names=profile.titles)
+
+
+def by_rate_and_scale(table: pd.DataFrame, profile: Maps, verdicts: Verdicts) -> Figure:
+    """Success of the operator form, plain and mended, and of the reference."""
+    roles, parts = profile.verdicts, []
+    names = [roles.reference, roles.plain, roles.mended]
+    rows = where(successes(table, profile), map=roles.map, network=names)
+    for axis, words in (("rate", "learning rate (all scales)"), ("scale", "scale (all rates)")):
+        found = over_members(rows, ["network", axis], "success", rate)
+        parts.append(found.rename(columns={axis: "at"}).assign(axis=words))
+    return lines(
+        pd.concat(parts),
+        "at",
+        "network",
+        column="axis",
+        labels=("", "share of members that succeed"),
+        names=profile.titles,
+        styles=network_styles({name: profile.entries[name] for name in names}),
+        log="x",
+        share_x=False,
+    )
+
+
+STUDY = Study(
+    name="maps",
+    question="From which starts, and at which learning rates, does each network learn?",
+    profile=Maps,
+    grid=grid,
+    run=run,
+    claims=(
+        Claim(
+            "less-trainable",
+            "It is less trainable than other networks.",
+            PAPER,
+            "share of members that learn",
+            learned,
+            behind,
+            condition="A network that holds the formula is behind where its interval is below that "
+            "of the best network that does not.",
+            by="measure",
+        ),
+        Claim(
+            "init-sensitive",
+            "Its training depends on the initialisation.",
+            PAPER,
+            "success at the best scale less that at the worst",
+            sensitivity,
+            sensitive,
+            condition="Each network at its best learning rate; the accuracies at all scales differ "
+            "as well (rank test, p < 0.05).",
+        ),
+        Claim(
+            "operator-mended",
+            "The operator form can be made to train as reliably as the quartic form.",
+            PACKAGE,
+            "share of members that succeed, less that of the quartic form",
+            mending,
+            level,
+            condition="On clean chains; under disorder see the rows on shifted chains.",
+            by="where",
+        ),
+    ),
+    figures=(
+        Picture(
+            "maps",
+            "Members (%) whose validation accuracy reaches the threshold in the title, over "
+            "initialisation scale and learning rate; each has its own start and data order.",
+            success_maps,
+        ),
+        Picture(
+            "shares",
+            "Share of members that learn, with Wilson's 95 % interval, anywhere on the map and at "
+            "the learning rate at which most do.",
+            shares,
+        ),
+        Picture(
+            "consequence",
+            "The operator form, plain and mended, and the quartic form: share of members that "
+            "succeed, with Wilson's 95 % interval.",
+            by_rate_and_scale,
+        ),
+    ),
+)

@@ -1,0 +1,66 @@
+"""Figures of one study only: what the four of `report.figures` do not draw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from tnlearn.report.figures import COLOURS, GREY, Figure, panels, tidy
+
+__all__ = ["densities"]
+
+
+def densities(
+    spectra: pd.DataFrame, bins: npt.NDArray[np.float64], titles: Mapping[str, str]
+) -> Figure:
+    """Spectral densities of Hessians over eigenvalues of both signs, a panel a network.
+
+    Parameters
+    ----------
+    spectra
+        Rows with ``network, place`` (start, learned or exact), ``density`` (share in each bin),
+        ``lowest, highest`` and ``parameters``.
+    bins
+        Borders of the bins, as many and one more.
+    """
+    networks = list(dict.fromkeys(spectra["network"]))
+    columns = min(4, len(networks))
+    figure, axes = panels(-(-len(networks) // columns), columns, 2.6, sharex=True, sharey=True)
+    styles = {"start": (GREY, ":"), "learned": (COLOURS[0], "-"), "exact": (COLOURS[1], "--")}
+    for number, (ax, name) in enumerate(zip(axes.flat, networks, strict=False)):
+        here = spectra[spectra["network"] == name]
+        for place, of_place in here.groupby("place", sort=False):
+            colour, style = styles[place]
+            # Shares that a logarithmic axis can show; the density is that of whole bins.
+            share = np.maximum(np.mean(of_place["density"].to_list(), axis=0), 1e-5)
+            ax.stairs(
+                share, _signed(bins), color=colour, linestyle=style, linewidth=1.3, label=place
+            )
+            ends = _signed([of_place["lowest"].mean(), of_place["highest"].mean()])
+            ax.plot(ends, [1.6e-5] * 2, color=colour, marker="^", markersize=5, linestyle="")
+        ax.set_yscale("log")
+        ax.set_ylim(1e-5, 1.5)
+        last, first = number + columns >= len(networks), number % columns == 0
+        tidy(
+            ax,
+            title=f"{titles[name]} ({here['parameters'].iloc[0]:.0f})",
+            x="eigenvalue (nats)" if last else "",
+            y="share in a bin" if first else "",
+        )
+        ticks = {-1.0: "−1", -1e-3: "−10⁻³", 0.0: "0", 1e-3: "10⁻³", 1.0: "1"}
+        ax.set_xticks(_signed(list(ticks)), list(ticks.values()))
+    for ax in axes.flat[len(networks) :]:
+        ax.set_visible(False)
+    axes[0, 0].legend(fontsize=8, frameon=False, loc="upper left")
+    return figure
+
+
+def _signed(values: Any) -> npt.NDArray[np.float64]:
+    """A logarithmic scale for both signs: decades above 1e-6 on either side of zero."""
+    x = np.asarray(values, dtype=np.float64)
+    size = np.maximum(np.log10(np.maximum(np.abs(x), 1e-300)) + 6.0, 0.0)
+    return np.asarray(np.sign(x) * (size + (np.abs(x) > 0) * 0.25))
