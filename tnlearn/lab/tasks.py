@@ -56,7 +56,7 @@ class Task:
         The study, and the digest of its profile.
     """
 
-    labels: Mapping[str, str | int | float | bool | None]
+    labels: Mapping[str, Any]
     config: Mapping[str, Any]
     kind: str = "train"
     weight: float = 1.0

@@ -28,6 +28,7 @@ __all__ = [
     "GREY",
     "MARKERS",
     "WIDTH",
+    "Figure",
     "dots",
     "heat",
     "image",
@@ -156,7 +157,7 @@ def lines(
             if error:
                 value, low, high = 1 - value, 1 - high, 1 - low
             if len(points) > MOST_MARKERS:
-                ax.plot(points[x], value, label=_name(name, names), **style | {"marker": ""})
+                ax.plot(points[x], value, label=_name(name, names), **{**style, "marker": ""})
                 ax.fill_between(points[x], low, high, color=style["color"], alpha=0.2, linewidth=0)
                 continue
             arms = np.nan_to_num(np.maximum(np.stack([value - low, high - value]), 0.0))

@@ -61,7 +61,7 @@ def grid(profile: Basin) -> Iterator[Task]:
 
 def run(task: Task, profile: Basin, store: Path) -> pd.DataFrame:
     """Accuracy, and cosine with the exact kernel, before and after training: a row a member."""
-    config, form, noise = task.config, str(task.labels["form"]), float(task.labels["noise"] or 0.0)
+    config, form, noise = task.config, task.labels["form"], task.labels["noise"]
     data, held = chains(config, "train"), chains(config, "validation")
     net = exact_solution(form, data, noise=noise)
     ids = range(config["offset"], config["offset"] + config["members"])

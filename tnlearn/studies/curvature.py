@@ -7,7 +7,7 @@ normal form (`analysis.normal_form`), as many points are the same function.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,12 +101,12 @@ def run(task: Task, profile: Curvatures, store: Path) -> pd.DataFrame:
     fitted = trained(task.config, store)
     chosen = profile.spectrum if task.kind == "spectrum" else profile.lines
     data = chains(task.config, "train")[: chosen.samples]
-    entry = profile.entries[str(task.labels["network"])]
+    entry = profile.entries[task.labels["network"]]
     if isinstance(chosen, Lines):
         return between(entry.options["form"], fitted, data, chosen.points)
     net = fitted.net
     objective = Objective(net, data)
-    points = [
+    points: list[tuple[str, Objective, Sequence[int], Floats]] = [
         ("start", objective, fitted.ids, objective.initial(profile.seed, fitted.ids)),
         ("learned", objective, fitted.ids, objective.pack(fitted.parameters)),
     ]

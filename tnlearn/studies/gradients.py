@@ -53,10 +53,10 @@ def run(task: Task, profile: Gradients, store: Path) -> pd.DataFrame:
     ``square`` is the mean square of a component; ``variance`` its part that differs between starts,
     whose mean over starts is the unbiased variance of a component.
     """
-    cells, members = int(task.labels["cells"] or 0), profile.members
+    cells, members = task.labels["cells"], profile.members
     seed = part_seed(profile.seed, "test")
     data = dataset(profile.data, cells=cells, samples=profile.samples, seed=seed)
-    entry = as_record(profile.entries[str(task.labels["network"])])
+    entry = as_record(profile.entries[task.labels["network"]])
     objective = Objective(started(entry, profile.scale, cells, len(data.classes)), data, members=4)
     slopes = objective.unpack(objective.gradients(objective.initial(profile.seed, range(members))))
     nodes = {k: x.reshape(members, -1) for k, x in slopes.items() if not k.startswith("head.")}

@@ -121,7 +121,7 @@ def run(task: Task, profile: Maps, store: Path) -> pd.DataFrame:
 
     Columns ``rate, member, accuracy`` (of validation), ``failed``, and of each shift its accuracy.
     """
-    config, scale = task.config, float(task.labels["scale"] or 0.0)
+    config, scale = task.config, task.labels["scale"]
     rates, count, offset = config["lr"], config["members"], config["offset"]
     data = chains(config, "train")
     network = started(config["network"], scale, config["cells"], len(data.classes))
