@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
@@ -88,8 +88,8 @@ class FakeNetwork:
 
     @property
     def inputs(self) -> dict[str, Any]:
-        shape = (None, self.cells, self.cells)
-        return {"u": SimpleNamespace(shape=shape), "v": SimpleNamespace(shape=shape)}
+        shape, inds = (None, self.cells, self.cells), ("batch", "state", "cell")
+        return {name: SimpleNamespace(shape=shape, inds=inds) for name in ("u", "v")}
 
     def resize(self, cells: int) -> FakeNetwork:
         return replace(self, cells=cells)
@@ -134,7 +134,8 @@ class FakeCompiled:
             found[name] = torch.tensor(self.net.scale * np.stack(rows), dtype=self.dtype)
         return found
 
-    def fold(self, u: Tensor, v: Tensor) -> tuple[Tensor, ...]:
+    def fold(self, arrays: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
+        u, v = arrays["u"], arrays["v"]
         if u.shape[2] != self.net.cells:
             raise ShapeError(f"network of {self.net.cells} cells, states of {u.shape[2]}")
         if self.net.kind == "mlp":
@@ -174,7 +175,7 @@ class FakeModule(torch.nn.Module):
 
     def forward(self, u: Tensor, v: Tensor) -> Tensor:
         params = {n.replace("/", "."): p[None] for n, p in self._parameters.items()}
-        return self.compiled(params, *self.compiled.fold(u, v))[0]
+        return self.compiled(params, *self.compiled.fold({"u": u, "v": v}))[0]
 
 
 def assert_same(one: Any, other: Any, rows: Any = slice(None)) -> None:

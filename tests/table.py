@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 import tnlearn as tnl
-from tnlearn.networks.network import Network
+from tnlearn.models.network import Network
 from tnlearn.physics.states import States
 
 FORMS = ("operator", "sublattice", "quartic", "lowrank")

@@ -27,7 +27,7 @@ from tnlearn.drawing.tree import contraction_steps, tree_scene
 from tnlearn.errors import FileError, UnknownNameError
 from tnlearn.models.rswn import FORMS
 from tnlearn.models.scaling import scaling
-from tnlearn.networks.nodes import Contraction
+from tnlearn.networks.graph import Contraction
 
 TRAINED = {  # form, boundary, the nodes set free, and how; each with a head
     "channels of X and window": ("operator", "open", ["X", "window"], {"channels": 4}),

@@ -15,9 +15,9 @@ from table import BASELINES, CELLS, states, tensors
 import tnlearn as tnl
 from tnlearn.errors import ConfigError, UnknownNameError
 from tnlearn.models.layers import Stack, shift_tensor
+from tnlearn.models.network import Network
 from tnlearn.networks.functions import FUNCTIONS, Labelled, apply_function
-from tnlearn.networks.network import Network
-from tnlearn.networks.nodes import BATCH, Input
+from tnlearn.networks.graph import BATCH, Graph, Input
 
 TIGHT = {"rtol": 1e-12, "atol": 1e-12}
 
@@ -65,7 +65,7 @@ def test_the_convolution_of_a_network(taps, stride):
     )
     stack.conv("first", 3, stride=1)
     stack.conv("second", 2, stride=stride, taps=taps)
-    net = Network(stack.nodes, "second")
+    net = Network(Graph(stack.nodes, "second"))
     u = rng.standard_normal((5, 4, 9))
     module = net.module(seed=1, dtype="float64")
     with torch.no_grad():
@@ -77,13 +77,13 @@ def test_the_convolution_of_a_network(taps, stride):
         kernel, bias = weights[f"{name}.kernel"], weights[f"{name}.bias"]
         exact = torch.nn.functional.conv2d(exact, kernel, bias, step, kernel.shape[-1] // 2)
     a = torch.as_tensor(u)
-    np.testing.assert_allclose(module(a, a).detach(), exact, **TIGHT)
+    np.testing.assert_allclose(module(a).detach(), exact, **TIGHT)
     # set free, the shift tensors are contracted like any others
     shift = next(name for name in net.nodes if name.startswith("shift"))
     free = net.trainable(shift).module(dtype="float64")
     free.load_state_dict(weights, strict=False)
     assert "conv2d" in module.graph.code
-    np.testing.assert_allclose(free(a, a).detach(), exact, **TIGHT)
+    np.testing.assert_allclose(free(a).detach(), exact, **TIGHT)
 
 
 L, CLASSES = 6, 3
@@ -145,7 +145,7 @@ def test_the_attention_is_what_torch_computes():
     stack.image(False)
     stack.dense("embedding", 8, ("feature", "cell"), "width", 1.0)
     stack.attention("attention", 2)
-    module = Network(stack.nodes, "attention").module(dtype="float64")
+    module = Network(Graph(stack.nodes, "attention")).module(dtype="float64")
     w = module.state_dict()
     u, v = tensors(states("real"))
     tokens = torch.einsum("bfsc,wfc->bsw", torch.stack([u, v], 1), w["embedding.weight"])

@@ -8,8 +8,8 @@ import pytest
 import tnlearn as tnl
 from tnlearn.data.near import near_chains, near_dataset
 from tnlearn.errors import ConfigError
+from tnlearn.models.catalogue import rebuild
 from tnlearn.models.scaling import moment_count, scaling, scaling_functions
-from tnlearn.networks.recipes import from_description
 
 
 def test_the_network_is_the_sum_over_the_flattened_block():
@@ -53,7 +53,7 @@ def test_at_the_same_scaling_variable_moments_tend_to_a_limit():
 
 def test_it_is_built_again_from_its_description_and_at_other_lengths():
     net = scaling(10, scale=[2.0] * moment_count()).head(classes=4, hidden=(5,))
-    again = from_description(net.describe())
+    again = rebuild(net.describe())
     states = near_chains(10, 4, (0.05, 0.5)).chains.states()
     assert np.array_equal(again(states), net(states))
     longer = net.resize(21)

@@ -9,15 +9,15 @@ import torch
 
 import tnlearn as tnl
 from tnlearn.errors import ConfigError, MemoryLimitError, UnknownNameError
+from tnlearn.models.network import example_inputs
 from tnlearn.models.rswn import FORMS
+from tnlearn.networks.evaluate import node_values
 from tnlearn.networks.export import (
     chosen_contraction,
-    example_states,
-    node_values,
     tensor_network,
     to_tensornetwork,
 )
-from tnlearn.networks.nodes import Contraction
+from tnlearn.networks.graph import Contraction
 
 CELLS, BATCH = 8, 4
 EXACT = {"rtol": 0, "atol": 1e-12}
@@ -33,11 +33,11 @@ dtypes = pytest.mark.parametrize("complex", [False, True], ids=["real", "complex
 def test_quimb_contraction_is_the_winding_number(form, boundary, complex):
     net = tnl.rswn(CELLS, form=form, boundary=boundary)
     node = chosen_contraction(net)
-    tn = tensor_network(net, BATCH, complex=complex)
+    tn = tensor_network(net, example_inputs(net, BATCH, complex=complex))
     contracted = tn.contract(output_inds=node.inds).data
     assert np.iscomplexobj(contracted) == complex
     np.testing.assert_allclose(
-        contracted, net(*example_states(net, BATCH, complex=complex)), **EXACT
+        contracted, net(example_inputs(net, BATCH, complex=complex)), **EXACT
     )
 
 
@@ -46,19 +46,19 @@ def test_quimb_contraction_is_the_winding_number(form, boundary, complex):
 @dtypes
 def test_tensornetwork_contraction_is_the_winding_number(form, boundary, complex):
     net = tnl.rswn(CELLS, form=form, boundary=boundary)
-    exported = to_tensornetwork(net, BATCH, complex=complex)
+    exported = to_tensornetwork(net, example_inputs(net, BATCH, complex=complex))
     result = tensornetwork.contractors.greedy(*exported).tensor
-    np.testing.assert_allclose(result, net(*example_states(net, BATCH, complex=complex)), **EXACT)
+    np.testing.assert_allclose(result, net(example_inputs(net, BATCH, complex=complex)), **EXACT)
 
 
 def test_methods_hand_out_the_same_networks():
     net = tnl.rswn(CELLS)
-    value = net(*example_states(net, BATCH, seed=3))
+    value = net(example_inputs(net, BATCH, seed=3))
     tn = net.tensor_network(batch=BATCH, seed=3)
     np.testing.assert_allclose(tn.contract(output_inds=("batch",)).data, value, **EXACT)
     result = tensornetwork.contractors.greedy(*net.to_tensornetwork(batch=BATCH, seed=3))
     np.testing.assert_allclose(result.tensor, value, **EXACT)
-    assert not np.allclose(value, net(*example_states(net, BATCH, seed=4)))
+    assert not np.allclose(value, net(example_inputs(net, BATCH, seed=4)))
 
 
 def test_hyperindices_are_native_and_tags_are_node_names():
@@ -78,7 +78,7 @@ def test_hyperindices_are_native_and_tags_are_node_names():
     "exported_size", [3, 8], ids=["copies of three states", "copies of eight states"]
 )
 def test_every_node_of_tensornetwork_is_connected(exported_size):
-    exported = to_tensornetwork(tnl.rswn(exported_size, form="operator"), 2)
+    exported = tnl.rswn(exported_size, form="operator").to_tensornetwork(2)
     tensornetwork.check_correct(set(exported.nodes))
     assert [edge.is_dangling() for edge in exported.output_edges] == [True]
     assert max(node.tensor.ndim for node in exported.nodes) == 3
@@ -104,13 +104,14 @@ NETWORKS = {
 def test_every_contraction_of_every_network(name):
     net = NETWORKS[name]()
     nodes = [node for node in net.nodes.values() if isinstance(node, Contraction)]
-    values = node_values(net, [node.name for node in nodes], example_states(net, 3))
+    arrays = example_inputs(net, 3)
+    values = node_values(net, [node.name for node in nodes], arrays)
     assert nodes
     for node in nodes:
-        tn = tensor_network(net, 3, contraction=node.name)
+        tn = tensor_network(net, arrays, contraction=node.name)
         contracted = tn.contract(output_inds=node.inds).data
         np.testing.assert_allclose(contracted, values[node.name], rtol=1e-12, atol=1e-12)
-        exported = to_tensornetwork(net, 3, contraction=node.name)
+        exported = to_tensornetwork(net, arrays, contraction=node.name)
         result = tensornetwork.contractors.greedy(*exported).tensor
         np.testing.assert_allclose(result, values[node.name], rtol=1e-12, atol=1e-12)
 
@@ -134,9 +135,9 @@ def test_convolution_with_shift_tensors_is_conv2d(contraction):
 
 def test_node_values_agree_with_the_output():
     net = tnl.rswn(CELLS, form="sublattice").trainable("X", channels=2).head(classes=3)
-    states = example_states(net, BATCH)
+    states = example_inputs(net, BATCH)
     values = node_values(net, [net.output, "W", "X"], states)
-    np.testing.assert_array_equal(values[net.output], net(*states))
+    np.testing.assert_array_equal(values[net.output], net(states))
     assert values["W"].shape == (BATCH, 2)
     np.testing.assert_array_equal(values["X"], node_values(net, ["X"])["X"])
 

@@ -123,7 +123,7 @@ def test_exchange_of_the_sublattices_in_the_bulk(form):
 @pytest.mark.parametrize("entry", RSWN, ids=str)
 def test_torch_equals_numpy(entry):
     net = entry.make()
-    given_ = states(entry.kind, boundary=net._recipe[0]["boundary"])
+    given_ = states(entry.kind, boundary=net.recipe[0]["boundary"])
     exact = net(given_)
     u, v = tensors(given_)
     result = net(u, v)

@@ -14,8 +14,8 @@ from torch.func import functional_call, grad, vmap
 
 import tnlearn as tnl
 from tnlearn.errors import ConfigError, ShapeError, UnknownNameError
+from tnlearn.models.catalogue import rebuild
 from tnlearn.networks import formula as f
-from tnlearn.networks.recipes import from_description
 
 TIGHT = {"rtol": 1e-12, "atol": 1e-12}
 TABLE = pytest.mark.parametrize("entry", EVERY, ids=str)
@@ -112,7 +112,7 @@ def test_export_with_a_dynamic_batch(entry):
 def test_described_and_rebuilt(entry):
     net, _, _ = _module(entry)
     text = json.dumps(net.describe(), allow_nan=False)
-    other = from_description(json.loads(text))
+    other = rebuild(json.loads(text))
     assert list(other.nodes) == list(net.nodes)
     assert dict(other.trees) == dict(net.trees)
     assert json.dumps(other.describe()) == text
@@ -249,7 +249,7 @@ def test_names_that_no_python_argument_can_have(names):
 )
 def test_damaged_descriptions(damaged):
     with pytest.raises((ConfigError, UnknownNameError)):
-        from_description(damaged)
+        rebuild(damaged)
 
 
 def test_the_graph_is_readable():

@@ -16,16 +16,16 @@ from hypothesis import strategies as st
 from table import EVERY, FORMS, rswn, states, tensors
 
 from tnlearn.errors import ShapeError
+from tnlearn.models.network import Network
 from tnlearn.networks import formula as f
-from tnlearn.networks.network import Network
-from tnlearn.networks.nodes import BATCH, Contraction, Input, Operand, as_constant
+from tnlearn.networks.graph import BATCH, Contraction, Graph, Input, Operand, as_constant
 from tnlearn.networks.plan import make_plan
 from tnlearn.networks.search import MOVE, NOMINAL_BATCH, leaves_of
 
 
 def _score(net: Network, name: str, tree: object) -> int:
     """What the search is to minimise: flops, and numbers moved, of the different steps."""
-    plan = make_plan(net.nodes, net.output, {**net.trees, name: tree}, complex=False)
+    plan = make_plan(net, {**net.trees, name: tree}, complex=False)
     terms, total = plan.table.terms, 0
     for term in plan.terms:
         if term.kind != "leaf":
@@ -137,7 +137,7 @@ def _networks(draw):
     kept = tuple(draw(st.permutations(every))[: draw(st.integers(0, 2))])
     shape = (None, *(sizes[ind] for ind in kept))
     nodes["out"] = Contraction("out", (BATCH, *kept), shape, tuple(parts))
-    return Network(nodes, "out")
+    return Network(Graph(nodes, "out"))
 
 
 def test_a_result_index_that_no_operand_has_is_refused():
@@ -146,7 +146,7 @@ def test_a_result_index_that_no_operand_has_is_refused():
         "out": Contraction("out", (BATCH, "k"), (None, 3), (Operand("u", (BATCH, "s", "c")),)),
     }
     with pytest.raises(ShapeError, match="index 'k' of 'out'"):
-        Network(nodes, "out")
+        Network(Graph(nodes, "out"))
 
 
 @given(net=_networks())
@@ -160,10 +160,10 @@ def test_any_contraction_equals_einsum_and_its_tree_is_the_best(net):
     }
     terms = ",".join("".join(letter[i] for i in p.inds) for p in node.operands)
     exact = np.einsum(f"{terms}->{''.join(letter[i] for i in node.inds)}", *arrays)
-    np.testing.assert_allclose(net(u, u), exact, rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(net(u), exact, rtol=1e-10, atol=1e-10)
     module = net.module(dtype="float64")
     v = torch.as_tensor(u)
-    np.testing.assert_allclose(module(v, v), exact, rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(module(v), exact, rtol=1e-10, atol=1e-10)
     assert net.cost(3).shared <= net.cost(3).path
 
 
@@ -260,7 +260,7 @@ def _modules_after(statement: str) -> set[str]:
 
 def test_only_the_lowering_knows_torch_and_only_the_export_quimb():
     modules = _modules_after(
-        "import tnlearn.networks.network, tnlearn.networks.plan, tnlearn.networks.formula\n"
+        "import tnlearn.models.network, tnlearn.networks.plan, tnlearn.networks.formula\n"
         "import tnlearn.models, tnlearn.networks.serial, tnlearn.networks.evaluate\n"
         "import tnlearn as tnl\n"
         "sample = tnl.ssh(6, 0.5, 1.0).states()\n"
@@ -269,6 +269,6 @@ def test_only_the_lowering_knows_torch_and_only_the_export_quimb():
     )
     for name in ("torch", "quimb", "tensornetwork", "matplotlib", "cotengra"):
         assert name not in modules, name
-    modules = _modules_after("import tnlearn.networks.compiled, tnlearn.networks.module")
+    modules = _modules_after("import tnlearn.networks.compiled")
     assert "torch" in modules
     assert "quimb" not in modules

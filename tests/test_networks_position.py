@@ -11,7 +11,7 @@ from table import states
 import tnlearn as tnl
 from tnlearn.errors import ConfigError
 from tnlearn.networks import formula as f
-from tnlearn.networks.position import factor_bases, position_basis, standing_waves
+from tnlearn.networks.freeing import factor_bases, position_basis, standing_waves
 from tnlearn.training.parts import at_length
 
 Array = Any

@@ -8,9 +8,9 @@ import torch
 
 import tnlearn as tnl
 from tnlearn.errors import ConfigError
+from tnlearn.models.catalogue import rebuild
+from tnlearn.networks.freeing import spacing_basis
 from tnlearn.networks.init import draw
-from tnlearn.networks.recipes import from_description
-from tnlearn.networks.spacings import spacing_basis
 
 CELLS = 9
 
@@ -45,7 +45,7 @@ def test_numpy_torch_and_a_rebuilt_network_agree(states, form, structure):
     there = module(torch.from_numpy(states.u), torch.from_numpy(states.v)).detach().numpy()
     assert np.abs(here).max() > 1e-3
     assert np.allclose(here, there, rtol=0, atol=1e-12)
-    assert np.allclose(from_description(net.describe())(states, seed=5), here, rtol=0, atol=0)
+    assert np.allclose(rebuild(net.describe())(states, seed=5), here, rtol=0, atol=0)
 
 
 def test_with_one_position_a_cell_operator_and_sublattice_are_one_network(states):

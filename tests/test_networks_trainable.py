@@ -299,8 +299,7 @@ def test_the_rounding_head_is_the_nearest_winding(windings, values, sharpness):
     u, _ = f.states(1)
     net = f.Tr(u).network().head(tuple(windings), kind="rounding", sharpness=sharpness)
     W = np.asarray(values)
-    ones = np.ones((len(W), 1, 1))
-    logits = net(W[:, None, None], ones)
+    logits = net(W[:, None, None])
     distance = np.abs(W[:, None] - np.asarray(windings))
     chosen = np.take_along_axis(distance, logits.argmax(1)[:, None], 1)[:, 0]
     np.testing.assert_allclose(chosen, distance.min(1), atol=1e-9)

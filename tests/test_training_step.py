@@ -281,11 +281,11 @@ def test_lanes_shrink_with_the_network_and_the_batch() -> None:
 
 def test_folding_in_stretches_is_folding_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     data = toy(50)
-    u, v = features.state_tensors(data, torch.float64)
+    arrays = features.state_tensors(data, torch.float64)
     fold = FakeNetwork().compile(members=1, dtype="float64").fold
-    whole = features.fold_states(fold, u, v)
+    whole = features.fold_states(fold, arrays)
     monkeypatch.setattr(features, "_STRETCH", 7)
-    parts = features.fold_states(fold, u, v)
+    parts = features.fold_states(fold, arrays)
     assert len(whole) == len(parts) == 1
     assert torch.allclose(whole[0], parts[0], atol=1e-14)
 

@@ -18,7 +18,7 @@ _HOMES = {
     "States": "tnlearn.physics.states",
     "states": "tnlearn.physics.states",
     "winding": "tnlearn.physics.label",
-    "Network": "tnlearn.networks.network",
+    "Network": "tnlearn.models.network",
     "init": "tnlearn.networks",
     "formula": "tnlearn.networks",
     "rswn": "tnlearn.models.rswn",
@@ -99,9 +99,9 @@ if TYPE_CHECKING:
     from tnlearn.data.stored import StoredDataset, open_dataset
     from tnlearn.markers.marker import Marker, marker
     from tnlearn.models.baselines import baseline
+    from tnlearn.models.network import Network
     from tnlearn.models.rswn import rswn
     from tnlearn.networks import formula, init
-    from tnlearn.networks.network import Network
     from tnlearn.phase.diagram import PhaseDiagram, phase_diagram
     from tnlearn.physics.chains import Chains, chain, ssh
     from tnlearn.physics.label import winding

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NoReturn
 from tnlearn import __version__
 
 if TYPE_CHECKING:
-    from tnlearn.networks.network import Network
+    from tnlearn.models.network import Network
 
 __all__ = ["main"]
 

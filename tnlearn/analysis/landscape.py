@@ -17,8 +17,8 @@ import torch
 import torch.nn.functional as F
 
 from tnlearn.errors import ConfigError, ShapeError
-from tnlearn.networks.network import Network
-from tnlearn.networks.nodes import Parameter
+from tnlearn.models.network import Network
+from tnlearn.networks.graph import Parameter
 from tnlearn.training.features import fold_states, is_complex, state_tensors
 
 __all__ = ["Curvature", "Objective", "barrier", "line", "scaled"]
@@ -84,8 +84,7 @@ class Objective:
         self._compiled = net.compile(
             members=members, own_batches=False, dtype=dtype, complex=is_complex(data)
         )
-        u, v = state_tensors(data, self.dtype)
-        self.features = fold_states(self._compiled.fold, u, v)
+        self.features = fold_states(self._compiled.fold, state_tensors(data, self.dtype))
         self.labels = torch.from_numpy(np.asarray(data.labels).astype(np.int64))
         if bool((self.labels < 0).any()):
             raise ShapeError("the data has samples of no class; leave them out first")

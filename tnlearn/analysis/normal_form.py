@@ -19,9 +19,9 @@ from scipy.optimize import minimize_scalar
 
 from tnlearn.data.dataset import Dataset
 from tnlearn.errors import check_choice
+from tnlearn.models.network import Network
 from tnlearn.models.rswn import FORMS, rswn
 from tnlearn.networks.init import Init, exact
-from tnlearn.networks.network import Network
 from tnlearn.physics.geometry import window_cells
 
 __all__ = [

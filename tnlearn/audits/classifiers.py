@@ -50,7 +50,7 @@ def known_cells(given: Any) -> int | None:
     """Number of cells that a network or an ensemble of tnlearn takes; None if it does not say."""
     first = given[0] if isinstance(given, (list, tuple)) and given else given
     net = first.net if _is_fitted(first) else first
-    return int(net.cells) if _is(net, "tnlearn.networks.network", "Network") else None
+    return int(net.cells) if _is(net, "tnlearn.models.network", "Network") else None
 
 
 def known_data(given: Any) -> str | None:
@@ -108,7 +108,7 @@ def adapted(
         return _fitted(given, windings, title)
     named = title or _name(given)
     known = windings if windings is not None else tuple(sample.classes)
-    if _is(given, "tnlearn.networks.network", "Network"):
+    if _is(given, "tnlearn.models.network", "Network"):
         ask = _network(given)
     elif _is(given, "torch.nn", "Module"):
         ask = _module(given, sample, inputs, named)

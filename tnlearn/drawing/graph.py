@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TypeGuard
 
 from tnlearn.drawing.layout import Block, Placed, folded, layered
 from tnlearn.drawing.panel import contraction_title, panel
@@ -25,11 +25,9 @@ from tnlearn.drawing.scene import (
     si,
     text_width,
 )
-from tnlearn.networks.nodes import Contraction, Function, Node, Operand
+from tnlearn.networks.graph import Contraction, Function, Graph, Node, Operand
+from tnlearn.networks.plan import cost, find_plan
 from tnlearn.networks.search import NOMINAL_BATCH
-
-if TYPE_CHECKING:
-    from tnlearn.networks.network import Network
 
 __all__ = ["cost_lines", "graph_scene"]
 
@@ -50,7 +48,7 @@ class _Item:
     half: float  # half the height of its box or circle, in the middle of the block
 
 
-def graph_scene(graph: Network, title: str = "", *, tall: float = TALL) -> Scene:
+def graph_scene(graph: Graph, title: str = "", *, tall: float = TALL) -> Scene:
     """The whole drawing: title and costs, all nodes and the lines between them, a legend.
 
     A graph taller than `tall` inches is folded into columns where one node alone
@@ -73,17 +71,17 @@ def graph_scene(graph: Network, title: str = "", *, tall: float = TALL) -> Scene
     return page(scene, title or f"Network of {graph.output}", cost_lines(graph), _legend(graph))
 
 
-def cost_lines(graph: Network) -> list[str]:
+def cost_lines(graph: Graph) -> list[str]:
     """What one forward pass of a batch of 64 costs, in words."""
-    cost = graph.cost(NOMINAL_BATCH)
+    costs = cost(find_plan(graph), NOMINAL_BATCH)
     return [
-        f"flops of a batch of {NOMINAL_BATCH}: naive {si(cost.naive)}, path {si(cost.path)}, "
-        f"shared {si(cost.shared)}",
-        f"largest intermediate {si(cost.peak)} entries, {cost.parameters:,} parameters",
+        f"flops of a batch of {NOMINAL_BATCH}: naive {si(costs.naive)}, path {si(costs.path)}, "
+        f"shared {si(costs.shared)}",
+        f"largest intermediate {si(costs.peak)} entries, {costs.parameters:,} parameters",
     ]
 
 
-def _legend(graph: Network) -> list[tuple[str, str]]:
+def _legend(graph: Graph) -> list[tuple[str, str]]:
     """What the colours, marks and signs mean, those that are in the drawing."""
     nodes = graph.nodes.values()
     panels = [node for node in nodes if _is_panel(node)]

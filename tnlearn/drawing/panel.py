@@ -24,7 +24,7 @@ from tnlearn.drawing.scene import (
     box_size,
     text_width,
 )
-from tnlearn.networks.nodes import Contraction, Node
+from tnlearn.networks.graph import Contraction, Node
 
 __all__ = ["contraction_title", "panel"]
 

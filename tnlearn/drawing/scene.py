@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
-from tnlearn.networks.nodes import BATCH, CHANNEL
+from tnlearn.networks.graph import BATCH, CHANNEL
 
 __all__ = [
     "BODY",

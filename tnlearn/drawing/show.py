@@ -20,14 +20,15 @@ from tnlearn.drawing.scene import Box, Line, Point, Scene, Shape, Text
 from tnlearn.drawing.tree import LEGEND, group_of, tree_scene
 from tnlearn.errors import FileError, check_choice
 from tnlearn.files import replacing
-from tnlearn.networks.export import chosen_contraction, node_values
-from tnlearn.networks.nodes import Contraction, Function, Node, Operand, Parameter
+from tnlearn.networks.evaluate import node_values
+from tnlearn.networks.export import chosen_contraction
+from tnlearn.networks.graph import Contraction, Function, Graph, Node, Operand, Parameter
+from tnlearn.networks.plan import cost, find_plan
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from tnlearn.networks.network import Network
 
 __all__ = ["SUFFIXES", "draw", "draw_tree", "svg", "to_html"]
 
@@ -39,7 +40,7 @@ LISTED = 40_000  # the values of larger arrays are summarised only
 
 
 def draw(
-    graph: Network, path: str | Path | None = None, *, title: str = "", ax: Axes | None = None
+    graph: Graph, path: str | Path | None = None, *, title: str = "", ax: Axes | None = None
 ) -> Figure:
     """A picture of the graph of a network.
 
@@ -76,7 +77,7 @@ def draw(
 
 
 def draw_tree(
-    graph: Network,
+    graph: Graph,
     path: str | Path | None = None,
     *,
     contraction: str | None = None,
@@ -233,7 +234,7 @@ def _element(shape: Shape, live: bool) -> str:
 # ------------------------------------------------------------------ a page to explore
 
 
-def to_html(graph: Network, path: str | Path, *, title: str = "") -> Path:
+def to_html(graph: Graph, path: str | Path, *, title: str = "") -> Path:
     """Write a page to explore a network in: it works without a connection.
 
     Choose a node of the graph (with the mouse, or Tab and Enter) to see its kind,
@@ -250,6 +251,8 @@ def to_html(graph: Network, path: str | Path, *, title: str = "") -> Path:
     """
     from jinja2 import Environment, StrictUndefined
 
+    from tnlearn.networks.compiled import compile  # torch, only where it is needed
+
     target = Path(path)
     check_choice("kind of page", target.suffix.lower(), (".html", ".htm"))
     contractions = [n.name for n in graph.nodes.values() if isinstance(n, Contraction)]
@@ -263,17 +266,17 @@ def to_html(graph: Network, path: str | Path, *, title: str = "") -> Path:
         summary="; ".join(cost_lines(graph)),
         graph=svg(graph_scene(graph, title, tall=math.inf), "Graph of the network", live=True),
         trees={n: svg(tree_scene(graph, n, title), f"Tree of {n}") for n in contractions},
-        costs=[graph.cost(batch) for batch in BATCHES],
-        code=graph.module().graph.code.strip(),
+        costs=[cost(find_plan(graph), batch) for batch in BATCHES],
+        code=compile(graph).graph.code.strip(),
         nodes=_described(graph),
         output=graph.output,
     )
     return _write(target, lambda partial: partial.write_text(page, encoding="utf-8"))
 
 
-def _described(graph: Network) -> dict[str, dict[str, Any]]:
+def _described(graph: Graph) -> dict[str, dict[str, Any]]:
     """What the page says of each node; the values of those that need no states to be known."""
-    terms = {name: value.term for name, value in graph.plan().values.items()}
+    terms = {name: value.term for name, value in find_plan(graph).values.items()}
     values = node_values(graph, [name for name in graph.nodes if not terms[name].data])
     users: dict[str, list[str]] = {name: [] for name in graph.nodes}
     described: dict[str, dict[str, Any]] = {}

@@ -7,17 +7,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from tnlearn.drawing.layout import Block, layered
 from tnlearn.drawing.scene import EDGE, FILL, ROW, WHITE, Box, Scene, Text, page, rows_width, si
 from tnlearn.networks.export import chosen_contraction
-from tnlearn.networks.nodes import Contraction, Inds
-from tnlearn.networks.search import NOMINAL_BATCH, Tree, leaves_of
+from tnlearn.networks.graph import Contraction, Graph, Inds, Tree
+from tnlearn.networks.plan import find_plan, find_trees
+from tnlearn.networks.search import NOMINAL_BATCH, leaves_of
 from tnlearn.networks.terms import Term, TermTable, Value
-
-if TYPE_CHECKING:
-    from tnlearn.networks.network import Network
 
 __all__ = ["LEGEND", "Step", "contraction_steps", "group_of", "tree_scene"]
 
@@ -81,11 +78,11 @@ class _Walk:
 
 
 def contraction_steps(
-    graph: Network, contraction: str | None = None
+    graph: Graph, contraction: str | None = None
 ) -> tuple[Contraction, dict[int, Step]]:
     """A contraction and the steps of its tree by number, each after those it uses."""
     node = chosen_contraction(graph, contraction)
-    plan = graph.plan()
+    plan = find_plan(graph)
     args = [
         plan.values[part.node].renamed(
             dict(zip(graph.nodes[part.node].inds, part.inds, strict=True)), part.conj
@@ -95,7 +92,7 @@ def contraction_steps(
     table = plan.table.copy()  # every step is there already; nothing is added to the plan
     walk = _Walk(table, node.inds, args)
     if node.lowering is None:
-        value = walk.note(table.reduce(walk.visit(graph.trees[node.name]), set(node.inds)))
+        value = walk.note(table.reduce(walk.visit(find_trees(graph)[node.name]), set(node.inds)))
         root = walk.note(table.scale(value, node.scale)).term.id
     else:
         for part in (args[0], args[-1]):  # torch forms no shift tensors
@@ -143,7 +140,7 @@ def group_of(term: Term) -> str:
     return "live" if term.live else "frozen" if term.data else "constant"
 
 
-def tree_scene(graph: Network, contraction: str | None = None, title: str = "") -> Scene:
+def tree_scene(graph: Graph, contraction: str | None = None, title: str = "") -> Scene:
     """The whole drawing: title and cost, the tree of a contraction, a legend."""
     node, steps = contraction_steps(graph, contraction)
     rows = {i: _rows(step) for i, step in steps.items()}
@@ -165,7 +162,7 @@ def tree_scene(graph: Network, contraction: str | None = None, title: str = "") 
         end = (end_x, by + (high + (SHARED if steps[target].times > 1 else 0.0)) / 2)
         way = [start, *((x, height - y) for x, y in bends), end]
         scene.line(*way, arrow=True)
-        if sum(use.term == source for use in graph.plan().term(target).uses) > 1:
+        if sum(use.term == source for use in find_plan(graph).term(target).uses) > 1:
             x, y = (way[-2][0] + end[0]) / 2, (way[-2][1] + end[1]) / 2
             scene.clear(Text(x + 0.06, y, "twice", align="start"))
     for i, step in steps.items():

@@ -25,9 +25,9 @@ from tnlearn.errors import CheckpointError, ConfigError, FileError, check_choice
 from tnlearn.files import claimed
 from tnlearn.lab.profile import Entry, Profile, as_record
 from tnlearn.models.baselines import KINDS, baseline
+from tnlearn.models.network import Network
 from tnlearn.models.rswn import rswn
 from tnlearn.networks.init import Init
-from tnlearn.networks.network import Network
 from tnlearn.training import metrics
 from tnlearn.training.fit import fit
 from tnlearn.training.fitted import Fitted, load

@@ -1,12 +1,11 @@
-"""The networks the laboratory compares: the exact winding number and its neural rivals.
+"""The networks people ask for, behind one face: the exact winding number and its neural rivals.
 
+    network     `Network`, the face of a graph: train, head, compile, draw
     rswn        the real-space winding number in four forms
-    baselines   linear, MLP, convolutional, residual, attention and symmetric networks
     scaling     the quartic form with functions of position that serve at every length
+    layers      dense, convolutional and attention layers as nodes
+    baselines   linear, MLP, convolutional, residual, attention and symmetric networks
+    catalogue   networks by name, and from their descriptions
 
-Imports `tnlearn.networks` and `tnlearn.physics.geometry` only.
+Imports `tnlearn.networks`, `tnlearn.drawing` and `tnlearn.physics`, and nothing above.
 """
-
-from tnlearn.models import baselines, rswn, scaling
-
-__all__ = ["baselines", "rswn", "scaling"]

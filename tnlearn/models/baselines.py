@@ -14,11 +14,10 @@ import numpy as np
 
 from tnlearn.errors import ConfigError, check_choice
 from tnlearn.models.layers import Stack
+from tnlearn.models.network import Network
 from tnlearn.networks.functions import ACTIVATIONS
+from tnlearn.networks.graph import BATCH, Contraction, Graph, Operand, Parameter, as_constant
 from tnlearn.networks.init import normal
-from tnlearn.networks.network import Network
-from tnlearn.networks.nodes import BATCH, Contraction, Operand, Parameter, as_constant
-from tnlearn.networks.recipes import register_factory
 
 __all__ = ["KINDS", "VARIANTS", "baseline"]
 
@@ -137,7 +136,7 @@ def baseline(
         for name, value in given.items()
         if value is not None
     }
-    return Network(stack.nodes, stack.last.name, recipe=[recipe])
+    return Network(Graph(stack.nodes, stack.last.name), recipe=[recipe], factory=baseline)
 
 
 def _perceptron(stack: Stack, hidden: Sequence[int], classes: int, activation: str) -> None:
@@ -255,5 +254,3 @@ KINDS: dict[str, tuple[Builder, tuple[str, ...]]] = {
     "attention": (_attention, ("width", "heads", "depth")),
     "symmetric": (_symmetric, ("variant", "hidden", "features")),
 }
-
-register_factory("baseline", baseline)

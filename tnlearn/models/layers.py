@@ -7,9 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from tnlearn.networks.heads import activate, dense_layer
-from tnlearn.networks.init import fan_in, normal
-from tnlearn.networks.nodes import (
+from tnlearn.networks.graph import (
     BATCH,
     Contraction,
     Function,
@@ -21,6 +19,8 @@ from tnlearn.networks.nodes import (
     Shape,
     as_constant,
 )
+from tnlearn.networks.heads import activate, dense_layer
+from tnlearn.networks.init import fan_in, normal
 
 __all__ = ["Stack", "shift_tensor"]
 

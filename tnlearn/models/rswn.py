@@ -6,18 +6,18 @@ import numpy as np
 import numpy.typing as npt
 
 from tnlearn.errors import ConfigError, check_choice
+from tnlearn.models.network import Network
 from tnlearn.networks import formula as f
-from tnlearn.networks.network import Network
-from tnlearn.networks.nodes import (
+from tnlearn.networks.graph import (
     BATCH,
     Contraction,
     Function,
+    Graph,
     Input,
     Node,
     Operand,
     as_constant,
 )
-from tnlearn.networks.recipes import register_factory
 from tnlearn.physics.geometry import displacement, window_cells
 
 __all__ = ["FORMS", "rswn"]
@@ -87,11 +87,14 @@ def rswn(cells: int, form: str = "quartic", boundary: str = "open", window: floa
         raise ConfigError(f"window {window!r} keeps no cell of {cells}; it is a fraction in (0, 1]")
     distance = displacement(cells, boundary)
     if form == "operator":
-        return Network.from_formula(_operator(cells, boundary, kept, distance), recipe=recipe)
+        formula = _operator(cells, boundary, kept, distance)
+        return Network.from_formula(formula, recipe=recipe, factory=rswn)
     if form == "sublattice":
-        return Network.from_formula(_sublattice(cells, boundary, kept, distance), recipe=recipe)
+        formula = _sublattice(cells, boundary, kept, distance)
+        return Network.from_formula(formula, recipe=recipe, factory=rswn)
     weights = distance * kept / kept.sum()
-    return _polynomial(cells, weights, recipe, low_rank=form == "lowrank")
+    graph = _polynomial(cells, weights, low_rank=form == "lowrank")
+    return Network(graph, recipe=recipe, factory=rswn)
 
 
 def _position(cells: int, boundary: str, distance: Floats, copies: int) -> f.Expression:
@@ -120,9 +123,7 @@ def _sublattice(cells: int, boundary: str, kept: Floats, distance: Floats) -> f.
     return f.Tr(window @ q.H @ f.commutator(X, q)) / float(kept.sum())
 
 
-def _polynomial(
-    cells: int, weights: Floats, recipe: list[dict[str, object]], *, low_rank: bool
-) -> Network:
+def _polynomial(cells: int, weights: Floats, *, low_rank: bool) -> Graph:
     """The fourth-order polynomial ``Σ D_xy u_n(x) v_n(y)* u_m(x)* v_m(y)``."""
     inputs = [Input(name, (BATCH, "state", "cell"), (None, cells, cells)) for name in ("u", "v")]
     nodes: dict[str, Node] = {node.name: node for node in inputs}
@@ -143,7 +144,7 @@ def _polynomial(
     )
     nodes["polynomial"] = Contraction("polynomial", (BATCH,), (None,), (*amplitudes, *weight_parts))
     nodes["W"] = Function("W", (BATCH,), (None,), "real", (Operand("polynomial", (BATCH,)),))
-    return Network(nodes, "W", recipe=recipe)
+    return Graph(nodes, "W")
 
 
 def _factors(weights: Floats) -> tuple[Floats, Floats]:
@@ -152,6 +153,3 @@ def _factors(weights: Floats) -> tuple[Floats, Floats]:
     rank = max(1, int(np.sum(values > values[0] * 1e-13)))
     root = np.sqrt(values[:rank])
     return left[:, :rank] * root, right[:rank].T * root
-
-
-register_factory("rswn", rswn)

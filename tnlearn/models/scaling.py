@@ -28,9 +28,17 @@ import numpy as np
 import numpy.typing as npt
 
 from tnlearn.errors import ConfigError
-from tnlearn.networks.network import Network
-from tnlearn.networks.nodes import BATCH, Contraction, Function, Input, Node, Operand, as_constant
-from tnlearn.networks.recipes import register_factory
+from tnlearn.models.network import Network
+from tnlearn.networks.graph import (
+    BATCH,
+    Contraction,
+    Function,
+    Graph,
+    Input,
+    Node,
+    Operand,
+    as_constant,
+)
 
 __all__ = ["DEGREES", "FAR", "NEAR", "moment_count", "scaling", "scaling_functions"]
 
@@ -141,7 +149,4 @@ def scaling(
             result, inds, shape, op, (Operand(last, inds), Operand(name, (_MOMENT,)))
         )
         last = result
-    return Network(nodes, last, recipe=[recipe])
-
-
-register_factory("scaling", scaling)
+    return Network(Graph(nodes, last), recipe=[recipe], factory=scaling)

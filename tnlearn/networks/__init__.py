@@ -1,20 +1,24 @@
 """The network framework: a formula of physics is a tensor network, and every node may be trained.
 
-What lives here, from the foundation up:
+What lives here, from the foundation up; each file imports those above it only:
 
-    nodes       the kinds of node a `Network` is made of
-    functions   what a function node can do (activation, normalisation, stacking, …)
     init        initialisations of a trainable node
-    formula     operator expressions and how they become contractions
+    graph       `Graph`: named nodes and indices, and replacing one
+    formula     operator symbols: Tr(P_B @ Q @ …)
+    builder     a formula becomes a graph
     terms       one contraction step, stored once however often it occurs (sharing)
     search      the contraction tree with the least shared cost
-    plan        all steps of a network, what can be folded, what it costs
+    plan        all steps of a graph, what can be folded, what it costs
+    functions   what a function node can do (activation, normalisation, stacking, …)
     emit        a plan carried out as `bmm` / `mul` / `mv` on any autoray backend
-    structures  how a freed node is parametrised (dense, diagonal, low rank, position)
-    freeing     a constant of the graph replaced by a parameter
-    network     the immutable graph itself
+    lowering    a plan as a torch.fx graph
+    evaluate    a graph on arrays: inputs by name, numpy or torch
+    compiled    one torch module, or an ensemble
+    freeing     a constant set free: dense, low rank, by cell, by position
+    heads       neural heads
+    serial      nodes as JSON and back
     export      quimb and tensornetwork
-    lowering, module, compiled   torch (the only files that import it)
 
-It imports `tnlearn.physics` for chains to try a network on, and nothing above.
+Only `lowering` and `compiled` know torch.  Nothing here knows physics; the face of a graph is
+`tnlearn.models.network.Network`.
 """

@@ -1,22 +1,11 @@
-"""From an operator expression to the nodes of a network."""
+"""A formula becomes a graph: its operators the leaves, each trace one contraction."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from tnlearn.errors import ConfigError, check_choice
-from tnlearn.networks.formula import commutator, matrix
-from tnlearn.networks.nodes import (
-    BATCH,
-    Constant,
-    Contraction,
-    Function,
-    Input,
-    Node,
-    Operand,
-    as_constant,
-)
-from tnlearn.networks.operators import (
+from tnlearn.networks.formula import (
     Adjoint,
     Commutator,
     Expression,
@@ -25,13 +14,52 @@ from tnlearn.networks.operators import (
     Scaled,
     Sum,
     Symbol,
+    commutator,
+    matrix,
 )
-from tnlearn.networks.search import Tree
+from tnlearn.networks.graph import (
+    BATCH,
+    Constant,
+    Contraction,
+    Function,
+    Graph,
+    Input,
+    Node,
+    Operand,
+    Tree,
+    as_constant,
+)
 
-__all__ = ["Builder"]
+__all__ = ["build"]
 
 
-class Builder:
+def build(
+    formula: Scalar, name: str = "W", part: str = "real", dense: frozenset[str] = frozenset()
+) -> Graph:
+    """The graph of a formula, whose output `name` is its real (or imaginary) part.
+
+    Parameters
+    ----------
+    formula
+        A sum of traces.
+    name
+        Name of the output node.
+    part
+        ``"real"`` or ``"imag"``.
+    dense
+        Diagonal operators that become full matrices.
+
+    Raises
+    ------
+    ConfigError
+        If nothing can be fed in, or two nodes would have one name.
+    ShapeError
+        If two operators do not fit together.
+    """
+    return _Builder(dense).build(formula, name, part)
+
+
+class _Builder:
     """Walks an expression and collects its nodes and operands."""
 
     def __init__(self, dense: frozenset[str]) -> None:
@@ -39,10 +67,7 @@ class Builder:
         self.nodes: dict[str, Node] = {}
         self._fresh = 0
 
-    def build(
-        self, formula: Scalar, name: str, part: str
-    ) -> tuple[dict[str, Node], dict[str, Tree]]:
-        """The nodes in order, and the tree each contraction was written as."""
+    def build(self, formula: Scalar, name: str, part: str) -> Graph:
         check_choice("part", part, ("real", "imag"))
         terms = [
             (weight * factor, term)
@@ -67,14 +92,18 @@ class Builder:
         if not any(isinstance(node, Input) for node in self.nodes.values()):
             raise ConfigError(
                 "the formula has no states, so there is nothing to feed in; "
-                "write it with u, v = formula.states(cells)"
+                "write it with those of formula.states(cells)"
             )
-        own = [*(c.name for c in contractions), *(["sum"] if len(contractions) > 1 else []), name]
-        for taken in own:
-            if taken in self.nodes or own.count(taken) > 1:
+        computed = [
+            *(c.name for c in contractions),
+            *(["sum"] if len(contractions) > 1 else []),
+            name,
+        ]
+        for taken in computed:
+            if taken in self.nodes or computed.count(taken) > 1:
                 raise ConfigError(
                     f"{taken!r} is the name of an operator of the formula and of a node that the "
-                    f"network makes of it ({', '.join(own)}); rename the operator"
+                    f"network makes of it ({', '.join(computed)}); rename the operator"
                 )
         for contraction in contractions:
             self.nodes[contraction.name] = contraction
@@ -91,7 +120,7 @@ class Builder:
         self.nodes[name] = Function(
             name, last.inds, last.shape, part, (Operand(last.name, last.inds),)
         )
-        return self.nodes, written
+        return Graph(self.nodes, name, written=written)
 
     def _densify(self, expression: Expression) -> Expression:
         """Replace diagonal operators that were asked for as full matrices."""

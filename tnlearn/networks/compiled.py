@@ -1,47 +1,281 @@
-"""An ensemble of a network as one function: many members in one set of tensors.
+"""A graph compiled with torch: one module, or an ensemble of members in one set of tensors.
 
-What does not depend on a parameter is folded: computed once for a data set
-(`Compiled.fold`) and fed to every step of training from there.
+Both are the same plan lowered with the same arguments: inputs, parameters, and constants
+computed once.  (On plain arrays the plan is carried out by `evaluate`, which needs no torch.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+import functools
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, overload
 
 import numpy as np
 import torch
+from torch import fx, nn
 
-from tnlearn.errors import ConfigError
+from tnlearn.errors import ConfigError, ShapeError
 from tnlearn.networks.emit import MEMBER
-from tnlearn.networks.evaluate import constant_arrays
+from tnlearn.networks.evaluate import bind, check_inputs, constant_arrays
+from tnlearn.networks.graph import Graph, Input
 from tnlearn.networks.init import draw
-from tnlearn.networks.lowering import Slot, check_tensors, lower, torch_dtype
+from tnlearn.networks.lowering import Slot, complex_dtype, lower, torch_dtype
+from tnlearn.networks.plan import find_plan
 
-if TYPE_CHECKING:
-    from tnlearn.networks.network import Network
+__all__ = ["Compiled", "NetworkModule", "compile"]
 
-__all__ = ["Compiled"]
+Tensor = torch.Tensor
+
+
+@overload
+def compile(
+    graph: Graph,
+    members: None = None,
+    *,
+    seed: int = ...,
+    dtype: str = ...,
+    complex: bool = ...,
+) -> NetworkModule: ...
+@overload
+def compile(
+    graph: Graph,
+    members: int,
+    *,
+    own_batches: bool = ...,
+    dtype: str = ...,
+    complex: bool = ...,
+    fold: bool = ...,
+) -> Compiled: ...
+def compile(
+    graph: Graph,
+    members: int | None = None,
+    *,
+    seed: int = 0,
+    own_batches: bool = True,
+    dtype: str = "float32",
+    complex: bool = False,
+    fold: bool = True,
+) -> NetworkModule | Compiled:
+    """A graph as a torch function: one module, or `members` of them at once.
+
+    Parameters
+    ----------
+    graph
+        What to compile.
+    members
+        None for a module without a member axis, with parameters of `seed`; a number for an
+        ensemble, of one member too, whose parameters are handed over at every call.
+    dtype
+        ``"float32"`` or ``"float64"``.
+    complex
+        Whether the inputs are complex.
+    own_batches, fold
+        Of ensembles: see `Compiled`.
+    """
+    if members is None:
+        taking = _module_type(tuple(graph.inputs))
+        return taking(graph, seed=seed, dtype=dtype, complex=complex)
+    return Compiled(
+        graph,
+        members=members,
+        own_batches=own_batches,
+        dtype=dtype,
+        complex=complex,
+        fold=fold,
+    )
+
+
+class _Arguments:
+    """What every function lowered from a plan takes: inputs, parameters and constants, as slots."""
+
+    def __init__(self, graph: Graph, complex: bool) -> None:
+        self.plan = find_plan(graph, complex=complex)
+        self.inputs = self._slots(graph.inputs)
+        self.parameters = self._slots(graph.parameters)
+        self.arrays = constant_arrays(self.plan)
+        self.constants = [
+            Slot(self.plan.term(i).name, i, tuple(range(x.ndim))) for i, x in self.arrays.items()
+        ]
+        self.output = (self.plan.output.term.id, self.plan.order)
+
+    def _slots(self, names: Iterable[str]) -> list[Slot]:
+        leaves = self.plan.leaves
+        return [
+            Slot(name, leaves[name].id, tuple(range(len(leaves[name].shape))))
+            for name in names
+            if name in leaves
+        ]
+
+
+def _check_tensors(
+    inputs: Mapping[str, Input], arrays: Mapping[str, Any], dtype: torch.dtype
+) -> list[Tensor]:
+    """The tensors of the inputs, each (batch, …), in the dtype a function was compiled for.
+
+    Raises
+    ------
+    ShapeError
+        If they are not tensors of the right shapes, or complex where real ones are expected.
+    """
+    kinds = {type(x).__name__ for x in arrays.values() if not isinstance(x, Tensor)}
+    if kinds:
+        raise ShapeError(
+            f"this takes torch tensors, not {', '.join(sorted(kinds))}; "
+            "convert numpy arrays with torch.as_tensor"
+        )
+    check_inputs(inputs, arrays)
+    if any(x.is_complex() for x in arrays.values()) and not dtype.is_complex:
+        raise ShapeError(
+            f"{' or '.join(arrays)} is complex, but this was made for real numbers; "
+            "give complex=True to make it"
+        )
+    return [x.to(dtype) for x in arrays.values()]
+
+
+class NetworkModule(nn.Module):
+    """A network as a torch module, with parameters under the names of their nodes.
+
+    ``module(u, v)`` in the order of the network's inputs, ``module(psi=psi)``, or a mapping
+    gives (batch,) or (batch, classes).  ``module.graph`` is the `torch.fx.GraphModule` that
+    does the work; print ``module.graph.code`` to read it.  Safe under deepcopy, pickle,
+    `torch.func.functional_call`, `torch.export` and `torch.compile`; the constants of the
+    formula follow ``module.to(…)`` and ``module.double()`` as the parameters do.
+    """
+
+    graph: fx.GraphModule
+    _like: Tensor
+
+    def __init__(
+        self, graph: Graph, *, seed: int = 0, dtype: str = "float32", complex: bool = False
+    ) -> None:
+        super().__init__()
+        slots = _Arguments(graph, complex)
+        real = torch_dtype(dtype)
+        self._complex = complex
+        self._inputs = graph.inputs
+        self._shapes = tuple(node.shape[1:] for node in graph.inputs.values())
+        # An empty tensor that follows the module: inputs are taken in its dtype.
+        self.register_buffer("_like", torch.empty(0, dtype=real), persistent=False)
+        for name, node in graph.parameters.items():
+            start = draw(node.init, node.sizes, name, node.exact, seed=seed, member=0)
+            register_dotted(self, name, nn.Parameter(torch.as_tensor(start, dtype=real)))
+        # Where each argument stands, and whether it is a complex constant: these are kept as
+        # pairs of real numbers, since torch casts complex tensors to real ones in `.to(dtype)`.
+        places = [(tuple(name.split(".")), False) for name in graph.parameters]
+        for number, array in enumerate(slots.arrays.values()):
+            tensor = torch.as_tensor(array)
+            paired = tensor.is_complex()
+            tensor = torch.view_as_real(tensor) if paired else tensor
+            self.register_buffer(f"constant_{number}", tensor.to(real), persistent=False)
+            places.append(((f"constant_{number}",), paired))
+        self._places = tuple(places)
+        arguments = [*slots.inputs, *slots.parameters, *slots.constants]
+        lowered, _ = lower(slots.plan, arguments, [slots.output], name="NetworkGraph")
+        # Not a submodule: it holds no parameters, and a plain attribute is read faster.
+        object.__setattr__(self, "graph", lowered)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _blank_module, (tuple(self._inputs),), self.__dict__
+
+    def forward(self, *arrays: Any, **named: Any) -> Tensor:
+        """The output for inputs (batch, …): in order, by keyword, or as one mapping."""
+        dtype = self._like.dtype
+        if self._complex:
+            dtype = complex_dtype(dtype)
+        if named or not self._fit(arrays, dtype):
+            by_name = bind(self._inputs, arrays, named)
+            arrays = tuple(_check_tensors(self._inputs, by_name, dtype))
+        weights = []
+        for path, paired in self._places:
+            weight: Any = self
+            for part in path:
+                weight = getattr(weight, part)
+            weights.append(torch.view_as_complex(weight) if paired else weight)
+        # `forward` itself: a graph has no hooks to run, and at 64 samples each call counts.
+        result: Tensor = self.graph.forward(*arrays, *weights)
+        return result
+
+    def _fit(self, arrays: Sequence[Any], dtype: torch.dtype) -> bool:
+        """Whether the arrays can be taken as they are."""
+        if len(arrays) != len(self._shapes) or not isinstance(arrays[0], Tensor):
+            return False
+        batch = arrays[0].shape[:1]
+        for x, shape in zip(arrays, self._shapes, strict=True):
+            if not isinstance(x, Tensor) or x.dtype != dtype or x.shape != (*batch, *shape):
+                return False
+        return True
+
+
+@functools.cache
+def _module_type(names: tuple[str, ...]) -> type[NetworkModule]:
+    """The module whose `forward` is known, to `torch.export` say, to take inputs of these names."""
+
+    def forward(self: NetworkModule, *arrays: Any, **named: Any) -> Tensor:
+        return NetworkModule.forward(self, *arrays, **named)
+
+    either = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    plain = [n if n.isidentifier() else f"input_{i}" for i, n in enumerate(names)]
+    taken = [inspect.Parameter(name, either) for name in ("self", *plain)]
+    forward.__doc__ = NetworkModule.forward.__doc__
+    forward.__signature__ = inspect.Signature(taken)  # type: ignore[attr-defined]
+    return type("NetworkModule", (NetworkModule,), {"forward": forward})
+
+
+def _blank_module(names: tuple[str, ...]) -> NetworkModule:
+    """A module of these inputs that is still to be filled, by pickle and by copy."""
+    return _module_type(names).__new__(_module_type(names))
+
+
+def register_dotted(root: nn.Module, name: str, parameter: nn.Parameter) -> None:
+    """Register a parameter under a dotted name, so that `state_dict` reads as the network does."""
+    *path, last = name.split(".")
+    if hasattr(nn.Module, (path or [last])[0]) or name == "graph":
+        raise ConfigError(
+            f"a trained node cannot be called {name!r}: torch modules have an attribute of that "
+            "name; rename the operator of the formula"
+        )
+    for part in path:
+        child = root._modules.get(part)
+        if child is None:
+            child = nn.Module()
+            root.add_module(part, child)
+        root = child
+    root.register_parameter(last, parameter)
 
 
 class Compiled:
     """M members of a network, lowered with the member as an ordinary index.
 
-    Attributes
+    What does not depend on a parameter is folded: computed once for a data set (`fold`) and
+    fed to every step of training from there.
+
+    Parameters
     ----------
+    graph
+        The network.
     members
         Number of members M.
     own_batches
         Whether each member has its own batch (features carry the member axis).
+    dtype
+        ``"float32"`` or ``"float64"``.
+    complex
+        Whether the inputs are complex.
+    fold
+        Whether frozen steps are taken out of the step.
+
+    Attributes
+    ----------
     parameters
         Shape of every parameter, without the member axis, by node name.
     folding, step
-        The two graphs: states to features, and features with parameters to outputs.
+        The two graphs: inputs to features, and features with parameters to outputs.
     """
 
     def __init__(
         self,
-        network: Network,
+        graph: Graph,
         *,
         members: int,
         own_batches: bool = True,
@@ -51,59 +285,36 @@ class Compiled:
     ) -> None:
         if members < 1:
             raise ConfigError(f"an ensemble has at least one member, not {members!r}")
-        self.network = network
-        self.members = members
-        self.own_batches = own_batches
-        self._name = dtype
+        self.network, self.members, self.own_batches = graph, members, own_batches
         self._dtype = torch_dtype(dtype)
-        self._shape = tuple(next(iter(network.inputs.values())).shape[1:])
-        self._input_dtype = torch_dtype(dtype, complex=complex)
-        plan = network.plan(complex=complex)
-        leaves = {term.name: term for term in plan.terms if term.kind == "leaf"}
-        self.parameters = {
-            name: tuple(int(size or 0) for size in node.shape)
-            for name, node in network.parameters.items()
-        }
-        arrays = constant_arrays(plan, network)
-        constants = [
-            Slot(plan.term(i).name, i, tuple(range(array.ndim))) for i, array in arrays.items()
-        ]
-        self._constants = [self._constant(array) for array in arrays.values()]
-        self._inputs = [name for name in ("u", "v") if name in leaves]
-        inputs = [
-            Slot(name, leaves[name].id, tuple(range(len(leaves[name].shape))))
-            for name in self._inputs
-        ]
-        frontier = list(plan.frontier) if fold else [slot.term for slot in inputs]
+        self._input_dtype = complex_dtype(self._dtype) if complex else self._dtype
+        self.parameters = {name: node.sizes for name, node in graph.parameters.items()}
+        slots = _Arguments(graph, complex)
+        plan = slots.plan
+        self._constants = [self._constant(array) for array in slots.arrays.values()]
+        frontier = list(plan.frontier) if fold else [slot.term for slot in slots.inputs]
         # Features have their batch axis first, whatever order the plan found it in.
-        orders = {i: self._batch_first(plan.term(i).shape) for i in frontier}
+        orders = {i: _batch_first(plan.term(i).shape) for i in frontier}
         self.folding, _ = lower(
-            plan, [*inputs, *constants], [(i, orders[i]) for i in frontier], name="Folding"
+            plan,
+            [*slots.inputs, *slots.constants],
+            [(i, orders[i]) for i in frontier],
+            name="Folding",
         )
         member = (MEMBER,) if own_batches else ()
         features = [Slot(plan.term(i).name, i, (*member, *orders[i])) for i in frontier]
-        weights = [
-            Slot(name, leaves[name].id, (MEMBER, *range(len(leaves[name].shape))))
-            for name in self.parameters
-        ]
-        out = plan.output
-        order = [out.names.index(ind) for ind in network.nodes[network.output].inds]
+        weights = [Slot(x.name, x.term, (MEMBER, *x.labels)) for x in slots.parameters]
         self.step, (self._has_member,) = lower(
             plan,
-            [*features, *weights, *constants],
-            [(out.term.id, order)],
+            [*features, *weights, *slots.constants],
+            [slots.output],
             members=members,
             name="EnsembleStep",
         )
 
-    def _constant(self, array: np.ndarray) -> torch.Tensor:
+    def _constant(self, array: np.ndarray) -> Tensor:
         tensor = torch.as_tensor(array)
-        return tensor.to(torch_dtype(self._name, complex=tensor.is_complex()))
-
-    @staticmethod
-    def _batch_first(shape: Sequence[int | None]) -> tuple[int, ...]:
-        axes = range(len(shape))
-        return tuple(sorted(axes, key=lambda axis: (shape[axis] is not None, axis)))
+        return tensor.to(complex_dtype(self._dtype) if tensor.is_complex() else self._dtype)
 
     def step_identity(self) -> tuple[str, tuple[bytes, ...]]:
         """What the step does to features and parameters: its code, and the constants it reads.
@@ -119,7 +330,7 @@ class Compiled:
         )
         return self.step.code, constants
 
-    def initial(self, seed: int, members: Sequence[int]) -> dict[str, torch.Tensor]:
+    def initial(self, seed: int, members: Sequence[int]) -> dict[str, Tensor]:
         """Starting values of members with these numbers, each (len(members), *shape).
 
         They depend on the seed, the member's number and the node's name only.
@@ -127,30 +338,32 @@ class Compiled:
         start = {}
         for name, node in self.network.parameters.items():
             values = [
-                draw(node.init, self.parameters[name], name, node.exact, seed=seed, member=k)
-                for k in members
+                draw(node.init, node.sizes, name, node.exact, seed=seed, member=k) for k in members
             ]
             start[name] = torch.as_tensor(np.stack(values)).to(self._dtype)
         return start
 
     @torch.no_grad()
-    def fold(self, u: torch.Tensor, v: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """The features of states u, v (samples, states, cells): all that does not train."""
-        u, v = check_tensors(torch.as_tensor(u), torch.as_tensor(v), self._shape, self._input_dtype)
-        states = {"u": u, "v": v}
-        args = [states[name] for name in self._inputs]
+    def fold(self, *arrays: Any, **named: Any) -> tuple[Tensor, ...]:
+        """The features of inputs (samples, …), handed over as to a module: all that is frozen."""
+        inputs = self.network.inputs
+        tensors = {name: torch.as_tensor(x) for name, x in bind(inputs, arrays, named).items()}
+        args = _check_tensors(inputs, tensors, self._input_dtype)
         result = self.folding(*args, *self._constants)
         return result if isinstance(result, tuple) else (result,)
 
-    def __call__(
-        self, parameters: Mapping[str, torch.Tensor], *features: torch.Tensor
-    ) -> torch.Tensor:
+    def __call__(self, parameters: Mapping[str, Tensor], *features: Tensor) -> Tensor:
         """The outputs (members, batch, …) for parameters (members, *shape) and features.
 
         Features are (members, batch, …) with own batches, else (batch, …).
         """
         weights = [parameters[name] for name in self.parameters]
-        result: torch.Tensor = self.step(*features, *weights, *self._constants)
+        result: Tensor = self.step(*features, *weights, *self._constants)
         if not self._has_member:
             result = result.expand(self.members, *result.shape)
         return result
+
+
+def _batch_first(shape: Sequence[int | None]) -> tuple[int, ...]:
+    axes = range(len(shape))
+    return tuple(sorted(axes, key=lambda axis: (shape[axis] is not None, axis)))

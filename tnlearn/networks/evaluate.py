@@ -1,141 +1,211 @@
-"""A network applied to states: the plan carried out on numpy arrays or torch tensors."""
+"""A graph carried out on arrays: numpy in, numpy out; torch in, torch out, differentiable.
+
+Inputs are known by name.  They may be handed over as a mapping, one after another in the order
+of ``graph.inputs``, or as keywords; `bind` makes these one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from autoray import do, infer_backend
 
-from tnlearn.errors import ShapeError, check_finite
+from tnlearn.errors import ConfigError, ShapeError, check_choice, check_finite
 from tnlearn.networks.emit import emit, ordered
 from tnlearn.networks.functions import Labelled
+from tnlearn.networks.graph import Constant, Graph, Input, Parameter
 from tnlearn.networks.init import draw
-from tnlearn.networks.nodes import Constant, Parameter
-from tnlearn.networks.plan import Plan
+from tnlearn.networks.plan import Plan, find_plan
 
-if TYPE_CHECKING:
-    from tnlearn.networks.network import Network
-
-__all__ = ["constant_arrays", "evaluate", "split_states"]
+__all__ = ["bind", "check_inputs", "constant_arrays", "evaluate", "node_values"]
 
 
-def split_states(states: Any, v: Any = None) -> tuple[Any, Any]:
-    """The arrays u and v of states, of chains, or of a pair of arrays."""
-    if v is not None:
-        return states, v
-    if hasattr(states, "states"):
-        states = states.states() if callable(states.states) else states.states
-    if isinstance(states, tuple) and len(states) == 2:
-        return states
-    if hasattr(states, "u") and hasattr(states, "v"):
-        return states.u, states.v
-    raise ShapeError(
-        f"a network takes states (with .u and .v), chains, or two arrays u, v; "
-        f"not {type(states).__name__}"
-    )
+def bind(
+    inputs: Iterable[str], arrays: Sequence[Any], named: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The array of every input, in the order of the inputs.
+
+    Parameters
+    ----------
+    inputs
+        The names a graph knows.
+    arrays
+        One mapping from names to arrays, of which those not known are left alone; or arrays in
+        the order of the inputs.
+    named
+        Arrays by name.
+
+    Raises
+    ------
+    UnknownNameError
+        For a keyword that is no input.
+    ConfigError
+        If an input is missing or comes twice, or there are more arrays than inputs.
+    """
+    names, named = list(inputs), named or {}
+    by_name: dict[str, Any] = {}
+    if len(arrays) == 1 and isinstance(arrays[0], Mapping):
+        by_name = {name: x for name, x in arrays[0].items() if name in names}
+        arrays = ()
+    if len(arrays) > len(names):
+        raise ConfigError(
+            f"this network takes {len(names)} arrays ({', '.join(names)}), not {len(arrays)}"
+        )
+    by_name |= dict(zip(names, arrays, strict=False))
+    for name, array in named.items():
+        if check_choice("input", name, names) in by_name:
+            raise ConfigError(f"input {name!r} comes twice")
+        by_name[name] = array
+    missing = [name for name in names if name not in by_name]
+    if missing:
+        raise ConfigError(
+            f"this network takes {', '.join(names)} (a mapping of names to arrays, arrays in this "
+            f"order, or keywords); {', '.join(missing)} is missing"
+        )
+    return {name: by_name[name] for name in names}
 
 
-def _common_arrays(u: Any, v: Any) -> tuple[Any, Any]:
-    """States u and v as arrays of one floating or complex dtype."""
-    u, v = np.asarray(u), np.asarray(v)
-    if any(array.dtype.kind not in "biufc" for array in (u, v)):
-        raise ShapeError(f"states are arrays of numbers, not of {u.dtype} and {v.dtype}")
-    dtype = np.result_type(u, v, np.float32)
-    return u.astype(dtype, copy=False), v.astype(dtype, copy=False)
+def check_inputs(inputs: Mapping[str, Input], arrays: Mapping[str, Any]) -> None:
+    """Raise `ShapeError` unless arrays (samples, …) fit the inputs they are named for."""
+    for name, node in inputs.items():
+        array = arrays[name]
+        if tuple(array.shape[1:]) == node.shape[1:] and array.ndim == len(node.shape):
+            continue
+        axes = ", ".join(
+            f"{n} {ind}s" for ind, n in zip(node.inds[1:], node.shape[1:], strict=True)
+        )
+        mend = f"For a single sample add the samples axis: {name}[None]"
+        if array.ndim == len(node.shape):
+            mend = "Build it for your chains"
+            if "cell" in node.inds:
+                mend += f", or use resize({array.shape[node.inds.index('cell')]})"
+        raise ShapeError(
+            f"{name} has shape {tuple(array.shape)}; this network takes (samples, {axes}). {mend}"
+        )
+    counts = {name: len(arrays[name]) for name in inputs}
+    if len(set(counts.values())) > 1:
+        raise ShapeError(
+            f"{' and '.join(counts)} are of the same samples, but hold "
+            f"{' and '.join(map(str, counts.values()))} samples"
+        )
 
 
-def constant_arrays(plan: Plan, network: Network) -> dict[int, Any]:
+def constant_arrays(plan: Plan) -> dict[int, Any]:
     """The constants that live or data-dependent steps read, computed once in double precision."""
+    nodes = plan.graph.nodes
     given = {
         term.id: Labelled(node.array, tuple(range(len(node.inds))))
-        for term in plan.terms
-        if term.kind == "leaf" and isinstance(node := network.nodes[term.name], Constant)
+        for name, term in plan.leaves.items()
+        if isinstance(node := nodes[name], Constant)
     }
-    made = emit(plan, given, plan.constants)
-    return {i: ordered(x, range(len(plan.term(i).shape))) for i, x in made.items()}
+    values = emit(plan, given, plan.constants)
+    return {i: ordered(x, range(len(plan.term(i).shape))) for i, x in values.items()}
 
 
 def evaluate(
-    network: Network,
-    states: Any,
-    v: Any = None,
+    graph: Graph,
+    arrays: Mapping[str, Any],
     *,
     seed: int = 0,
     parameters: Mapping[str, Any] | None = None,
 ) -> Any:
-    """The output of a network for states; see `Network.__call__`."""
+    """The output of a graph for its inputs by name, each (samples, …), axes as in the graph.
 
-    u, v = split_states(states, v)
-    torch_like = infer_backend(u) == "torch"
-    if torch_like:
-        from tnlearn.networks.lowering import as_tensor, common_tensors
+    Parameters
+    ----------
+    graph, arrays
+        The graph and its inputs; numpy gives numpy, torch gives torch.
+    seed
+        Of the parameters' initial values.
+    parameters
+        Values of parameters that are not to stand at those.
 
-        u, v = common_tensors(u, v)
-    else:
-        u, v = _common_arrays(u, v)
-    check_states(network, u, v)
-    for name, array in (("u", u), ("v", v)):
+    Raises
+    ------
+    ShapeError
+        If an array does not fit its input, or they are of different numbers of samples.
+    NotFiniteError
+        If one holds NaN or infinity.
+    """
+    arrays = _one_kind(arrays)
+    check_inputs(graph.inputs, arrays)
+    for name, array in arrays.items():
         if not do("isfinite", array).all():
+            torch_like = infer_backend(array) == "torch"
             check_finite(name, array.detach().cpu() if torch_like else array)
-    if torch_like:
-        complex = u.is_complex() or v.is_complex()
+    return node_values(graph, [graph.output], arrays, seed=seed, parameters=parameters)[
+        graph.output
+    ]
 
-        def convert(array: Any) -> Any:
-            return as_tensor(array, like=u)
-    else:
-        complex = np.iscomplexobj(u) or np.iscomplexobj(v)
-        single = u.dtype in (np.float32, np.complex64)
 
-        def convert(array: Any) -> Any:
-            values = np.asarray(array)
-            if not single:
-                return values
-            return values.astype(np.complex64 if np.iscomplexobj(values) else np.float32)
+def node_values(
+    graph: Graph,
+    names: Iterable[str],
+    arrays: Mapping[str, Any] | None = None,
+    *,
+    seed: int = 0,
+    parameters: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The values of nodes, axes as in ``node.inds``, parameters at their start of `seed`.
 
-    plan = network.plan(complex=complex)
-    given = {
-        i: Labelled(convert(array), tuple(range(array.ndim)))
-        for i, array in constant_arrays(plan, network).items()
-    }
-    inputs = {"u": u, "v": v}
-    for term in plan.terms:
-        if term.kind != "leaf" or term.id in given:
-            continue
-        node = network.nodes[term.name]
-        if isinstance(node, Parameter):
-            shape = tuple(int(size or 0) for size in node.shape)
-            start = (parameters or {}).get(node.name)
+    Arrays of the inputs are needed for nodes that depend on them only.
+    """
+    arrays = arrays or {}
+    plan = find_plan(graph, complex=any(_is_complex(array) for array in arrays.values()))
+    like = next(iter(arrays.values()), np.empty(0))
+    given: dict[int, Labelled] = {}
+    for name, node in graph.nodes.items():
+        if isinstance(node, Input) and name in arrays:
+            array = arrays[name]
+        elif isinstance(node, Constant):
+            array = _as(node.array, like)
+        elif isinstance(node, Parameter):
+            start = (parameters or {}).get(name)
             if start is None:
-                start = draw(node.init, shape, node.name, node.exact, seed=seed, member=0)
-            array = convert(start)
-        elif node.kind == "input":
-            array = inputs[node.name]
+                start = draw(node.init, node.sizes, name, node.exact, seed=seed, member=0)
+            array = _as(start, like)
         else:
             continue
-        given[term.id] = Labelled(array, tuple(range(len(node.inds))))
-    out = plan.output
-    result = emit(plan, given, [out.term.id])[out.term.id]
-    order = [out.names.index(name) for name in network.nodes[network.output].inds]
-    return ordered(result, order)
+        given[plan.values[name].term.id] = Labelled(array, tuple(range(len(node.inds))))
+    for i, array in constant_arrays(plan).items():
+        given[i] = Labelled(_as(array, like), tuple(range(array.ndim)))
+    wanted = {name: plan.values[name] for name in names}
+    computed = emit(plan, given, {value.term.id for value in wanted.values()})
+    values: dict[str, Any] = {}
+    for name, value in wanted.items():
+        order = [value.names.index(ind) for ind in graph.nodes[name].inds]
+        array = ordered(computed[value.term.id], order)
+        values[name] = do("conj", array) if value.conj else array
+    return values
 
 
-def check_states(network: Network, u: Any, v: Any) -> None:
-    """Raise `ShapeError` unless u and v fit the inputs of the network."""
-    for name, array in (("u", u), ("v", v)):
-        node = network.inputs.get(name)
-        if node is None:
-            continue
-        if array.ndim != 3 or tuple(array.shape[1:]) != tuple(node.shape[1:]):
-            mend = (
-                f"Build it for your chains, or use resize({array.shape[-1]})"
-                if array.ndim == 3
-                else "For a single chain add the samples axis: u[None], v[None]"
-            )
-            raise ShapeError(
-                f"{name} has shape {tuple(array.shape)}; this network takes "
-                f"(samples, {node.shape[1]} states, {node.shape[2]} cells). {mend}"
-            )
-    if u.shape != v.shape:
-        raise ShapeError(f"u and v are of the same chains, but have {len(u)} and {len(v)} samples")
+def _one_kind(arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """Arrays of one library and in one floating or complex dtype."""
+    if any(infer_backend(array) == "torch" for array in arrays.values()):
+        from tnlearn.networks.lowering import common_tensors  # torch, only where it is there
+
+        return common_tensors(arrays)
+    plain = {name: np.asarray(array) for name, array in arrays.items()}
+    kinds = {name: array.dtype for name, array in plain.items()}
+    if any(dtype.kind not in "biufc" for dtype in kinds.values()):
+        raise ShapeError(f"inputs are arrays of numbers, not {', '.join(map(str, kinds.values()))}")
+    dtype = np.result_type(*kinds.values(), np.float32)
+    return {name: array.astype(dtype, copy=False) for name, array in plain.items()}
+
+
+def _is_complex(array: Any) -> bool:
+    return bool(array.is_complex() if infer_backend(array) == "torch" else np.iscomplexobj(array))
+
+
+def _as(array: Any, like: Any) -> Any:
+    """A constant in the library and precision of an input, real unless it is complex."""
+    if infer_backend(like) == "torch":
+        from tnlearn.networks.lowering import as_tensor  # torch, only where it is there
+
+        return as_tensor(array, like=like)
+    values = np.asarray(array)
+    if like.dtype not in (np.float32, np.complex64):
+        return values
+    return values.astype(np.complex64 if np.iscomplexobj(values) else np.float32)

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from tnlearn.errors import ConfigError, check_choice
 from tnlearn.networks.functions import ACTIVATIONS
-from tnlearn.networks.init import fan_in, zeros
-from tnlearn.networks.nodes import (
+from tnlearn.networks.graph import (
     BATCH,
     CHANNEL,
     Contraction,
     Function,
+    Graph,
     Inds,
     Node,
-    Operand,
     Parameter,
     Shape,
     as_constant,
 )
+from tnlearn.networks.init import fan_in, zeros
 
-__all__ = ["dense_layer", "head_nodes"]
+__all__ = ["activate", "attach_head", "dense_layer"]
 
 KINDS = ("mlp", "rounding")
 
@@ -36,91 +36,78 @@ def dense_layer(
     """
     sizes = dict(zip(source.inds, source.shape, strict=True))
     rest: Inds = tuple(ind for ind in source.inds if ind not in over)
+    inds: Inds = (*rest, out)
     shape: Shape = (*(sizes[ind] for ind in rest), width)
-    weight = Parameter(
-        f"{name}.weight", (out, *over), (width, *(sizes[ind] for ind in over)), fan_in(gain)
-    )
+    entries = (width, *(sizes[ind] for ind in over))
+    weight = Parameter(f"{name}.weight", (out, *over), entries, fan_in(gain))
     bias = Parameter(f"{name}.bias", (out,), (width,), zeros())
-    product = Contraction(
-        f"{name}.product",
-        (*rest, out),
-        shape,
-        (Operand(source.name, source.inds), Operand(weight.name, weight.inds)),
-    )
-    total = Function(
-        name,
-        product.inds,
-        shape,
-        "add",
-        (Operand(product.name, product.inds), Operand(bias.name, (out,))),
-    )
-    return [weight, bias, product, total]
+    product = Contraction(f"{name}.product", inds, shape, (source.use, weight.use))
+    return [weight, bias, product, Function(name, inds, shape, "add", (product.use, bias.use))]
 
 
 def activate(name: str, source: Node, activation: str) -> Function:
     """An activation of every entry of a node."""
-    return Function(
-        name, source.inds, source.shape, activation, (Operand(source.name, source.inds),)
-    )
+    return Function(name, source.inds, source.shape, activation, (source.use,))
 
 
-def head_nodes(
-    nodes: Mapping[str, Node],
-    output: str,
+def attach_head(
+    graph: Graph,
     classes: int | Sequence[int],
-    hidden: tuple[int, ...],
-    kind: str,
-    activation: str,
-    sharpness: float,
-) -> tuple[dict[str, Node], str]:
-    """The graph with a head on its output, and the name of the logits."""
+    hidden: Sequence[int] = (),
+    *,
+    kind: str = "mlp",
+    activation: str = "relu",
+    sharpness: float = 10.0,
+) -> Graph:
+    """The graph with a head on its output; see `Network.head`.
+
+    Raises
+    ------
+    UnknownNameError
+        For an unknown kind or activation.
+    ConfigError
+        If there is a head already, or the sizes or windings are not possible.
+    """
     check_choice("head", kind, KINDS)
-    if isinstance(classes, np.integer):
-        classes = int(classes)
     check_choice("activation", activation, ACTIVATIONS)
-    changed = dict(nodes)
-    source = nodes[output]
-    if any(name.startswith("head.") for name in nodes):
+    source = graph.nodes[graph.output]
+    if any(name.startswith("head.") for name in graph.nodes):
         raise ConfigError("this network has a head already; attach one head only")
     if BATCH not in source.inds:
         raise ConfigError("a head needs an output with a batch index")
     if kind == "rounding":
-        return changed, _rounding(changed, source, classes, sharpness)
-    count = classes if isinstance(classes, int) else len(classes)
-    if count < 2 or any(width < 1 for width in hidden):
-        raise ConfigError(
-            f"a head needs at least 2 classes and positive widths, not {classes!r}, {hidden!r}"
-        )
+        added = _rounding(source, classes, sharpness)
+    else:
+        count = classes if isinstance(classes, int) else len(classes)
+        if count < 2 or any(width < 1 for width in hidden):
+            raise ConfigError(
+                f"a head needs at least 2 classes and positive widths, not {classes!r}, "
+                f"{tuple(hidden)!r}"
+            )
+        added = _perceptron(source, (*hidden, count), activation)
+    return graph.with_nodes({**graph.nodes, **{x.name: x for x in added}}, added[-1].name)
+
+
+def _perceptron(source: Node, widths: Sequence[int], activation: str) -> list[Node]:
+    """Dense layers of these widths over everything but the batch; the last is the logits."""
+    added: list[Node] = []
+    last = source
     if len(source.inds) == 1:
-        source = Function(
-            "head.input",
-            (BATCH, CHANNEL),
-            (None, 1),
-            "expand",
-            (Operand(source.name, source.inds),),
-            {"ind": CHANNEL},
-        )
-        changed[source.name] = source
-    over = tuple(ind for ind in source.inds if ind != BATCH)
-    last: Node = source
-    for number, width in enumerate((*hidden, count)):
-        final = number == len(hidden)
-        out = "class" if final else f"hidden{number}"
-        layer = dense_layer(
-            f"head.{number}", last, width, over=over, out=out, gain=1.0 if final else np.sqrt(2.0)
-        )
-        changed |= {node.name: node for node in layer}
-        last = layer[-1]
+        inds, options = (BATCH, CHANNEL), {"ind": CHANNEL}
+        last = Function("head.input", inds, (None, 1), "expand", (source.use,), options)
+        added.append(last)
+    over = tuple(ind for ind in last.inds if ind != BATCH)
+    for number, width in enumerate(widths):
+        name, final = f"head.{number}", number == len(widths) - 1
+        out, gain = ("class", 1.0) if final else (f"hidden{number}", np.sqrt(2.0))
+        added += dense_layer(name, last, width, over=over, out=out, gain=gain)
         if not final:
-            last = activate(f"head.{number}.{activation}", last, activation)
-            changed[last.name] = last
-        over = (out,)
-    return changed, last.name
+            added.append(activate(f"{name}.{activation}", added[-1], activation))
+        last, over = added[-1], (out,)
+    return added
 
 
-def _rounding(
-    nodes: dict[str, Node], source: Node, classes: int | Sequence[int], sharpness: float
-) -> str:
+def _rounding(source: Node, classes: int | Sequence[int], sharpness: float) -> list[Node]:
     """Logits 2 c W − c²: the largest is that of the winding c nearest to W.
 
     They are minus the squared distance (W − c)², less the part common to all classes.
@@ -135,19 +122,6 @@ def _rounding(
         raise ConfigError(f"windings must be distinct and sharpness > 0, not {classes!r}")
     weight = as_constant("head.weight", ("class",), 2.0 * sharpness * windings)
     bias = as_constant("head.bias", ("class",), -sharpness * windings**2)
-    shape = (None, len(windings))
-    product = Contraction(
-        "head.product",
-        (BATCH, "class"),
-        shape,
-        (Operand(source.name, source.inds), Operand("head.weight", ("class",))),
-    )
-    total = Function(
-        "head",
-        (BATCH, "class"),
-        shape,
-        "add",
-        (Operand(product.name, product.inds), Operand("head.bias", ("class",))),
-    )
-    nodes |= {node.name: node for node in (weight, bias, product, total)}
-    return total.name
+    inds, shape = (BATCH, "class"), (None, len(windings))
+    product = Contraction("head.product", inds, shape, (source.use, weight.use))
+    return [weight, bias, product, Function("head", inds, shape, "add", (product.use, bias.use))]

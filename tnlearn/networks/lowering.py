@@ -7,9 +7,10 @@ and neither quimb nor this package is touched when it runs.
 
 from __future__ import annotations
 
+import functools
 import keyword
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,13 +19,13 @@ import torch.nn.functional as F
 from autoray import register_function
 from torch import fx
 
-from tnlearn.errors import ShapeError, check_choice
+from tnlearn.errors import ConfigError, check_choice
 from tnlearn.networks.emit import emit, ordered
 from tnlearn.networks.functions import Label, Labelled
 from tnlearn.networks.plan import Plan
 from tnlearn.networks.terms import Term
 
-__all__ = ["Slot", "as_tensor", "check_tensors", "common_tensors", "lower", "torch_dtype"]
+__all__ = ["Slot", "as_tensor", "common_tensors", "complex_dtype", "lower", "torch_dtype"]
 
 
 def _abs2(x: Any) -> Any:
@@ -61,56 +62,40 @@ for _name, _function in {
     register_function("torch", _name, _function)
 
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
-_COMPLEX = {torch.float32: torch.complex64, torch.float64: torch.complex128}
+_COMPLEX = {
+    torch.float16: torch.complex32,
+    torch.float32: torch.complex64,
+    torch.float64: torch.complex128,
+}
 
 
-def torch_dtype(name: str, *, complex: bool = False) -> torch.dtype:
-    """The torch dtype of a name, ``"float32"`` or ``"float64"``, or its complex partner."""
-    dtype = _DTYPES[check_choice("dtype", name, _DTYPES)]
-    return _COMPLEX[dtype] if complex else dtype
+def torch_dtype(name: str) -> torch.dtype:
+    """The torch dtype of a name, ``"float32"`` or ``"float64"``."""
+    return _DTYPES[check_choice("dtype", name, _DTYPES)]
+
+
+def complex_dtype(real: torch.dtype) -> torch.dtype:
+    """The complex dtype of the same precision."""
+    if real not in _COMPLEX:
+        raise ConfigError(f"torch has no complex numbers of the precision of {real}")
+    return _COMPLEX[real]
 
 
 def as_tensor(array: Any, *, like: torch.Tensor) -> torch.Tensor:
     """A numpy array on the device and in the precision of a tensor, real unless it is complex."""
     tensor = torch.as_tensor(array, device=like.device)
     real = like.real.dtype if like.is_complex() else like.dtype
-    return tensor.to(_COMPLEX[real] if tensor.is_complex() else real)
+    return tensor.to(complex_dtype(real) if tensor.is_complex() else real)
 
 
-def common_tensors(u: torch.Tensor, v: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    """States u and v on one device and in one floating or complex dtype."""
-    v = torch.as_tensor(v, device=u.device)
-    dtype = torch.promote_types(u.dtype, v.dtype)
+def common_tensors(arrays: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+    """Arrays as tensors on the device of the first that is one, in one dtype they all fit in."""
+    device = next(x.device for x in arrays.values() if isinstance(x, torch.Tensor))
+    tensors = {name: torch.as_tensor(x, device=device) for name, x in arrays.items()}
+    dtype = functools.reduce(torch.promote_types, (x.dtype for x in tensors.values()))
     if not (dtype.is_floating_point or dtype.is_complex):
         dtype = torch.get_default_dtype()
-    return u.to(dtype), v.to(dtype)
-
-
-def check_tensors(
-    u: torch.Tensor, v: torch.Tensor, shape: tuple[int | None, ...], dtype: torch.dtype
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """States u and v (batch, *shape) in the dtype a module was made for.
-
-    Raises
-    ------
-    ShapeError
-        If they are not tensors of this shape, or complex where real ones are expected.
-    """
-    if not (isinstance(u, torch.Tensor) and isinstance(v, torch.Tensor)):
-        raise ShapeError(
-            f"this takes torch tensors, not {type(u).__name__} and {type(v).__name__}; "
-            "convert numpy arrays with torch.as_tensor"
-        )
-    if tuple(u.shape[1:]) != shape or u.shape != v.shape:
-        raise ShapeError(
-            f"u and v have shapes {tuple(u.shape)} and {tuple(v.shape)}; "
-            f"both must be (batch, {shape[0]} states, {shape[1]} cells)"
-        )
-    if (u.is_complex() or v.is_complex()) and not dtype.is_complex:
-        raise ShapeError(
-            "u and v are complex, but this was made for real states; give complex=True to make it"
-        )
-    return u.to(dtype), v.to(dtype)
+    return {name: x.to(dtype) for name, x in tensors.items()}
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""How a network is carried out: every step once, what can be folded, and what it costs.
+"""How a graph is carried out: every step once, what can be folded, and what it costs.
 
-A plan is found once for a network and depends on its shapes only.  It holds a
+A plan is found once for a graph and depends on its shapes only.  It holds a
 table of terms in the order of computation, and splits them in three:
 
 - *constant* terms depend on neither inputs nor parameters and are computed once;
@@ -14,11 +14,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from tnlearn.errors import ConfigError
-from tnlearn.networks.nodes import Constant, Contraction, Function, Node, sizes_of
-from tnlearn.networks.search import Tree, enter_tree, find_tree
-from tnlearn.networks.terms import Term, TermTable, Value, count
+from tnlearn.networks.graph import (
+    Constant,
+    Contraction,
+    Function,
+    Graph,
+    Node,
+    Tree,
+    count,
+    sizes_of,
+)
+from tnlearn.networks.search import enter_tree, find_tree, leaves_of
+from tnlearn.networks.terms import Term, TermTable, Value
 
-__all__ = ["Cost", "Plan", "find_trees", "make_plan"]
+__all__ = ["Cost", "Plan", "cost", "find_plan", "find_trees", "make_plan", "recall_trees"]
 
 # An intermediate of more entries than this at a batch of 64 (1 GiB in float64) is never made
 # if any other tree exists.
@@ -63,8 +72,9 @@ class Cost:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """The terms of a network in order, and where each node's value is among them."""
+    """The terms of a graph in order, and where each node's value is among them."""
 
+    graph: Graph
     table: TermTable
     values: Mapping[str, Value]
     output: Value
@@ -81,38 +91,76 @@ class Plan:
         """All terms the output needs, in order of computation."""
         return [self.table.terms[i] for i in self.needed]
 
+    @property
+    def leaves(self) -> dict[str, Term]:
+        """The inputs, constants and parameters the output needs, by name."""
+        return {term.name: term for term in self.terms if term.kind == "leaf"}
 
-def find_trees(nodes: Mapping[str, Node], written: Mapping[str, Tree]) -> dict[str, Tree]:
-    """Search the contraction tree of every contraction of a network."""
-    table = TermTable(complex=False)
-    values: dict[str, Value] = {}
-    trees: dict[str, Tree] = {}
-    for node in nodes.values():
-        if isinstance(node, Contraction) and node.lowering is None:
-            trees[node.name] = find_tree(
-                table,
-                _operands(node, nodes, values),
-                node.inds,
-                written=written.get(node.name),
-                max_intermediate=MAX_INTERMEDIATE,
-            )
-        values[node.name] = _enter(table, node, nodes, values, trees)
-    return trees
+    @property
+    def order(self) -> list[int]:
+        """Axes of the output's term in the order of the output's indices."""
+        inds = self.graph.nodes[self.graph.output].inds
+        return [self.output.names.index(ind) for ind in inds]
 
 
-def make_plan(
-    nodes: Mapping[str, Node], output: str, trees: Mapping[str, Tree], *, complex: bool
-) -> Plan:
-    """The plan of a network for real or complex states, given the tree of each contraction."""
+def find_trees(graph: Graph) -> dict[str, Tree]:
+    """The contraction tree of every contraction of a graph; searched once, on first use."""
+    if "trees" not in graph.memo:
+        table = TermTable(complex=False)
+        values: dict[str, Value] = {}
+        trees: dict[str, Tree] = {}
+        for node in graph.nodes.values():
+            if isinstance(node, Contraction) and node.lowering is None:
+                trees[node.name] = find_tree(
+                    table,
+                    _operands(node, graph.nodes, values),
+                    node.inds,
+                    written=graph.written.get(node.name),
+                    max_intermediate=MAX_INTERMEDIATE,
+                )
+            values[node.name] = _enter(table, node, graph.nodes, values, trees)
+        graph.memo["trees"] = trees
+    known: dict[str, Tree] = graph.memo["trees"]
+    return known
+
+
+def recall_trees(graph: Graph, trees: Mapping[str, Tree]) -> None:
+    """Take trees that were searched before, if they are of as many tensors as a graph has."""
+    sizes = {
+        node.name: len(node.parts)
+        for node in graph.nodes.values()
+        if isinstance(node, Contraction) and node.lowering is None
+    }
+    if sizes == {name: len(leaves_of(tree)) for name, tree in trees.items()}:
+        graph.memo["trees"] = dict(trees)
+
+
+def find_plan(graph: Graph, *, complex: bool = False) -> Plan:
+    """How a graph is carried out, for real or complex inputs; worked out once, on first use."""
+    key = f"plan, complex={complex}"
+    if key not in graph.memo:
+        graph.memo[key] = make_plan(graph, find_trees(graph), complex=complex)
+    plan: Plan = graph.memo[key]
+    return plan
+
+
+def make_plan(graph: Graph, trees: Mapping[str, Tree], *, complex: bool) -> Plan:
+    """The plan of a graph for real or complex inputs, given the tree of each contraction.
+
+    Raises
+    ------
+    ConfigError
+        If the output is complex.
+    """
     table = TermTable(complex=complex)
     values: dict[str, Value] = {}
-    for node in nodes.values():
-        values[node.name] = _enter(table, node, nodes, values, trees)
+    for node in graph.nodes.values():
+        values[node.name] = _enter(table, node, graph.nodes, values, trees)
         # A function that does nothing (the real part of what is real) has its operand's term,
         # and a leaf keeps its own name.
         if values[node.name].term.kind != "leaf":
             table.rename(values[node.name].term, node.name)
-    out = values[output]
+    out = values[graph.output]
     out = Value(table.terms[out.term.id], out.conj, out.names)
     if complex and not out.term.real:
         raise ConfigError(
@@ -128,7 +176,7 @@ def make_plan(
     constants = tuple(
         sorted(i for i in readers | wanted if not terms[i].data and not terms[i].live)
     )
-    return Plan(table, values, out, needed, frontier, constants)
+    return Plan(graph, table, values, out, needed, frontier, constants)
 
 
 def _reachable(table: TermTable, roots: Iterable[int]) -> tuple[int, ...]:
@@ -187,9 +235,9 @@ def _enter(
     return table.leaf(node, real=real)
 
 
-def count_cost(nodes: Mapping[str, Node], plan: Plan, batch: int) -> Cost:
+def cost(plan: Plan, batch: int = 1) -> Cost:
     """The cost of one forward pass; see `Cost`."""
-    terms = plan.table.terms
+    nodes, terms = plan.graph.nodes, plan.table.terms
     naive = path = 0
     for node in nodes.values():
         value = plan.values[node.name]
@@ -209,7 +257,7 @@ def count_cost(nodes: Mapping[str, Node], plan: Plan, batch: int) -> Cost:
         path=path,
         shared=sum(term.flops(terms, batch) for term in made),
         peak=max((term.elements(batch) for term in made), default=0),
-        parameters=sum(count(n.shape, 1) for n in nodes.values() if n.kind == "parameter"),
+        parameters=plan.graph.parameter_count(),
         batch=batch,
     )
 

@@ -12,13 +12,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-from tnlearn.networks.terms import TermTable, Value, count
+from tnlearn.networks.graph import Tree, count
+from tnlearn.networks.terms import TermTable, Value
 
-__all__ = ["Tree", "enter_tree", "find_tree", "leaves_of"]
-
-Tree = Any  # an operand's number, or a pair of trees
+__all__ = ["enter_tree", "find_tree", "leaves_of"]
 
 EXHAUSTIVE = 5  # there are (2n - 3)!! trees: 105 for five tensors, 10,395 for seven
 NOMINAL_BATCH = 64

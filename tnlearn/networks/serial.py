@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 
 from tnlearn.errors import ConfigError
-from tnlearn.networks.init import Init
-from tnlearn.networks.nodes import (
+from tnlearn.networks.graph import (
     Constant,
     Contraction,
     Function,
@@ -25,6 +24,7 @@ from tnlearn.networks.nodes import (
     Operand,
     Parameter,
 )
+from tnlearn.networks.init import Init
 
 __all__ = ["decode_nodes", "decode_tree", "encode_nodes"]
 

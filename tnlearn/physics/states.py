@@ -8,6 +8,7 @@ interpreter lock.  O(L²) to O(L^2.3) with vectors.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -21,7 +22,7 @@ from tnlearn.physics.chains import Chains
 from tnlearn.physics.memory import check_memory
 from tnlearn.physics.structure import Bands, bands_of, gauge_to_real
 
-__all__ = ["States", "bidiagonal_svd", "states"]
+__all__ = ["States", "bidiagonal_svd", "named_arrays", "states"]
 
 Array = NDArray[Any]
 
@@ -78,6 +79,11 @@ class States:
         """Dtype of u and v."""
         return self.u.dtype
 
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """The amplitudes by name, as networks take them: ``{"u": u, "v": v}``."""
+        return {"u": self.u, "v": self.v}
+
     def q(self) -> Array:
         """The flattened block q_xy = Σ_n u_n(x) v_n(y)*, shape (samples, cells, cells)."""
         return self.u.swapaxes(1, 2) @ self.v.conj()
@@ -107,6 +113,22 @@ class States:
         """Every pair (u_n, v_n) times `factor` (samples, states), numbers of modulus 1."""
         f = factor[:, :, None].astype(self.u.dtype)
         return States(self.u * f, self.v * f, self.energies)
+
+
+def named_arrays(given: Any) -> Mapping[str, Any] | None:
+    """Amplitudes by name, of states, of chains, of a data set, or of a mapping; None of others.
+
+    States are what has a mapping `arrays`, or arrays ``u`` and ``v`` (samples, states, cells);
+    chains and data sets are what has states.
+    """
+    if isinstance(given, Mapping):
+        return given
+    source = getattr(given, "states", given)
+    source = source() if callable(source) else source
+    if hasattr(source, "u") and hasattr(source, "v"):
+        return {"u": source.u, "v": source.v}
+    arrays = getattr(source, "arrays", None)
+    return arrays if isinstance(arrays, Mapping) else None
 
 
 def check_precision(dtype: Any) -> np.dtype[Any]:

@@ -9,8 +9,8 @@ from typing import Any
 
 from tnlearn.errors import ConfigError
 from tnlearn.lab.environment import environment
+from tnlearn.models.network import Network
 from tnlearn.models.rswn import FORMS, rswn
-from tnlearn.networks.network import Network
 from tnlearn.report import write
 from tnlearn.studies.compare import work
 from tnlearn.studies.folder import claim

@@ -22,7 +22,7 @@ from tnlearn.lab.ensembles import build_network, chains, ensemble, fit_chunk
 from tnlearn.lab.profile import Count, Data, Profile, Rate, Section, Share, check_names
 from tnlearn.lab.study import Picture, Study, Verdicts
 from tnlearn.lab.tasks import Task
-from tnlearn.networks.network import Network
+from tnlearn.models.network import Network
 from tnlearn.report.claims import PACKAGE, PAPER, Claim
 from tnlearn.report.figures import Figure, dots, heat, lines, network_styles
 from tnlearn.report.stats import groups_differ, mean, rate, rate_gap

@@ -10,8 +10,8 @@ import numpy as np
 
 from tnlearn.data.dataset import Dataset
 from tnlearn.errors import check_choice
+from tnlearn.models.network import Network
 from tnlearn.models.scaling import scaling
-from tnlearn.networks.network import Network
 from tnlearn.studies.marker_data import training_sets
 from tnlearn.studies.members import build_network
 from tnlearn.studies.trained import stored, train_chunk

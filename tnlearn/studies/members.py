@@ -11,9 +11,9 @@ from tnlearn.data.dataset import Dataset, dataset, joined
 from tnlearn.data.shifts import shift
 from tnlearn.errors import ConfigError, check_choice
 from tnlearn.models.baselines import KINDS, baseline
+from tnlearn.models.network import Network
 from tnlearn.models.rswn import rswn
 from tnlearn.networks.init import Init
-from tnlearn.networks.network import Network
 
 __all__ = ["build_network", "data_set", "part_seed", "shifted"]
 

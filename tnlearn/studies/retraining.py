@@ -127,10 +127,10 @@ def _multiplied(named: Sequence[Weight], values: Mapping[str, Any]) -> dict[str,
 
 def _folded(fitted: Fitted, data: Dataset) -> tuple[tuple[Tensor, ...], Tensor]:
     training = fitted.config["training"]
-    u, v = state_tensors(data, getattr(torch, training["dtype"]))
+    arrays = state_tensors(data, getattr(torch, training["dtype"]))
     compiled = _compiled(fitted, 1, is_complex(data))
     labels = torch.from_numpy(np.asarray(data.labels, dtype=np.int64))
-    return fold_states(compiled.fold, u, v), labels
+    return fold_states(compiled.fold, arrays), labels
 
 
 def _compiled(fitted: Fitted, members: int, complex_states: bool) -> Any:

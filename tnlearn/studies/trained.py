@@ -16,7 +16,7 @@ from typing import Any
 from tnlearn.data.dataset import Dataset
 from tnlearn.errors import CheckpointError, ConfigError, FileError
 from tnlearn.files import claimed
-from tnlearn.networks.network import Network
+from tnlearn.models.network import Network
 from tnlearn.studies.members import build_network, data_set, part_seed, shifted
 from tnlearn.training.fit import fit
 from tnlearn.training.fitted import Fitted, load

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from tnlearn.data.dataset import Dataset
 from tnlearn.errors import ConfigError
-from tnlearn.networks.nodes import CHANNEL
+from tnlearn.networks.graph import CHANNEL
 from tnlearn.studies.tasks import Result
 from tnlearn.training.fitted import Fitted
 

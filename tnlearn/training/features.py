@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from tnlearn.errors import ConfigError, MemoryLimitError, NotFiniteError, ShapeError, check_finite
+from tnlearn.physics.states import named_arrays
 
 __all__ = ["available_memory", "fold_states", "is_complex", "state_tensors"]
 
@@ -41,53 +42,56 @@ def available_memory() -> int:
     return max(0, min(found))
 
 
-def state_tensors(states: Any, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """The two amplitude arrays of some states as tensors of the precision asked for.
+def state_tensors(states: Any, dtype: torch.dtype) -> dict[str, Tensor]:
+    """The arrays of some states (or of a data set) by name, as tensors of a precision.
 
     Raises
     ------
     ShapeError
-        If they are not two arrays (samples, states, cells) of one shape, or hold no sample.
+        If they are not real or complex arrays (samples, …) of the same samples, or hold none.
     NotFiniteError
         If they hold NaN or infinity, before or after the cast.
     """
-    states = getattr(states, "states", states)  # a data set holds its states
-    if not (hasattr(states, "u") and hasattr(states, "v")):
-        raise ShapeError(
-            f"expected states (with arrays u and v) or a data set, not {type(states).__name__}"
-        )
-    found = []
-    for name in ("u", "v"):
-        array = getattr(states, name)
+    tensors: dict[str, Tensor] = {}
+    for name, array in _arrays(states).items():
         array = array.numpy() if isinstance(array, torch.Tensor) else np.asarray(array)
-        if array.ndim != 3 or array.dtype.kind not in "fc":
+        if array.ndim < 2 or array.dtype.kind not in "fc":
             raise ShapeError(
-                f"states.{name} must be a real or complex array (samples, states, cells), "
+                f"states.{name} must be a real or complex array (samples, …), "
                 f"not {array.dtype} of shape {array.shape}"
             )
         check_finite(f"states.{name}", array)
         kind = _COMPLEX[dtype] if array.dtype.kind == "c" else _REAL[dtype]
         with np.errstate(over="ignore"):  # seen below
-            found.append(torch.from_numpy(array.astype(kind, order="C")))
-    u, v = found
-    if u.shape != v.shape:
-        raise ShapeError(f"states.u {tuple(u.shape)} and states.v {tuple(v.shape)} must agree")
-    if not len(u):
-        raise ShapeError("there are no samples: the states have shape " + str(tuple(u.shape)))
-    for name, tensor in (("u", u), ("v", v)):
-        if not bool(torch.isfinite(tensor).all()):
+            tensors[name] = torch.from_numpy(array.astype(kind, order="C"))
+        if not bool(torch.isfinite(tensors[name]).all()):
             raise NotFiniteError(f"states.{name} overflows in {dtype}; use dtype='float64'")
-    return u, v
+    counts = {name: len(x) for name, x in tensors.items()}
+    if len(set(counts.values())) != 1:
+        raise ShapeError(f"the arrays of the states hold different numbers of samples: {counts}")
+    if not max(counts.values()):
+        shapes = ", ".join(str(tuple(x.shape)) for x in tensors.values())
+        raise ShapeError(f"there are no samples: the states have shape {shapes}")
+    return tensors
+
+
+def _arrays(states: Any) -> Mapping[str, Any]:
+    arrays = named_arrays(states)
+    if not arrays:
+        raise ShapeError(
+            f"expected states, a mapping of names to arrays, or a data set, not "
+            f"{type(states).__name__}"
+        )
+    return arrays
 
 
 def is_complex(states: Any) -> bool:
     """Whether states (or those of a data set) have complex amplitudes."""
-    states = getattr(states, "states", states)
-    return any(np.asarray(getattr(states, name)).dtype.kind == "c" for name in ("u", "v"))
+    return any(np.asarray(array).dtype.kind == "c" for array in _arrays(states).values())
 
 
 def fold_states(
-    fold: Callable[[Tensor, Tensor], tuple[Tensor, ...]], u: Tensor, v: Tensor
+    fold: Callable[[Mapping[str, Tensor]], tuple[Tensor, ...]], arrays: Mapping[str, Tensor]
 ) -> tuple[Tensor, ...]:
     """Features of all samples, folded a stretch at a time, each (samples, ...) and contiguous.
 
@@ -96,13 +100,18 @@ def fold_states(
     MemoryLimitError
         If the features of all samples would not fit into the memory that is free.
     """
-    samples = len(u)
+    samples = len(next(iter(arrays.values())))
+
+    def stretch(start: int) -> tuple[Tensor, ...]:
+        return fold({name: x[start : start + _STRETCH] for name, x in arrays.items()})
+
     with torch.no_grad():
-        first = fold(u[:_STRETCH], v[:_STRETCH])
+        first = stretch(0)
         done = min(_STRETCH, samples)
         if not first or any(len(x) != done for x in first):
             raise ConfigError(
-                "the network gives no features of the samples to train on: it must depend on u or v"
+                "the network gives no features of the samples to train on: "
+                "it must depend on its inputs"
             )
         size = sum(x.element_size() * x[0].numel() for x in first) * samples
         room = available_memory()
@@ -119,4 +128,4 @@ def fold_states(
             start += _STRETCH
             if start >= samples:
                 return whole
-            first = fold(u[start : start + _STRETCH], v[start : start + _STRETCH])
+            first = stretch(start)

@@ -16,7 +16,7 @@ import tnlearn
 from tnlearn.archive import plain, read, write
 from tnlearn.errors import CheckpointError, ConfigError, MemoryLimitError, ShapeError
 from tnlearn.files import parsing
-from tnlearn.networks.evaluate import check_states
+from tnlearn.networks.evaluate import bind, check_inputs
 from tnlearn.training import metrics
 from tnlearn.training.ensemble import block_logits
 from tnlearn.training.features import (
@@ -132,27 +132,29 @@ class Fitted:
         """
         training = self.config["training"]
         dtype = getattr(torch, training["dtype"])
-        u, v = state_tensors(states, dtype)
-        check_states(self.net, u, v)
-        size = self.members * len(u) * len(self.classes) * (8 if proba else 4)
+        arrays = bind(self.net.inputs, [state_tensors(states, dtype)])
+        check_inputs(self.net.inputs, arrays)
+        samples = len(next(iter(arrays.values())))
+        size = self.members * samples * len(self.classes) * (8 if proba else 4)
         if size > 0.8 * available_memory():
             raise MemoryLimitError(
-                f"logits of {self.members} members for {len(u)} samples take "
+                f"logits of {self.members} members for {samples} samples take "
                 f"{size / 2**30:.1f} GiB, more than there is; predict fewer samples at a time"
             )
         lanes = int(training["lanes"])
         compiled = self.net.compile(
             members=lanes, own_batches=False, dtype=training["dtype"], complex=is_complex(states)
         )
-        logits = np.empty((self.members, len(u), len(self.classes)), dtype=training["dtype"])
+        logits = np.empty((self.members, samples, len(self.classes)), dtype=training["dtype"])
         rows = {block: self._rows(block, lanes) for block in blocks_of(self.ids, lanes)}
         held = {
             block: {name: torch.tensor(x[found]) for name, x in self.parameters.items()}
             for block, (found, _) in rows.items()
         }
-        for start in range(0, len(u), _SAMPLES):
+        for start in range(0, samples, _SAMPLES):
             part = slice(start, start + _SAMPLES)
-            features = fold_states(compiled.fold, u[part], v[part])
+            some = {name: x[part] for name, x in arrays.items()}
+            features = fold_states(compiled.fold, some)
             for block, (found, there) in rows.items():
                 answer = block_logits(compiled, held[block], features).numpy()
                 logits[found[there], part] = answer[there]
@@ -290,9 +292,9 @@ def load(path: str | os.PathLike[str], net: Any = None) -> Fitted:
     with parsing(Path(path), "a trained ensemble of this version", error=CheckpointError):
         config = record["config"]
         if net is None:
-            from tnlearn.networks.recipes import from_description
+            from tnlearn.models.catalogue import rebuild
 
-            net = from_description(config["network"])
+            net = rebuild(config["network"])
         elif plain(net.describe()) != config["network"]:
             raise CheckpointError(f"{os.fspath(path)} was made with another network")
         groups: dict[str, dict[str, Array]] = {"parameters": {}, "history": {}}

@@ -1,7 +1,7 @@
 """Chains of several lengths as one training set.
 
 A network whose trained nodes are functions of position folds a sample to as many numbers at every
-length (`tnlearn.networks.fuse`), and what follows is the same computation: the folded features of
+length (`tnlearn.networks.terms`), and what follows is the same computation: the folded features of
 data sets of several lengths, one after the other, are one training set.
 """
 
@@ -15,7 +15,7 @@ import torch
 
 from tnlearn.archive import digest, plain
 from tnlearn.errors import ConfigError, ShapeError, TnlearnError
-from tnlearn.networks.evaluate import check_states
+from tnlearn.networks.evaluate import bind, check_inputs
 from tnlearn.training.features import fold_states, is_complex, state_tensors
 from tnlearn.training.options import Options
 
@@ -115,10 +115,10 @@ class TrainingSet:
         features, steps = [], []
         for data in self.sets:
             sized = at_length(net, _shape(data)[1]) if resized else net
-            u, v = state_tensors(data, getattr(torch, options.dtype))
-            check_states(sized, u, v)
+            arrays = bind(sized.inputs, [state_tensors(data, getattr(torch, options.dtype))])
+            check_inputs(sized.inputs, arrays)
             compiled = options.compiled(sized, 1)
-            features.append(fold_states(compiled.fold, u, v))
+            features.append(fold_states(compiled.fold, arrays))
             if resized:
                 steps.append((compiled.parameters, compiled.step_identity()))
         for data, folded, step in zip(self.sets[1:], features[1:], steps[1:], strict=False):
@@ -147,7 +147,7 @@ def at_length(net: Any, cells: int) -> Any:
     ConfigError
         If it cannot be built for another length.
     """
-    from tnlearn.networks.recipes import from_description
+    from tnlearn.models.catalogue import rebuild
 
     if net.cells == cells:
         return net
@@ -158,7 +158,7 @@ def at_length(net: Any, cells: int) -> Any:
             f"to train on several lengths the network is built for each; for {cells} cells that "
             f"fails: {error}"
         ) from error
-    return from_description({"recipe": recipe, "trees": net.describe()["trees"]})
+    return rebuild({"recipe": recipe, "trees": net.describe()["trees"]})
 
 
 def _first_difference(one: Any, other: Any, shapes: list[list[tuple[int, ...]]]) -> str:

@@ -1,0 +1,421 @@
+"""The network: the face of a graph, from which everything that can be done with it is reached."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tnlearn.drawing.show import draw, draw_tree, to_html
+from tnlearn.errors import ConfigError, ShapeError
+from tnlearn.networks.builder import build
+from tnlearn.networks.evaluate import bind, evaluate
+from tnlearn.networks.export import Exported, tensor_network, to_tensornetwork
+from tnlearn.networks.formula import Scalar
+from tnlearn.networks.freeing import set_free
+from tnlearn.networks.graph import Graph, Tree
+from tnlearn.networks.heads import attach_head
+from tnlearn.networks.init import Init, as_init
+from tnlearn.networks.plan import Cost, Plan, cost, find_plan, find_trees
+from tnlearn.networks.serial import encode_nodes
+from tnlearn.physics.chains import chain
+from tnlearn.physics.states import named_arrays
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from tnlearn.networks.compiled import Compiled, NetworkModule
+
+__all__ = ["Network", "example_inputs"]
+
+Recipe = Sequence[Mapping[str, Any]]
+# Extended SSH chains, the trial states of every export: offset -> hopping (units of the hopping).
+HOPPINGS = {-1: 0.3, 0: 0.7, 1: 1.0, 2: -0.4}
+DISORDER = 0.5
+
+
+class Network(Graph):
+    """An immutable graph of named nodes: inputs, constants, parameters, contractions, functions.
+
+    Made by `tnl.rswn`, `tnl.baseline` or from a formula; every method that
+    changes something returns a new network.
+
+    >>> import tnlearn as tnl
+    >>> net = tnl.rswn(20, form="quartic")
+    >>> net = net.trainable("D", channels=4, init=tnl.init.normal(0.1)).head(classes=4)
+    >>> module = net.module(seed=0)          # a torch.nn.Module: module(u, v) -> (batch, 4)
+
+    Parameters
+    ----------
+    graph
+        The nodes and the output.
+    recipe
+        The calls that made it, as JSON holds them; by default the nodes themselves.
+    factory
+        The function of the first call, for a network that can be made at another length.
+    formula
+        The formula it was made from, with the name and part of its output.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        *,
+        recipe: Recipe | None = None,
+        factory: Callable[..., Network] | None = None,
+        formula: tuple[Scalar, str, str] | None = None,
+    ) -> None:
+        self._nodes, self.output = graph._nodes, graph.output
+        self.written, self.memo = graph.written, graph.memo
+        if recipe is None:
+            nodes = encode_nodes(self._nodes)
+            recipe = [{"call": "graph", "output": self.output, "nodes": nodes}]
+        self.recipe = tuple(recipe)
+        self._factory, self._formula = factory, formula
+
+    @classmethod
+    def from_formula(
+        cls, formula: Scalar, *, name: str = "W", part: str = "real", **origin: Any
+    ) -> Network:
+        """The network of a formula; `origin` is the recipe and factory, if a function made it."""
+        return cls(build(formula, name, part), formula=(formula, name, part), **origin)
+
+    @property
+    def cells(self) -> int:
+        """Number of unit cells of the chains it takes, as its recipe says or its formula does.
+
+        Raises
+        ------
+        ConfigError
+            If it takes something else than states of chains of unit cells.
+        """
+        if self._cells is None:
+            raise ConfigError("this network has no number of cells: no input has an index 'cell'")
+        return self._cells
+
+    @property
+    def _cells(self) -> int | None:
+        if "cells" in self.recipe[0]:
+            return int(self.recipe[0]["cells"])
+        named = [dict(zip(x.inds, x.shape, strict=True)) for x in self.inputs.values()]
+        return next((sizes["cell"] for sizes in named if "cell" in sizes), None)
+
+    def __repr__(self) -> str:
+        kinds = [node.kind for node in self._nodes.values()]
+        counts = ", ".join(f"{kinds.count(k)} {k}s" for k in dict.fromkeys(kinds))
+        size = f"{self._cells} cells" if self._cells else ", ".join(self.inputs)
+        return (
+            f"Network({size} -> {self.output} {('batch', *self.output_shape[1:])}: {counts}; "
+            f"{self.parameter_count():,} parameters)"
+        )
+
+    # ------------------------------------------------------------------ changing it
+
+    def trainable(
+        self,
+        *names: str,
+        structure: str | None = None,
+        channels: int | None = None,
+        init: Init | str = "exact",
+        bond: int | None = None,
+    ) -> Network:
+        """Set constants free.
+
+        Parameters
+        ----------
+        names
+            The nodes to free, such as ``"D"`` or ``"X", "window"``.
+        structure
+            ``"dense"``: every entry free (a diagonal operator becomes a full matrix);
+            ``"diagonal"``: only the diagonal; ``"lowrank"``: two factors of bond
+            dimension `bond`; ``"cells"``: one value a cell, for both sublattices;
+            ``"spacings"``: the same as a running sum of spacings; ``"position"``: a function
+            of position, the same weights for every length (with `bond`: as factors);
+            ``"position-short"``: one that also knows x - y in cells.  Default: each entry.
+        channels
+            Number of independent copies; the output gets a channel index.
+        init
+            An initialisation from `tnl.init`; ``"exact"`` reproduces the formula.
+        bond
+            Bond dimension of ``"lowrank"``; of ``"position"`` if it is to have factors.
+
+        Raises
+        ------
+        UnknownNameError
+            For a node or structure that does not exist.
+        ConfigError
+            For inputs, computed nodes, or a structure the node cannot have.
+        """
+        how: dict[str, Any] = {"structure": structure, "channels": channels}
+        start, base = as_init(init), self._with_matrices(names, structure)
+        graph = set_free(base, names, init=start, bond=bond, cells=self._cells, **how)
+        step = {"call": "trainable", "names": list(names), **how}
+        return base._changed(graph, step | {"init": asdict(start), "bond": bond})
+
+    def _with_matrices(self, names: Sequence[str], structure: str | None) -> Network:
+        """The same network with diagonal operators that are to be dense as full matrices."""
+        there = [self._nodes[name] for name in names if name in self._nodes]
+        vectors = frozenset(node.name for node in there if len(node.inds) == 1)
+        if structure not in ("dense", "lowrank") or not vectors or self._formula is None:
+            return self
+        if len(self.recipe) > 1 or self.parameters:
+            raise ConfigError(
+                f"to make {', '.join(sorted(vectors))} full matrices, call "
+                "trainable(…, structure='dense') before any other change of the network"
+            )
+        # A user's own formula is described by its nodes, which are other nodes now.
+        recipe = None if self.recipe[0]["call"] == "graph" else self.recipe
+        graph = build(*self._formula, dense=vectors)
+        return Network(graph, recipe=recipe, factory=self._factory, formula=self._formula)
+
+    def head(
+        self,
+        classes: int | Sequence[int] = 2,
+        hidden: Sequence[int] = (),
+        *,
+        kind: str = "mlp",
+        activation: str = "relu",
+        sharpness: float = 10.0,
+    ) -> Network:
+        """Attach a neural head that turns the output into class logits.
+
+        Parameters
+        ----------
+        classes
+            Number of classes; for the rounding head the windings they stand for.
+        hidden
+            Widths of hidden layers; none makes the head affine.
+        kind
+            ``"mlp"`` (affine if there is no hidden layer) or ``"rounding"``: the exact
+            rounding of W to the nearest winding c, logits ``sharpness (2 c W - c²)``.
+        activation
+            ``"relu"``, ``"gelu"`` or ``"tanh"``.
+        sharpness
+            Scale of the rounding head's logits.
+        """
+        step: dict[str, Any] = {
+            "classes": _whole(classes),
+            "hidden": np.atleast_1d(_whole(hidden)).tolist(),
+            "kind": kind,
+            "activation": activation,
+            "sharpness": sharpness,
+        }
+        return self._changed(attach_head(self, **step), {"call": "head", **step})
+
+    def resize(self, cells: int) -> Network:
+        """The same construction for chains of another length.
+
+        Parameters that are functions of position, and heads, keep their shapes,
+        so weights trained at one length can be used at another.
+        """
+        if self._factory is None:
+            raise ConfigError(
+                "only networks made by tnl.rswn or tnl.baseline can be resized; "
+                "build your formula for the other length"
+            )
+        options = {key: value for key, value in self.recipe[0].items() if key != "call"}
+        return self._factory(**options | {"cells": int(cells)}).repeated(self.recipe[1:])
+
+    def repeated(self, steps: Recipe) -> Network:
+        """The network after the changes that a recipe tells of: nodes freed, a head attached."""
+        network = self
+        for step in steps:
+            options = {key: value for key, value in step.items() if key != "call"}
+            if step["call"] == "trainable":
+                options["init"] = Init(**options["init"])
+                network = network.trainable(*options.pop("names"), **options)
+            elif step["call"] == "head":
+                network = network.head(**options)
+            else:
+                raise ConfigError(f"unknown step {step['call']!r} in the description of a network")
+        return network
+
+    def _changed(self, graph: Graph, step: Mapping[str, Any]) -> Network:
+        return Network(
+            graph, recipe=[*self.recipe, step], factory=self._factory, formula=self._formula
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """The network as a JSON-able dictionary: how it was made, and its contraction trees."""
+        return {"recipe": [dict(step) for step in self.recipe], "trees": dict(self.trees)}
+
+    # ------------------------------------------------------------------ computing it
+
+    @property
+    def trees(self) -> Mapping[str, Tree]:
+        """The contraction tree of every contraction; searched once, on first use."""
+        return find_trees(self)
+
+    def plan(self, *, complex: bool = False) -> Plan:
+        """How it is carried out, for real or complex states."""
+        return find_plan(self, complex=complex)
+
+    def cost(self, batch: int = 1) -> Cost:
+        """Flops (naive, of the path, with repeated steps shared), peak memory, parameters."""
+        return cost(find_plan(self), batch)
+
+    def __call__(self, *states: Any, seed: int = 0, **named: Any) -> Any:
+        """The output for states: numpy in, numpy out; torch in, torch out, differentiable.
+
+        Parameters
+        ----------
+        states
+            States (with arrays u and v), chains, a data set, or a mapping of names to arrays;
+            or the arrays themselves, (samples, …), in the order of `inputs`.
+        seed
+            Trainable nodes stand at their initial values of this seed.
+        named
+            Arrays by name, ``net(psi=psi)``.
+
+        Raises
+        ------
+        ShapeError
+            If the states are not of the network's length.
+        NotFiniteError
+            If they hold NaN or infinity.
+        UnknownNameError, ConfigError
+            For a name that is no input, or if an input is missing.
+        """
+        by_name = named_arrays(states[0]) if len(states) == 1 else None
+        if by_name is not None:
+            states = (by_name,)
+        elif len(states) == 1 and isinstance(states[0], tuple):
+            states = states[0]
+        elif len(states) + len(named) == 1 < len(self.inputs):
+            raise ShapeError(
+                f"a network takes states (with .u and .v), chains, a mapping of names to arrays, "
+                f"or the arrays {', '.join(self.inputs)}; not {type((*states, named)[0]).__name__}"
+            )
+        return evaluate(self, bind(self.inputs, states, named), seed=seed)
+
+    def module(
+        self, seed: int = 0, *, dtype: str = "float32", complex: bool = False
+    ) -> NetworkModule:
+        """The compiled torch module: ``module(u, v) -> (batch, classes)``.
+
+        Parameters
+        ----------
+        seed
+            Of the initial values; member `k` of an ensemble of this seed starts alike for k = 0.
+        dtype
+            ``"float32"`` or ``"float64"``: of the parameters and of the arithmetic.
+        complex
+            Whether u and v are complex.
+        """
+        from tnlearn.networks.compiled import compile  # torch, only where it is needed
+
+        return compile(self, seed=seed, dtype=dtype, complex=complex)
+
+    def compile(
+        self,
+        *,
+        members: int,
+        own_batches: bool = True,
+        dtype: str = "float32",
+        complex: bool = False,
+        fold: bool = True,
+    ) -> Compiled:
+        """An ensemble of `members` copies as one function; see `networks.compiled.Compiled`."""
+        from tnlearn.networks.compiled import compile  # torch, only where it is needed
+
+        how: dict[str, Any] = {"dtype": dtype, "complex": complex, "fold": fold}
+        return compile(self, members, own_batches=own_batches, **how)
+
+    # ------------------------------------------------------------------ showing it
+
+    def tensor_network(
+        self, batch: int = 4, *, contraction: str | None = None, seed: int = 0
+    ) -> Any:
+        """One contraction as a plain `quimb.tensor.TensorNetwork` with native hyperindices.
+
+        The data are those of `batch` random chains of `seed`; tags are node names.
+        ``tn.contract(output_inds=…)`` gives what the network computes.
+        """
+        return tensor_network(self, example_inputs(self, batch, seed), contraction=contraction)
+
+    def to_tensornetwork(
+        self, batch: int = 4, *, contraction: str | None = None, seed: int = 0
+    ) -> Exported:
+        """The same contraction as nodes of the tensornetwork library, hyperindices as copy tensors.
+
+        ``tensornetwork.contractors.greedy(*net.to_tensornetwork(batch=4))`` contracts it.
+        """
+        return to_tensornetwork(self, example_inputs(self, batch, seed), contraction=contraction)
+
+    @property
+    def title(self) -> str:
+        """What the network is, in one line."""
+        base = dict(self.recipe[0])
+        if base.get("kind") == "symmetric":
+            base["kind"] = f"symmetric ({base.get('variant', 'dense')})"
+        size = f"{self._cells} cells" if self._cells else ", ".join(self.inputs)
+        shown = {
+            "rswn": "Winding number, {form} form, {cells} cells, {boundary}",
+            "scaling": "Moments of the winding number, {cells} cells",
+            "baseline": "Baseline {kind}, {cells} cells",
+        }.get(base["call"], f"Network of {self.output}, {size}")
+        shown = shown.format(**base)
+        if base.get("boundary") == "open":
+            shown += f", window {base['window']:g}"
+        steps = self.recipe[1:]
+        freed = [name for step in steps if step["call"] == "trainable" for name in step["names"]]
+        shown += f", {' and '.join(freed)} trainable" if freed else ""
+        return shown + (", with a head" if any(step["call"] == "head" for step in steps) else "")
+
+    def draw(self, path: str | Path | None = None, *, ax: Axes | None = None) -> Figure:
+        """A picture of the graph; written to `path` (.png, .svg, .pdf) if one is given.
+
+        On the axes `ax`, scaled to fit, or as a figure of its own.
+        """
+        return draw(self, path, title=self.title, ax=ax)
+
+    def draw_tree(
+        self,
+        path: str | Path | None = None,
+        *,
+        contraction: str | None = None,
+        ax: Axes | None = None,
+    ) -> Figure:
+        """A picture of a contraction tree, with the cost of each step and what is shared."""
+        return draw_tree(self, path, contraction=contraction, title=self.title, ax=ax)
+
+    def to_html(self, path: str | Path) -> Path:
+        """One self-contained HTML page to explore the graph, its tree and its costs in."""
+        return to_html(self, path, title=self.title)
+
+
+def _whole(given: Any) -> Any:
+    """A whole number, or a list of them."""
+    return int(given) if isinstance(given, (int, np.integer)) else [int(n) for n in given]
+
+
+def example_inputs(
+    network: Network, batch: int, seed: int = 0, *, complex: bool = False
+) -> dict[str, Any]:
+    """States (batch, cells, cells) of random disordered extended SSH chains, by name.
+
+    Hoppings of offset −1 … 2 with disorder 0.5 on each; with `complex` the first
+    and the last are imaginary.  The same seed gives the same states.
+
+    Raises
+    ------
+    ConfigError
+        If the batch is no whole number >= 1, or the network takes other inputs.
+    """
+    if isinstance(batch, bool) or not isinstance(batch, (int, np.integer)) or batch < 1:
+        raise ConfigError(f"batch must be a whole number >= 1, not {batch!r}")
+    hoppings = {m: t * (1j if complex and m in (-1, 2) else 1.0) for m, t in HOPPINGS.items()}
+    disorder = dict.fromkeys(hoppings, DISORDER)
+    chains = chain(network.cells, hoppings, disorder=disorder, samples=int(batch), seed=seed)
+    arrays = bind(network.inputs, [chains.states().arrays])
+    for name, node in network.inputs.items():
+        if node.shape[1:] != arrays[name].shape[1:]:
+            raise ConfigError(
+                f"input {name!r} takes {node.shape[1]} states of {node.shape[2]} cells; example "
+                f"states can be made only where there are as many states as cells"
+            )
+    return arrays
