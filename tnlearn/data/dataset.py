@@ -302,7 +302,7 @@ def dataset(
         "all": every kind of winding number as well, in `kinds`.
     path : str or path, optional
         An HDF5 file that the samples are written to as they are made, `chunk` at a
-        time (about 32 MiB unless told): the data set may be larger than memory.
+        time (about 32 MiB if not given): the data set may be larger than memory.
         A process that was killed goes on where it stopped when called again; a
         file that holds this very data set already is opened.
 
@@ -314,7 +314,7 @@ def dataset(
     Raises
     ------
     UnknownNameError, ConfigError, MemoryLimitError, FileError
-        For unknown names, settings out of range, a class too rare to be found,
+        For unknown names, settings out of range, a class too rare to be drawn,
         a size past memory, a file that cannot be written or holds something else.
 
     Source: docs/physics.md for the conventions, arXiv:2509.26261 for the task.

@@ -118,13 +118,13 @@ def label_file(
     key : str, optional
         Which array of the file.
     chunk : int, optional
-        Samples per stretch; about 64 MiB unless told.
+        Samples per stretch; about 64 MiB if not given.
     on_error : "stop" | "skip"
         What becomes of a sample that cannot be labelled: not chiral, NaN, not clean where
         the method asks for that.  "stop" raises; "skip" gives it a row with NaN for value and
         gap, not reliable, and the reason in one more column, which is empty elsewhere.
     progress : bool, optional
-        Whether a progress bar is drawn on stderr; on a terminal only, if not told.
+        Whether a progress bar is drawn on stderr; on a terminal only, by default.
 
     Raises
     ------

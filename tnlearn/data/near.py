@@ -13,7 +13,7 @@ gives the winding wanted; the other zeros, all farther away than δ, stay.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from tnlearn.data.dataset import Dataset, ambiguity, class_indices, gauge_factors
 from tnlearn.data.recipes import Recipe, recipe_for
-from tnlearn.data.sampling import stream
+from tnlearn.data.sampling import first_that_suits, stream
 from tnlearn.errors import ConfigError, check_whole
 from tnlearn.physics.chains import Chains
 from tnlearn.physics.geometry import check_cells
@@ -36,7 +36,6 @@ Transition = tuple[int, int]
 
 # Draws per round, fixed: what a sample consumes must not depend on who else is pending.
 _ATTEMPTS = (8, 16, 32, 64, *(128,) * 200)
-_MOST = 32768
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,14 +176,14 @@ def near_dataset(
     transform the samples apply to it; those that draw new ones do not know this recipe.
     """
     check_memory(f"{samples} samples of {cells} cells", 3 * samples * cells**2 * 16)
-    found = near_chains(cells, samples, distance, seed, name=name, start=start, between=between)
-    draws = np.array([g.random(found.chains.cells) for g in found.generators])
-    solved = states(found.chains)
+    near = near_chains(cells, samples, distance, seed, name=name, start=start, between=between)
+    draws = np.array([g.random(near.chains.cells) for g in near.generators])
+    solved = states(near.chains)
     solved = solved.with_gauge(gauge_factors(draws, np.iscomplexobj(solved.u)))
     classes = recipe_for(name).classes
     info = {
         "name": name,
-        "cells": found.chains.cells,
+        "cells": near.chains.cells,
         "samples": samples,
         "disorder": 0.0,
         "seed": seed,
@@ -195,7 +194,7 @@ def near_dataset(
         "variant": "near",
         "near": {
             "distance": [float(x) for x in distance],
-            "between": [list(pair) for pair in found.transitions],
+            "between": [list(pair) for pair in near.transitions],
         },
         "labels": "lyapunov",
         "label": "momentum",
@@ -203,11 +202,11 @@ def near_dataset(
     }
     return Dataset(
         solved.astype(dtype),
-        class_indices(found.windings, classes),
+        class_indices(near.windings, classes),
         classes,
-        found.windings,
-        ambiguity(found.chains, found.windings),
-        found.chains,
+        near.windings,
+        ambiguity(near.chains, near.windings),
+        near.chains,
         info,
     )
 
@@ -233,35 +232,29 @@ def _moved(
     kept = np.empty(
         (len(wanted), len(recipe.offsets)), dtype=float if recipe.kind == "real" else complex
     )
-    pending = np.arange(len(wanted))
-    for attempts in _ATTEMPTS:
-        missed = []
-        together = _MOST // attempts
-        for first in range(0, len(pending), together):
-            group = pending[first : first + together]
-            uniform = np.array([generators[i].random((attempts, recipe.numbers)) for i in group])
-            drawn = recipe.amplitudes(uniform.reshape(-1, recipe.numbers))
-            zeros = zeros_of(drawn)
-            moving, others, at = _next_to_circle(recipe, known, zeros)
-            owner = np.repeat(group, attempts)
-            hit = ((at == wanted[owner]) & (others > delta[owner])).reshape(-1, attempts)
-            found = hit.any(axis=1)
-            row = np.flatnonzero(found) * attempts + hit[found].argmax(axis=1)
-            mine = group[found]
+
+    def attempt(uniform: Array, sample: Array) -> tuple[Array, Callable[[Array, Array], None]]:
+        drawn = recipe.amplitudes(uniform)
+        zeros = zeros_of(drawn)
+        moving, others, at = _next_to_circle(recipe, known, zeros)
+
+        def keep(draws: Array, samples: Array) -> None:
             # A zero inside the circle counts: the upper winding has the moving ones inside.
-            radius = np.exp(np.where(upper[mine], -delta[mine], delta[mine]))[:, None]
-            z = zeros[row]
-            z = np.where(moving[row], z / np.abs(z) * radius, z)
-            kept[mine] = _from_zeros(z, drawn[row])
-            missed.append(group[~found])
-        pending = np.concatenate(missed)
-        if not len(pending):
-            return kept
-    raise ConfigError(
-        f"chains of {recipe.key!r} whose zeros are all farther than {delta[pending].min():.3g} "
-        f"from the unit circle are too rare: {len(pending)} sample(s) not found in "
-        f"{sum(_ATTEMPTS)} draws each; take smaller distances"
-    )
+            radius = np.exp(np.where(upper[samples], -delta[samples], delta[samples]))[:, None]
+            z = zeros[draws]
+            z = np.where(moving[draws], z / np.abs(z) * radius, z)
+            kept[samples] = _from_zeros(z, drawn[draws])
+
+        return (at == wanted[sample]) & (others > delta[sample]), keep
+
+    missed = first_that_suits(generators, recipe.numbers, _ATTEMPTS, attempt)
+    if len(missed):
+        raise ConfigError(
+            f"chains of {recipe.key!r} whose zeros are all farther than {delta[missed].min():.3g} "
+            f"from the unit circle are too rare: {len(missed)} sample(s) not found in "
+            f"{sum(_ATTEMPTS)} draws each; take smaller distances"
+        )
+    return kept
 
 
 def _next_to_circle(
@@ -293,7 +286,7 @@ def _from_zeros(zeros: Array, drawn: Array) -> Array:
         grown[:, 1:] = product
         grown[:, :-1] -= z[:, None] * product
         product = grown
-    found: Array = product.real if drawn.dtype.kind == "f" else product
+    hoppings: Array = product.real if drawn.dtype.kind == "f" else product
     lead = drawn[:, -1:] / np.abs(drawn[:, -1:])
-    size = np.abs(drawn).max(axis=1, keepdims=True) / np.abs(found).max(axis=1, keepdims=True)
-    return np.asarray(found * lead * size)
+    size = np.abs(drawn).max(axis=1, keepdims=True) / np.abs(hoppings).max(axis=1, keepdims=True)
+    return np.asarray(hoppings * lead * size)

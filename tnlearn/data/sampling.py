@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from tnlearn.errors import ConfigError
 from tnlearn.physics.chains import Chains
 from tnlearn.physics.lyapunov import lyapunov_winding
 
-__all__ = ["derived_seed", "draw", "stream", "targets"]
+__all__ = ["derived_seed", "draw", "first_that_suits", "stream", "targets"]
 
 Array = NDArray[Any]
 
@@ -21,7 +22,7 @@ Array = NDArray[Any]
 # pending.  Strong disorder makes the outer windings of `extended` rare (6e-4 at
 # strength 3, 20 cells), hence the long tail.
 _ATTEMPTS = (4, 4, 8, 16, 32, 64, *(128,) * 400)
-_MOST = 16384
+_TOGETHER = 16384  # draws made at a time
 
 
 def stream(seed: int, name: str, *key: int) -> np.random.Generator:
@@ -45,8 +46,44 @@ def targets(recipe: Recipe, seed: int, indices: Array) -> Array:
     blocks, place = np.unique(indices // count, return_inverse=True)
     # A key of length two keeps these streams apart from those of the samples.
     orders = np.array([stream(seed, recipe.key, int(b), 1).permutation(count) for b in blocks])
-    found: Array = orders[place, indices % count]
-    return found
+    return np.asarray(orders[place, indices % count])
+
+
+def first_that_suits(
+    generators: Sequence[np.random.Generator],
+    numbers: int,
+    rounds: Sequence[int],
+    attempt: Callable[[Array, Array], tuple[Array, Callable[[Array, Array], None]]],
+) -> Array:
+    """Draw from each stream until a draw suits; the streams in which none of all did.
+
+    Parameters
+    ----------
+    generators
+        One stream a sample.
+    numbers : int
+        Uniform numbers that a draw takes.
+    rounds
+        Draws in each round, the same whoever else is pending.
+    attempt : function of (uniform, sample)
+        Of uniform numbers (draws, numbers) and the sample that each is for: which draws suit, and
+        a function of (draws, samples) that keeps the draws chosen for them.
+    """
+    pending = np.arange(len(generators))
+    for draws in rounds:
+        missed = []
+        for start in range(0, len(pending), _TOGETHER // draws):
+            group = pending[start : start + _TOGETHER // draws]
+            uniform = np.array([generators[i].random((draws, numbers)) for i in group])
+            suits, keep = attempt(uniform.reshape(-1, numbers), np.repeat(group, draws))
+            hit = suits.reshape(-1, draws)
+            there = hit.any(axis=1)
+            keep(np.flatnonzero(there) * draws + hit[there].argmax(axis=1), group[there])
+            missed.append(group[~there])
+        pending = np.concatenate(missed)
+        if not len(pending):
+            break
+    return pending
 
 
 def draw(
@@ -79,28 +116,21 @@ def draw(
     kind = float if recipe.kind == "real" else complex
     pairs = recipe.orbitals * cells
     kept = np.empty((len(recipe.pair_offsets), len(indices), pairs), dtype=kind)
-    pending = np.arange(len(indices))
-    for attempts in _ATTEMPTS:
-        missed = []
-        together = _MOST // attempts
-        for start in range(0, len(pending), together):
-            group = pending[start : start + together]
-            uniform = np.array([generators[i].random((attempts, width)) for i in group])
-            tried = _hoppings(recipe, cells, disorder, uniform.reshape(-1, width))
-            integer = _integers(recipe, tried, bool(disorder))
-            hit = (integer == np.repeat(wanted[group], attempts)).reshape(-1, attempts)
-            found = hit.any(axis=1)
-            row = np.flatnonzero(found) * attempts + hit[found].argmax(axis=1)
-            kept[:, group[found]] = tried[:, row]
-            missed.append(group[~found])
-        pending = np.concatenate(missed)
-        if not len(pending):
-            break
-    else:
-        rare = sorted(set(wanted[pending].tolist()))
+
+    def attempt(uniform: Array, sample: Array) -> tuple[Array, Callable[[Array, Array], None]]:
+        hoppings = _hoppings(recipe, cells, disorder, uniform)
+
+        def keep(draws: Array, samples: Array) -> None:
+            kept[:, samples] = hoppings[:, draws]
+
+        return _integers(recipe, hoppings, bool(disorder)) == wanted[sample], keep
+
+    missed = first_that_suits(generators, width, _ATTEMPTS, attempt)
+    if len(missed):
+        rare = sorted(set(wanted[missed].tolist()))
         raise ConfigError(
             f"windings {rare} are too rare in {recipe.key!r} at disorder {disorder:g} and {cells} "
-            f"cells: {len(pending)} sample(s) not found in {sum(_ATTEMPTS)} draws each; "
+            f"cells: {len(missed)} sample(s) not found in {sum(_ATTEMPTS)} draws each; "
             "take a weaker disorder"
         )
     return Chains(pairs, dict(zip(recipe.pair_offsets, kept, strict=True))), goal, generators
@@ -108,13 +138,13 @@ def draw(
 
 def _hoppings(recipe: Recipe, cells: int, disorder: float, uniform: Array) -> Array:
     """t_m of every pair of orbitals, (pair offsets, samples, pairs)."""
-    found: Array = recipe.amplitudes(uniform[:, : recipe.numbers]).T[:, :, None]
+    bonds: Array = recipe.amplitudes(uniform[:, : recipe.numbers]).T[:, :, None]
     if not disorder:
-        found = np.broadcast_to(found, (*found.shape[:2], cells))
+        bonds = np.broadcast_to(bonds, (*bonds.shape[:2], cells))
     else:
         noise = uniform[:, recipe.numbers :].reshape(len(uniform), recipe.bonds, cells)
-        found = found + disorder * (noise.swapaxes(0, 1) - 0.5)
-    return found if recipe.orbitals == 1 else _by_pairs(recipe, found)
+        bonds = bonds + disorder * (noise.swapaxes(0, 1) - 0.5)
+    return bonds if recipe.orbitals == 1 else _by_pairs(recipe, bonds)
 
 
 def _by_pairs(recipe: Recipe, matrices: Array) -> Array:
@@ -123,18 +153,18 @@ def _by_pairs(recipe: Recipe, matrices: Array) -> Array:
     _, samples, cells = matrices.shape
     elements = matrices.reshape(len(recipe.offsets), d, d, samples, cells)
     low = recipe.pair_offsets[0]
-    found = np.zeros((len(recipe.pair_offsets), samples, cells, d), dtype=matrices.dtype)
+    hoppings = np.zeros((len(recipe.pair_offsets), samples, cells, d), dtype=matrices.dtype)
     for number, m in enumerate(recipe.offsets):
         for a in range(d):
             for b in range(d):
-                found[d * m + a - b - low, :, :, b] = elements[number, a, b]
-    return found.reshape(len(found), samples, cells * d)
+                hoppings[d * m + a - b - low, :, :, b] = elements[number, a, b]
+    return hoppings.reshape(len(hoppings), samples, cells * d)
 
 
-def _integers(recipe: Recipe, tried: Array, disordered: bool) -> Array:
+def _integers(recipe: Recipe, hoppings: Array, disordered: bool) -> Array:
     # A clean ring of any length has the winding of its single cell.
     pairs = slice(None) if disordered else slice(0, recipe.orbitals)
     count, settled = lyapunov_winding(
-        {m: t[:, pairs] for m, t in zip(recipe.pair_offsets, tried, strict=True)}
+        {m: t[:, pairs] for m, t in zip(recipe.pair_offsets, hoppings, strict=True)}
     )
     return np.where(settled, count, np.nan)

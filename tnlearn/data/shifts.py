@@ -211,7 +211,7 @@ def shift(name: str, data: Dataset, seed: int = 0, *, samples: int | None = None
     Raises
     ------
     UnknownNameError, ConfigError
-        For an unknown name (the nearest is told); where the shift cannot be
+        For an unknown name (the nearest is named); where the shift cannot be
         applied: edges of a ring, new samples from a transformed data set, more
         samples than there are.
 

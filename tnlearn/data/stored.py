@@ -251,7 +251,7 @@ def generate(info: dict[str, Any], path: Path_, chunk: int | None = None) -> Sto
     path : str or path
         If it is there already and holds this very recipe it is opened as it is.
     chunk : int, optional
-        Samples made and written at a time; about 32 MiB of them unless told.
+        Samples made and written at a time; about 32 MiB of them by default.
 
     Raises
     ------

@@ -105,8 +105,8 @@ def gauge(data: Dataset, rng: np.random.Generator, value: float) -> Dataset:
 
 def solver_gauge(data: Dataset, rng: np.random.Generator, value: float) -> Dataset:
     """The states as the solver gives them."""
-    found = states(data.chains).astype(data.info["dtype"])
-    return replace(data, states=found, info={**data.info, "gauge": "solver"})
+    solved = states(data.chains).astype(data.info["dtype"])
+    return replace(data, states=solved, info={**data.info, "gauge": "solver"})
 
 
 def rotation(data: Dataset, rng: np.random.Generator, value: float) -> Dataset:
@@ -137,8 +137,7 @@ def _haar(size: int, rng: np.random.Generator, phases: bool) -> Array:
         draw = draw + 1j * rng.standard_normal((size, size))
     unitary, upper = np.linalg.qr(draw)
     diagonal = np.diag(upper)
-    found: Array = unitary * (diagonal / np.abs(diagonal))
-    return found
+    return np.asarray(unitary * (diagonal / np.abs(diagonal)))
 
 
 def _needs_edges(data: Dataset, name: str) -> None:
@@ -159,13 +158,13 @@ def with_chains(data: Dataset, chains: Chains, rng: np.random.Generator, **info:
 
     Labels, windings and flags are left as they are; `info` is what changes in the recipe.
     """
-    found = states(chains)
+    solved = states(chains)
     if data.info["gauge"] == "random":
-        uniform = rng.random(found.u.shape[:2])
-        found = found.with_gauge(gauge_factors(uniform, np.iscomplexobj(found.u)))
+        uniform = rng.random(solved.u.shape[:2])
+        solved = solved.with_gauge(gauge_factors(uniform, np.iscomplexobj(solved.u)))
     return replace(
         data,
-        states=found.astype(data.info["dtype"]),
+        states=solved.astype(data.info["dtype"]),
         chains=chains,
         info={**data.info, **info},
     )
