@@ -46,6 +46,8 @@ STUDIES = (
     "basin",
     "gradients",
     "curvature",
+    "pruning",
+    "masked",
     "sizes",
     "samples",
     "comparison",
@@ -158,8 +160,8 @@ def study(
     Parameters
     ----------
     name
-        One of `STUDIES`; one of `GROUPS`, or ``"all"``, for several in turn, which then share
-        what they train.
+        One of `GROUPS`, or ``"all"``, for several in turn, which then share what they train; else
+        one of `STUDIES`.
     profile
         ``"quick"`` (a minute or two), ``"hour"``, ``"paper"`` (hours, or a cluster), or a TOML
         file.
@@ -218,7 +220,9 @@ def read_studies(
     FileError, ConfigError, UnknownNameError
         As `load_study` and `read_profile`, and if a file is given as the profile of several.
     """
-    names = STUDIES if name == "all" else GROUPS.get(name, (name,))
+    # A group may have the name of one of its studies: a file is a profile of that one.
+    alone = name in STUDIES and str(profile).endswith(".toml")
+    names = STUDIES if name == "all" else (name,) if alone else GROUPS.get(name, (name,))
     if len(names) > 1 and str(profile).endswith(".toml"):
         raise ConfigError(
             f"a profile is of one study, and {name!r} is several ({', '.join(names)}): name one "

@@ -25,6 +25,7 @@ __all__ = [
     "above",
     "at_least",
     "below",
+    "not_below",
     "undecided",
 ]
 
@@ -144,6 +145,16 @@ def at_least(margin: Callable[[Any], float]) -> Rule:
 def below(margin: Callable[[Any], float]) -> Rule:
     """Holds where the whole interval is below the margin, undecided where there is none."""
     return lambda rows, p: (rows["high"] < margin(p)).astype("boolean").where(rows["high"].notna())
+
+
+def not_below(margin: Callable[[Any], float]) -> Rule:
+    """Holds where the interval is at the margin or above, not where it is below; else undecided."""
+
+    def holds(rows: pd.DataFrame, p: Any) -> pd.Series:
+        above = (rows["low"] >= margin(p)).astype("boolean")
+        return above.where(above | (rows["high"] < margin(p)))
+
+    return holds
 
 
 def undecided(rows: pd.DataFrame, profile: Any) -> pd.Series:

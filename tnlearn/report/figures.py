@@ -36,6 +36,7 @@ __all__ = [
     "network_styles",
     "panels",
     "png",
+    "rescaled",
     "tidy",
 ]
 
@@ -298,6 +299,31 @@ def image(
     return figure
 
 
+def rescaled(figure: Figure, x: str = "", y: str = "") -> Figure:
+    """The figure with other scales on the axes of all panels.
+
+    ``"log2"`` doubles from mark to mark; ``"points"`` is linear up to one point and logarithmic
+    beyond, on both sides, so that what differs by a tenth of a point and by 50 can both be read.
+    """
+    ticks = {
+        sign * mark: f"{sign * mark}".replace("-", "−")
+        for sign in (-1, 1)
+        for mark in (0, 1, 10, 100)
+    }
+    for ax in figure.axes:
+        for name, scale in (("x", x), ("y", y)):
+            axis = getattr(ax, f"{name}axis")
+            if scale == "log2":
+                getattr(ax, f"set_{name}scale")("log", base=2)
+                axis.set_major_formatter("{x:g}")
+            elif scale == "points":
+                low, high = getattr(ax, f"get_{name}lim")()
+                getattr(ax, f"set_{name}scale")("symlog", linthresh=1.0)
+                axis.set_ticks(list(ticks), list(ticks.values()))
+                getattr(ax, f"set_{name}lim")(min(low, -1.0), max(high, 1.0))
+    return figure
+
+
 def png(figure: Figure) -> bytes:
     """A figure as PNG of at most 256 colours: the same table gives the same bytes, and few."""
     from PIL import Image
@@ -334,7 +360,8 @@ def _style(n: int) -> dict[str, Any]:
 
 
 def _name(value: Any, names: Mapping[str, str] | None) -> str:
-    return str((names or {}).get(value, _label(value)))
+    families = {family: words for family, (words, _) in FAMILIES.items()}
+    return str({**families, **(names or {})}.get(value, _label(value)))
 
 
 def _label(value: Any) -> str:

@@ -26,6 +26,7 @@ import numpy.typing as npt
 from scipy import stats
 
 __all__ = [
+    "ABOVE_GUESSING",
     "COLUMNS",
     "above_chance",
     "gap",

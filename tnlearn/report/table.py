@@ -12,7 +12,7 @@ import pandas as pd
 
 from tnlearn.report import stats
 
-__all__ = ["against", "over_members", "where"]
+__all__ = ["against", "learned", "over_members", "where"]
 
 Estimate = Callable[..., dict[str, float]]
 
@@ -27,6 +27,16 @@ def where(table: pd.DataFrame, **conditions: Any) -> pd.DataFrame:
     for column, value in conditions.items():
         keep &= table[column].isin(value if isinstance(value, (list, tuple)) else [value])
     return table[keep]
+
+
+def learned(table: pd.DataFrame, whole: pd.DataFrame, chance: float) -> pd.DataFrame:
+    """The rows of the members of each network that learned at all, by their accuracy in `whole`.
+
+    `whole` has a row a network and member; see `stats.above_chance`.
+    """
+    accuracy = whole.groupby("network", sort=False)["accuracy"]
+    above = accuracy.transform(lambda x: stats.above_chance(x, chance)).astype(bool)
+    return table.merge(whole.loc[above, ["network", "member"]])
 
 
 def over_members(

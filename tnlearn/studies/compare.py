@@ -8,14 +8,21 @@ from typing import Any
 
 import numpy as np
 
+from tnlearn.analysis.weights import (
+    POINT,
+    Weight,
+    singular,
+    smallest_rank,
+    weights_of,
+    with_parameters,
+)
 from tnlearn.data.dataset import Dataset
-from tnlearn.errors import TnlearnError
+from tnlearn.errors import ConfigError, TnlearnError
 from tnlearn.models.rswn import rswn
 from tnlearn.networks.init import Init
 from tnlearn.physics.invariants import winding
 from tnlearn.studies.members import build_network, data_set, part_seed, shifted
 from tnlearn.studies.tasks import Result, Task
-from tnlearn.studies.weights import learned, prune
 from tnlearn.training import metrics
 from tnlearn.training.fit import fit
 from tnlearn.training.fitted import Fitted
@@ -188,3 +195,63 @@ def _describe(config: dict[str, Any], how: str) -> dict[str, Any]:
     if how == "clean" or how.startswith("disorder-"):
         entry["strength"] = float(facts.strength or 0.0)
     return entry
+
+
+def _named(fitted: Fitted, node: str) -> Weight:
+    weights = {weight.name: weight for weight in weights_of(fitted.net)}
+    if node not in weights:
+        raise ConfigError(f"the network has no weight {node!r}; it has: {', '.join(weights)}")
+    return weights[node]
+
+
+def prune(fitted: Fitted, node: str, data: Dataset) -> dict[str, Any]:
+    """Accuracy of every member when a weight keeps only its largest singular values.
+
+    Each of its matrices is truncated for itself and nothing is trained again; rank 0 is the
+    network without the weight.  The result has `ranks` (all of them), `accuracy` (members,
+    ranks), and `smallest_rank`, from which on the mean is within one point of that of the whole
+    rank.
+
+    Raises
+    ------
+    ConfigError
+        If the network has no such weight.
+    """
+    parts = singular(fitted, _named(fitted, node))
+    ranks = list(range(parts.weight.rank + 1))
+    cuts = [with_parameters(fitted, {node: parts.truncated(rank)}) for rank in ranks]
+    accuracy = np.array([cut.accuracy(data) for cut in cuts]).T
+    mean = accuracy.mean(axis=0)
+    smallest = smallest_rank(ranks, mean, mean[-1] - POINT)
+    return {"node": node, "ranks": ranks, "accuracy": accuracy, "smallest_rank": smallest}
+
+
+def learned(fitted: Fitted, node: str) -> dict[str, Any]:
+    """The trained node of the best member beside the exact one.
+
+    A head that follows can absorb any factor, so each channel is shown times the factor that
+    brings it nearest to the exact node.
+
+    Raises
+    ------
+    ConfigError
+        If the node has no exact value.
+    """
+    exact = fitted.net.parameters[node].exact
+    if exact is None:
+        raise ConfigError(f"node {node!r} has no exact value to compare with")
+    member = int(np.nanargmax(fitted.history["validation_accuracy"][:, -1]))
+    weight = fitted.parameters[node][member].astype(np.float64).reshape(-1, *exact.shape)
+    product = np.einsum("cxy,xy->c", weight, exact)
+    norms = np.linalg.norm(weight, axis=(1, 2))
+    scaled = weight * (product / norms**2)[:, None, None]
+    return {
+        "node": node,
+        "member": member,
+        "exact": exact,
+        "learned": scaled,
+        "factors": product / norms**2,
+        "overlap": np.abs(product / (norms * np.linalg.norm(exact))),
+        "singular_values": np.linalg.svd(scaled, compute_uv=False),
+        "exact_singular_values": np.linalg.svd(exact, compute_uv=False),
+    }

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tnlearn.analysis.weights import with_parameters
 from tnlearn.data.dataset import Dataset
 from tnlearn.data.recipes import DATASETS, recipe_for
 from tnlearn.data.shifts import describe
@@ -27,7 +28,6 @@ from tnlearn.report.claims import PACKAGE, Claim, above
 from tnlearn.report.figures import FAMILIES, Figure, dots, image, lines, network_styles
 from tnlearn.report.stats import gap, mean, rate
 from tnlearn.report.table import against, over_members, where
-from tnlearn.studies.weights import with_parameters
 from tnlearn.training import metrics
 
 BATCH = 64  # the batch for which costs are listed

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tnlearn.analysis.places import outer
 from tnlearn.data.dataset import Dataset
 from tnlearn.models.rswn import rswn
 from tnlearn.physics.invariants import winding
-from tnlearn.studies.coordinates import outer
 from tnlearn.studies.correlation import class_means, correlation_ratio, resampled_ratios, spread
 from tnlearn.studies.tasks import Result, Task
 from tnlearn.studies.trained import shifted_part, store_of, trained

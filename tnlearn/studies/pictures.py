@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from matplotlib.ticker import MaxNLocator
 
-from tnlearn.report.figures import COLOURS, GREY, Figure, panels, tidy
+from tnlearn.lab.study import Verdicts
+from tnlearn.report.figures import BLACK, COLOURS, DIVERGING, GREY, Figure, panels, tidy
 
-__all__ = ["densities"]
+__all__ = ["densities", "vectors"]
 
 
 def densities(
@@ -64,3 +66,46 @@ def _signed(values: Any) -> npt.NDArray[np.float64]:
     x = np.asarray(values, dtype=np.float64)
     size = np.maximum(np.log10(np.maximum(np.abs(x), 1e-300)) + 6.0, 0.0)
     return np.asarray(np.sign(x) * (size + (np.abs(x) > 0) * 0.25))
+
+
+def vectors(table: pd.DataFrame, profile: Any, verdicts: Verdicts) -> Figure | None:
+    """Singular vectors as the matrices or lines they are in the chain; two weights a row."""
+    if "vector" not in table:
+        return None
+    rows = table[table["vector"].notna()]
+    best = rows.loc[rows.groupby("network", sort=False)["validation"].idxmax()]
+    rows = rows.merge(best[["network", "member"]])
+    groups = list(rows.groupby(["network", "panel"], sort=False))
+    count = int(rows["number"].max())
+    figure, axes = panels(-(-len(groups) // 2), 2 * count, 1.9)
+    for ax in axes.flat:
+        ax.set_visible(False)
+    for n, ((network, panel), group) in enumerate(groups):
+        for k, one in enumerate(group.to_dict("records")):
+            ax = axes.flat[n * count + k]
+            ax.set_visible(True)
+            alike = rows[(rows["network"] == network) & (rows["number"] == one["number"])]
+            top = max(float(np.abs(np.array(v)).max()) for v in alike["vector"]) or 1.0
+            _vector(ax, np.array(one["vector"], dtype=float), one["axes"][-1], top)
+            words = f"{one['number']:g}: {100 * one['norm']:.0f} %"
+            if panel:
+                words += f", {panel.partition(',')[0]}"
+            ax.set_title(words, fontsize=7.5, color=BLACK, loc="left")
+            if k == 0:
+                words = [f"{profile.titles[network]}: {one['weight']}", *one["axes"][:-1]]
+                ax.set_ylabel("\n".join(words), fontsize=7.5, color=BLACK)
+    return figure
+
+
+def _vector(ax: Any, values: Any, along: str, top: float) -> None:
+    tidy(ax, grid="none")
+    if values.ndim == 1:
+        ax.plot(values, color=COLOURS[0], linewidth=1.2, marker=".")
+        ax.axhline(0.0, color=GREY, linewidth=0.8)
+    else:
+        look = {"cmap": DIVERGING, "vmin": -top, "vmax": top, "interpolation": "nearest"}
+        ax.imshow(values, aspect="auto", **look)
+        ax.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+    ax.set_xlabel(along, fontsize=7.5, color=BLACK)
+    ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    ax.tick_params(labelsize=7)

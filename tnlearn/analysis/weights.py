@@ -1,8 +1,8 @@
-"""Weights as matrices: singular values, truncation, what they keep, where they sit.
+"""Weights as matrices: singular values, cuts to low rank, and what a cut network still answers.
 
-Every weight of a network is read as a matrix (or as several, one a channel), so
-that one rule prunes all of them: keep the largest singular values.  A bias is a
-vector of offsets and no weight; it is always kept.
+Every weight of a network is read as a matrix (or as several, one a channel), so that one rule
+cuts all of them: keep the largest singular values.  A bias is a vector of offsets and no weight;
+it is always kept.
 """
 
 from __future__ import annotations
@@ -15,10 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tnlearn.data.dataset import Dataset
-from tnlearn.errors import ConfigError
 from tnlearn.networks.graph import CHANNEL
-from tnlearn.studies.tasks import Result
 from tnlearn.training.fitted import Fitted
 
 __all__ = [
@@ -26,9 +23,6 @@ __all__ = [
     "Singular",
     "Weight",
     "kept_numbers",
-    "learned",
-    "prune",
-    "pruned_accuracy",
     "rank_grid",
     "ranks_for_share",
     "singular",
@@ -64,9 +58,12 @@ class Weight:
     inds: tuple[str, ...]
     shape: tuple[int, ...]
     copies: int
-    rows: int
-    columns: int
     row_axes: int
+
+    @property
+    def matrix_shape(self) -> tuple[int, ...]:
+        """Sizes of the indices of one matrix."""
+        return self.shape[1:] if self.copies > 1 else self.shape
 
     @property
     def matrix_inds(self) -> tuple[str, ...]:
@@ -74,14 +71,19 @@ class Weight:
         return self.inds[1:] if self.copies > 1 else self.inds
 
     @property
+    def rows(self) -> int:
+        """Rows of one matrix."""
+        return math.prod(self.matrix_shape[: self.row_axes])
+
+    @property
+    def columns(self) -> int:
+        """Columns of one matrix."""
+        return math.prod(self.matrix_shape[self.row_axes :])
+
+    @property
     def rank(self) -> int:
         """The largest rank that one of the matrices can have."""
         return min(self.rows, self.columns)
-
-    @property
-    def numbers(self) -> int:
-        """Entries of the node."""
-        return math.prod(self.shape)
 
     def matrices(self, values: npt.NDArray[Any]) -> Floats:
         """Values (members, *shape) as matrices (members, copies, rows, columns), float64."""
@@ -104,10 +106,8 @@ def weights_of(net: Any) -> list[Weight]:
 
 def _weight(name: str, inds: tuple[str, ...], shape: tuple[int, ...]) -> Weight:
     copies = shape[0] if inds[0] == CHANNEL and len(shape) == 3 else 1
-    sizes = shape[1:] if copies > 1 else shape
-    row_axes = 0 if len(sizes) == 1 else 2 if inds[:2] == ("head", "part") else 1
-    rows, columns = math.prod(sizes[:row_axes]), math.prod(sizes[row_axes:])
-    return Weight(name, inds, shape, copies, rows, columns, row_axes)
+    vector, heads = len(shape) - (copies > 1) == 1, inds[:2] == ("head", "part")
+    return Weight(name, inds, shape, copies, 0 if vector else 2 if heads else 1)
 
 
 @dataclass(frozen=True)
@@ -135,8 +135,16 @@ class Singular:
         # Columns that no member keeps are not multiplied.
         most = int(ranks.max(initial=0))
         scaled = self.left[..., :most] * (self.values * kept)[..., None, :most]
-        found: Floats = self.weight.node(scaled @ self.right[..., :most, :])
-        return found
+        return np.asarray(self.weight.node(scaled @ self.right[..., :most, :]))
+
+    def relative(self, rank: int) -> Floats:
+        """The smallest singular value that a rank keeps over the largest, mean over copies.
+
+        Shape (members,); 0 for a matrix that is zero.
+        """
+        first, last = self.values[..., 0], self.values[..., rank - 1]
+        ratio = np.divide(last, first, out=np.zeros_like(first), where=first > 0)
+        return np.asarray(ratio.mean(axis=-1))
 
 
 def singular(fitted: Fitted, weight: Weight) -> Singular:
@@ -150,8 +158,7 @@ def ranks_for_share(values: Floats, share: float) -> Ints:
 
     `values` (members, copies, R) gives ranks (members, copies).
     """
-    squares = values**2
-    reached = np.cumsum(squares, axis=-1)
+    reached = np.cumsum(values**2, axis=-1)
     total = reached[..., -1:]
     # Against rounding of the sums: the whole norm is kept by the whole rank.
     enough = reached >= share * total - 1e-12 * total
@@ -165,19 +172,19 @@ def kept_numbers(weight: Weight, ranks: int | Ints) -> Floats:
     """
     ranks = np.asarray(ranks)
     each = np.minimum(ranks * (weight.rows + weight.columns), weight.rows * weight.columns)
-    if each.ndim == 0:
-        return np.asarray(each * weight.copies, dtype=np.float64)
-    return np.asarray(each.sum(axis=-1), dtype=np.float64)
+    total = each.sum(axis=-1) if each.ndim else each * weight.copies
+    return np.asarray(total, dtype=np.float64)
 
 
 def rank_grid(rank: int, every: int) -> list[int]:
-    """Ranks to try: each up to `every`, then in steps of about √2, and the whole rank."""
-    ranks = list(range(min(rank, every) + 1))
-    power = 1
-    while power <= rank:
-        ranks += [n for n in (power, 3 * power // 2) if every < n < rank]
-        power *= 2
-    return sorted({*ranks, rank})
+    """Ranks to try: each up to `every`, then in steps of about √2, and the whole rank.
+
+    >>> rank_grid(20, 4)
+    [0, 1, 2, 3, 4, 6, 8, 12, 16, 20]
+    """
+    powers = [2**k for k in range(rank.bit_length())]
+    beyond = {n for p in powers for n in (p, 3 * p // 2) if every < n < rank}
+    return sorted({*range(min(rank, every) + 1), *beyond, rank})
 
 
 def smallest_rank(ranks: Sequence[int], accuracy: Floats, goal: float) -> int | None:
@@ -198,64 +205,3 @@ def with_parameters(fitted: Fitted, changes: Mapping[str, npt.NDArray[Any]]) -> 
         failed=fitted.failed,
         stopped=fitted.stopped,
     )
-
-
-def pruned_accuracy(fitted: Fitted, found: Singular, data: Dataset, ranks: Sequence[int]) -> Floats:
-    """Accuracy of every member at every rank of one weight, (members, ranks), nothing retrained.
-
-    Rank 0 is the network without the weight.
-    """
-    name = found.weight.name
-    rows = [with_parameters(fitted, {name: found.truncated(rank)}).accuracy(data) for rank in ranks]
-    return np.array(rows).T
-
-
-def prune(fitted: Fitted, node: str, data: Dataset) -> Result:
-    """Accuracy of every member when a weight keeps only its largest singular values.
-
-    Each of its matrices is truncated for itself and nothing is trained again.  The
-    result has `ranks` (all of them), `accuracy` (members, ranks), and `smallest_rank`,
-    from which on the mean is within one point of that of the whole rank.
-
-    Raises
-    ------
-    ConfigError
-        If the network has no such weight.
-    """
-    weight = next((w for w in weights_of(fitted.net) if w.name == node), None)
-    if weight is None:
-        names = ", ".join(w.name for w in weights_of(fitted.net))
-        raise ConfigError(f"the network has no weight {node!r}; it has: {names}")
-    ranks = list(range(weight.rank + 1))
-    table = pruned_accuracy(fitted, singular(fitted, weight), data, ranks)
-    mean = table.mean(axis=0)
-    smallest = smallest_rank(ranks, mean, mean[-1] - POINT)
-    return {"node": node, "ranks": ranks, "accuracy": table, "smallest_rank": smallest}
-
-
-def learned(fitted: Fitted, node: str) -> Result:
-    """The trained node of the best member beside the exact one.
-
-    A head that follows can absorb any factor, so each channel is shown times the
-    factor that brings it nearest to the exact node.
-    """
-    exact = fitted.net.parameters[node].exact
-    if exact is None:
-        raise ConfigError(f"node {node!r} has no exact value to compare with")
-    member = int(np.nanargmax(fitted.history["validation_accuracy"][:, -1]))
-    weight = fitted.parameters[node][member].astype(np.float64).reshape(-1, *exact.shape)
-    factors = np.einsum("cxy,xy->c", weight, exact) / np.einsum("cxy,cxy->c", weight, weight)
-    scaled = weight * factors[:, None, None]
-    overlap = np.einsum("cxy,xy->c", weight, exact) / (
-        np.linalg.norm(weight, axis=(1, 2)) * np.linalg.norm(exact)
-    )
-    return {
-        "node": node,
-        "member": member,
-        "exact": exact,
-        "learned": scaled,
-        "factors": factors,
-        "overlap": np.abs(overlap),
-        "singular_values": np.linalg.svd(scaled, compute_uv=False),
-        "exact_singular_values": np.linalg.svd(exact, compute_uv=False),
-    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,22 +10,14 @@ from tnlearn.data.dataset import Dataset
 from tnlearn.errors import ConfigError, check_choice
 from tnlearn.physics.states import States
 
-__all__ = ["MASKS", "Mask", "masked"]
+__all__ = ["MASKS", "masked"]
 
-
-@dataclass(frozen=True)
-class Mask:
-    """A family of masks: what stays when `k` of L states or cells are kept."""
-
-    title: str
-    unit: str
-
-
+# What stays when k of L pairs of states, or cells, are kept.
 MASKS = {
-    "nearest": Mask("states nearest zero energy", "pairs of states kept"),
-    "farthest": Mask("states farthest from zero energy", "pairs of states kept"),
-    "outer": Mask("outer cells, half at each end", "cells kept"),
-    "inner": Mask("inner cells", "cells kept"),
+    "nearest": "pairs nearest zero energy",
+    "farthest": "pairs far from zero energy",
+    "outer": "outer cells",
+    "inner": "inner cells",
 }
 
 
@@ -49,25 +41,21 @@ def masked(data: Dataset, how: str, kept: int) -> Dataset:
         For another family, or a number out of range.
     """
     check_choice("mask", how, MASKS)
-    cells = data.states.cells
+    states, cells = data.states, data.states.cells
     if not 0 <= kept <= cells:
         raise ConfigError(f"a mask keeps 0 to {cells} of {cells} states or cells, not {kept}")
-    stays = np.zeros(cells, dtype=bool)
-    if how == "nearest":
-        stays[:kept] = True
-    elif how == "farthest":
-        stays[cells - kept :] = True
-    elif how == "outer":
-        stays[: kept - kept // 2] = True
-        stays[cells - kept // 2 :] = True
-    else:
-        first = (cells - kept) // 2
-        stays[first : first + kept] = True
+    order = np.arange(cells)  # of the states in energy, or of the cells from the left
+    left, first = kept - kept // 2, (cells - kept) // 2
+    stays = {
+        "nearest": order < kept,
+        "farthest": order >= cells - kept,
+        "outer": (order < left) | (order >= cells - kept // 2),
+        "inner": (order >= first) & (order < first + kept),
+    }[how]
     factor = stays[:, None] if how in ("nearest", "farthest") else stays[None, :]
-    states = data.states
-    made = States(
+    kept_states = States(
         states.u * factor.astype(states.u.dtype),
         states.v * factor.astype(states.v.dtype),
         states.energies,
     )
-    return replace(data, states=made, info={**data.info, "mask": {"how": how, "kept": kept}})
+    return replace(data, states=kept_states, info={**data.info, "mask": {"how": how, "kept": kept}})

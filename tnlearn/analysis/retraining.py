@@ -1,11 +1,10 @@
 """Training goes on from a pruned network while its rank stays as low as it was cut.
 
-A weight of rank r is trained as its two factors, W = A B†, with A (rows, r) and
-B (columns, r) started from the singular vectors, each times √s.  So the rank is
-kept exactly at every step, and a step costs two small matrix products more.
-Many truncations of all members are trained at once as lanes of one block: a
-lane of lower rank has columns of zeros in both factors, whose gradients, each a
-product with the other factor's column, vanish, so that they stay zero.
+A weight of rank r is trained as its two factors, W = A B†, with A (rows, r) and B (columns, r)
+started from the singular vectors, each times √s.  So the rank is kept exactly at every step, and a
+step costs two small matrix products more.  Many truncations of all members are trained at once as
+lanes of one block: a lane of lower rank has columns of zeros in both factors, whose gradients,
+each a product with the other factor's column, vanish, so that they stay zero.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from tnlearn.analysis.weights import Weight, singular, weights_of, with_parameters
 from tnlearn.data.dataset import Dataset
-from tnlearn.studies.weights import Weight, singular, weights_of, with_parameters
 from tnlearn.training.ensemble import Block
 from tnlearn.training.features import fold_states, is_complex, state_tensors
 from tnlearn.training.fitted import Fitted
@@ -79,14 +78,14 @@ def retrained(
         ends.append(_trained(fitted, named, part, members, samples, epochs, lr))
     values = {name: np.concatenate([end[0][name] for end in ends]) for name in start}
     failed = np.concatenate([end[1] for end in ends])
-    found = []
+    fits = []
     for number in range(len(settings)):
         rows_of = slice(number * fitted.members, (number + 1) * fitted.members)
-        mine = {name: x[rows_of] for name, x in values.items()}
-        made = with_parameters(fitted, _multiplied(named, mine))
-        made.failed = np.where(fitted.failed >= 0, fitted.failed, failed[rows_of])
-        found.append(made)
-    return found
+        factors = {name: x[rows_of] for name, x in values.items()}
+        end = with_parameters(fitted, _multiplied(named, factors))
+        end.failed = np.where(fitted.failed >= 0, fitted.failed, failed[rows_of])
+        fits.append(end)
+    return fits
 
 
 def _start(
@@ -101,14 +100,14 @@ def _start(
         if name not in factored
     }
     for weight in named:
-        found = singular(fitted, weight)
+        parts = singular(fitted, weight)
         whole = np.full((fitted.members, weight.copies), weight.rank)
         ranks = np.concatenate([np.asarray(s.get(weight.name, whole)) for s in settings])
         most = max(1, int(ranks.max()))
         kept = np.arange(most) < ranks[..., None]
-        roots = np.sqrt(np.concatenate([found.values[..., :most]] * len(settings))) * kept
-        left = np.concatenate([found.left[..., :most]] * len(settings))
-        right = np.concatenate([found.right[..., :most, :]] * len(settings))
+        roots = np.sqrt(np.concatenate([parts.values[..., :most]] * len(settings))) * kept
+        left = np.concatenate([parts.left[..., :most]] * len(settings))
+        right = np.concatenate([parts.right[..., :most, :]] * len(settings))
         start[_LEFT.format(weight.name)] = (left * roots[..., None, :]).astype(dtype)
         turned = np.swapaxes(right, -1, -2) * roots[..., None, :]
         start[_RIGHT.format(weight.name)] = turned.astype(dtype)
@@ -117,12 +116,12 @@ def _start(
 
 def _multiplied(named: Sequence[Weight], values: Mapping[str, Any]) -> dict[str, Any]:
     """The values of all nodes, factors multiplied out; numpy arrays or torch tensors."""
-    found = {name: x for name, x in values.items() if "/" not in name}
+    whole = {name: x for name, x in values.items() if "/" not in name}
     for weight in named:
         left, right = values[_LEFT.format(weight.name)], values[_RIGHT.format(weight.name)]
         product = left @ right.swapaxes(-1, -2)
-        found[weight.name] = product.reshape(len(product), *weight.shape)
-    return found
+        whole[weight.name] = product.reshape(len(product), *weight.shape)
+    return whole
 
 
 def _folded(fitted: Fitted, data: Dataset) -> tuple[tuple[Tensor, ...], Tensor]:
@@ -187,7 +186,7 @@ def _trained(
     batch, before = training["batch_size"], training["epochs"]
     steps = len(labels) // batch
     seen = [torch.empty((len(members) * batch, *x.shape[1:]), dtype=x.dtype) for x in features]
-    given = [x.view(len(members), batch, *x.shape[1:]) for x in seen]
+    views = [x.view(len(members), batch, *x.shape[1:]) for x in seen]
     for epoch in range(epochs):
         # Epochs are numbered on, so that no member sees an order of samples again.
         chosen = epoch_batches(
@@ -198,7 +197,7 @@ def _trained(
             for source, target in zip(features, seen, strict=True):
                 torch.index_select(source, 0, rows.reshape(-1), out=target)
             block.step(
-                given,
+                views,
                 labels[rows],
                 t + 1,
                 schedule("cosine", t, epochs * steps),

@@ -1,0 +1,191 @@
+"""Study `masked`: what is left of an answer when states or cells are left out of the input.
+
+Networks that were trained on everything are asked with part of the amplitudes set to zero: that
+tells what they use.  Some are trained from the start on the masked input: that tells what it
+holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tnlearn.analysis.masks import MASKS, masked
+from tnlearn.analysis.weights import POINT
+from tnlearn.data.dataset import Dataset
+from tnlearn.data.recipes import recipe_for
+from tnlearn.lab.ensembles import build_network, chains, ensemble, fit_chunk, trained
+from tnlearn.lab.profile import Count, Data, Profile, check_names
+from tnlearn.lab.study import Picture, Study, Verdicts
+from tnlearn.lab.tasks import Task
+from tnlearn.report.claims import PACKAGE, PAPER, Claim, not_below, undecided
+from tnlearn.report.figures import Figure, dots, heat, network_styles, rescaled
+from tnlearn.report.stats import COLUMNS, gap
+from tnlearn.report.table import learned, over_members, where
+from tnlearn.training.fitted import Fitted
+
+Masks = dict[str, list[Count]]  # family -> how many states or cells are kept
+
+
+class Masked(Profile, kw_only=True):
+    """What the study runs on."""
+
+    data: Data
+    asked: Masks  # of networks trained on everything
+    trained: Masks  # of networks trained on the masked input
+    retrained: list[str]
+    retrained_members: Count
+    edge_states: Count  # pairs of states nearest zero energy
+
+    def __post_init__(self) -> None:
+        """Refuse names of networks and of masks that are not there."""
+        check_names("network in 'retrained'", self.retrained, self.networks)
+        check_names("mask", [*self.asked, *self.trained], MASKS)
+
+    @property
+    def chance(self) -> float:
+        """Accuracy of guessing."""
+        return 1 / len(recipe_for(self.data.name).classes)
+
+
+def grid(profile: Masked) -> Iterator[Task]:
+    """A task for each chunk of members of each network, and for each mask they are trained on."""
+    for name in profile.networks:
+        for chunk in ensemble(profile, name):
+            labels = {"network": name, "trained_on": "everything"}
+            yield Task(labels, chunk, kind="ask", weight=chunk["members"])
+    for name in profile.retrained:
+        for mask, several in profile.trained.items():
+            for kept in several:
+                labels = {"network": name, "trained_on": "a part", "mask": mask, "kept": kept}
+                for chunk in ensemble(profile, name, at_most=profile.retrained_members):
+                    yield Task(labels, chunk, weight=chunk["members"])
+
+
+def run(task: Task, profile: Masked, store: Path) -> pd.DataFrame:
+    """Accuracy on masked test chains, of a chunk trained on everything or on the same mask."""
+    config, labels, test = task.config, task.labels, chains(task.config, "test")
+    if task.kind == "train":
+        data = masked(chains(config, "train"), labels["mask"], labels["kept"])
+        network = build_network(config["network"], config["cells"], len(data.classes))
+        fitted = fit_chunk(config, network, data)
+        return answers(fitted, masked(test, labels["mask"], labels["kept"]))
+    fitted = trained(config, store)
+    rows = [answers(fitted, test, mask="", kept=profile.cells)]
+    for mask, several in profile.asked.items():
+        rows += [answers(fitted, masked(test, mask, k), mask=mask, kept=k) for k in several]
+    return pd.concat(rows)
+
+
+def answers(fitted: Fitted, data: Dataset, **labels: Any) -> pd.DataFrame:
+    """A row a member: its accuracy."""
+    accuracy = fitted.accuracy(data)
+    return pd.DataFrame({"member": list(fitted.ids), "accuracy": accuracy, **labels})
+
+
+def asked(table: pd.DataFrame, profile: Masked) -> pd.DataFrame:
+    """Answers of the networks trained on everything; members that did not learn are left out."""
+    rows = where(table, trained_on="everything")
+    return learned(rows, where(rows, mask=""), profile.chance)
+
+
+def parts(table: pd.DataFrame, profile: Masked) -> pd.DataFrame:
+    """Accuracy of networks trained on a mask less that of the same trained on everything."""
+    whole = where(asked(table, profile), mask="").groupby("network")["accuracy"]
+    by = ["network", "mask", "kept"]
+    gaps = []
+    for key, here in where(table, trained_on="a part").groupby(by, sort=False):
+        measured = gap(here["accuracy"], whole.get_group(key[0]))
+        gaps.append(dict(zip(by, key, strict=True)) | measured)
+    rows = pd.DataFrame(gaps, columns=[*by, *COLUMNS])
+    rows[["value", "low", "high"]] *= 100
+    return rows
+
+
+def edge_states(table: pd.DataFrame, profile: Masked) -> pd.DataFrame:
+    """What networks trained on everything make of edge states alone, and of all but the nearest."""
+    near = min((k for k in profile.asked.get("nearest", []) if k >= profile.edge_states), default=0)
+    rest = max((k for k in profile.asked.get("farthest", []) if k < profile.cells), default=0)
+    rows = asked(table, profile)
+    rows = pd.concat(
+        [where(rows, mask="nearest", kept=near), where(rows, mask="farthest", kept=rest)]
+    )
+    return over_members(rows, ["network", "mask", "kept"], "accuracy")
+
+
+def left(table: pd.DataFrame, profile: Masked, verdicts: Verdicts) -> Figure:
+    """Accuracy of the networks trained on everything over what is left of the input."""
+    rows = where(asked(table, profile), mask=list(profile.asked))
+    rows = over_members(rows, ["network", "mask", "kept"], "accuracy")
+    order = [profile.titles[name] for name in reversed(profile.networks)]
+    titles = pd.Categorical(rows["network"].map(profile.titles), order, ordered=True)
+    height = 0.9 + 0.24 * len(order)
+    labels = (f"kept, of {profile.cells}", "")
+    return heat(rows.assign(network=titles), "kept", "network", "mask", labels=labels, names=MASKS,
+                height=height, across=2)  # fmt: skip
+
+
+def losses(table: pd.DataFrame, profile: Masked, verdicts: Verdicts) -> Figure | None:
+    """Accuracy of networks trained on a part of the input less that on the whole of it."""
+    rows = verdicts["either-part"].rows
+    if rows.empty:
+        return None
+    rows = rows.assign(
+        part=[f"{k} {MASKS[m]}" for k, m in zip(rows["kept"], rows["mask"], strict=True)]
+    )
+    figure = dots(
+        rows, "part", dot="network", names=profile.titles, styles=network_styles(profile.entries),
+        label="accuracy less that with the whole input (points)", marks={"one point below": -1.0},
+        limits=(-100.0, 10.0),
+    )  # fmt: skip
+    return rescaled(figure, x="points")
+
+
+STUDY = Study(
+    name="masked",
+    question="What is left of an answer when states or cells are left out of the input?",
+    profile=Masked,
+    grid=grid,
+    run=run,
+    claims=(
+        Claim(
+            "either-part",
+            "Either part of the input holds the invariant: edge states are enough, and not needed.",
+            PACKAGE,
+            "accuracy trained and tested on a part of the input less that on the whole of it",
+            parts,
+            not_below(lambda p: -100 * POINT),
+            unit="points",
+            condition="A part is enough if it costs a point at most; of the network trained on "
+            "everything, members that did not learn are left out.",
+            by="mask",
+        ),
+        Claim(
+            "proxies",
+            "They do so through proxies such as edge states.",
+            PAPER,
+            "accuracy with a part of the input left, not trained again",
+            edge_states,
+            undecided,
+        ),
+    ),
+    figures=(
+        Picture(
+            "input",
+            "Accuracy in per cent of networks that were trained on everything, when only so many "
+            "pairs of states or cells are left of the input and all other amplitudes are zero: "
+            "mean over members.",
+            left,
+        ),
+        Picture(
+            "parts",
+            "Accuracy of networks trained from the start on a part of the input, less that with "
+            "the whole of it, with Welch's 95 % interval; the scale is linear up to one point.",
+            losses,
+        ),
+    ),
+    columns="kept",
+)
