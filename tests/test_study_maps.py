@@ -16,8 +16,9 @@ import tnlearn as tnl
 from tnlearn.errors import ConfigError, UnknownNameError
 from tnlearn.lab.ensembles import build_network
 from tnlearn.lab.profile import as_record, read_profile
+from tnlearn.report.stats import main_effects
 from tnlearn.studies import maps
-from tnlearn.studies.maps import MAP, STUDY, TUNED, Maps, explained, started, tuned
+from tnlearn.studies.maps import MAP, STUDY, TUNED, Maps, started, tuned
 
 CELLS = 6
 
@@ -62,8 +63,9 @@ def labelled(old: dict[str, Any]) -> dict[str, Any]:
         elif name.startswith("members that succeed"):
             measure = "success"
         elif name.startswith("test accuracy"):
-            measure = name
-            place = f"{TUNED}, {finding['condition'].split(', ')[1]}"
+            measure, place = name, TUNED
+        elif name.startswith("success less"):
+            measure = "success less that of the rival"
         key = keys.get(finding["network"])
         findings.append({**finding, "key": key, "measure": measure, "where": place})
     return {**old, "findings": findings}
@@ -74,6 +76,8 @@ def test_findings_and_verdicts_are_those_that_were_kept(monkeypatch: pytest.Monk
     monkeypatch.setattr(maps, "successes", lambda table, profile: table)
     old = labelled(golden("trainability"))
     config = {key: old["config"][key] for key in Maps.__struct_fields__ if key in old["config"]}
+    for chosen in config["maps"].values():
+        chosen.pop("title")
     profile = profile_of(STUDY, {"config": config})
     verdicts = STUDY.decide(table_of(old), profile)
     assert compare(verdicts, old, {"less-trainable": ["network", "measure", "where"]}) == 32
@@ -167,18 +171,25 @@ def cells(network: str, shares: dict[float, dict[float, float]], members: int = 
     )
 
 
-def test_the_best_rate_and_what_explains_success() -> None:
+def test_the_best_rate_is_that_of_most_successes() -> None:
     table = cells("a", {0.1: {0.01: 0.5, 0.1: 1.0}, 1.0: {0.01: 0.9, 0.1: 0.6}})
     assert set(tuned(table, "success")["rate"]) == {0.1}
     assert tuned(table, "success")["success"].sum() == 32
-    by_rate = explained(cells("a", {s: {0.01: 0.0, 0.1: 1.0} for s in (0.1, 1.0, 10.0)}))
-    assert np.isclose(by_rate["rate"]["value"], 1.0)
-    assert np.isclose(by_rate["scale"]["value"], 0.0)
-    both = explained(cells("a", {0.1: {0.01: 0.0, 0.1: 0.5}, 1.0: {0.01: 0.5, 0.1: 1.0}}))
-    assert np.isclose(both["rate"]["value"], 0.5)
-    assert both["rate"]["low"] < 0.5 < both["rate"]["high"]
-    alike = explained(cells("a", {s: {0.01: 1.0, 0.1: 1.0} for s in (0.1, 1.0)}))
-    assert alike["rate"] == {"value": 0.0, "low": 0.0, "high": 0.0, "members": 80}
+    tied = cells("a", {0.1: {0.01: 0.5, 0.1: 0.5}})
+    tied.loc[tied["rate"] == 0.01, "accuracy"] += 0.1
+    assert set(tuned(tied, "success")["rate"]) == {0.01}
+
+
+def test_what_explains_success() -> None:
+    trials = np.full((2, 2), 20)
+    rows, columns = main_effects(np.array([[0, 20], [0, 20]]), trials)
+    assert np.isclose([rows["value"], columns["value"]], [0.0, 1.0]).all()
+    both = main_effects(np.array([[0, 10], [10, 20]]), trials)
+    for share in both:
+        assert np.isclose(share["value"], 0.5)
+        assert share["low"] < 0.5 < share["high"]
+    alike = {"value": 0.0, "low": 0.0, "high": 0.0, "members": 80}
+    assert main_effects(trials, trials) == (alike, alike)
 
 
 LOW, HIGH, SHARP = {0.01: 0.1, 0.1: 0.3}, {0.01: 0.6, 0.1: 1.0}, {0.01: 0.1, 0.1: 1.0}

@@ -10,6 +10,7 @@ import hashlib
 import inspect
 import json
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -41,6 +42,7 @@ __all__ = [
     "learning_rate",
     "measured",
     "part_seed",
+    "seed_of",
     "stored",
     "trained",
 ]
@@ -221,6 +223,12 @@ def chains(config: Config, part: str, how: str = "clean", samples: int | None = 
     seed = part_seed(config["seed"], part)
     count = data[part] if samples is None else samples
     return _shifted(data["name"], config["cells"], count, strength, seed, how)
+
+
+def seed_of(seed: int, place: float) -> int:
+    """A seed of its own for every scale, or noise: members of two of them are independent."""
+    words = np.random.SeedSequence([seed, zlib.crc32(repr(float(place)).encode())])
+    return int(words.generate_state(1)[0])
 
 
 @lru_cache(maxsize=32)

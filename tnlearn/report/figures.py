@@ -116,7 +116,6 @@ def lines(
     error: bool = False,
     marks: Mapping[str, float] | None = None,
     limits: tuple[float | None, float | None] = (None, None),
-    share_x: bool = True,
     height: float = 3.4,
     across: int = 3,
 ) -> Figure:
@@ -140,13 +139,11 @@ def lines(
         Horizontal lines, by their names.
     limits
         Of the vertical axis.
-    share_x
-        Whether all columns have one horizontal axis.
     """
     shown = [(r, c) for r in _values(found, row) for c in _values(found, column)]
     wide = min(across, len(shown)) if row is None else len(_values(found, column))
     figure, axes = panels(
-        -(-len(shown) // wide), wide, height, sharex=share_x, sharey=row is None or "row"
+        -(-len(shown) // wide), wide, height, sharex=True, sharey=row is None or "row"
     )
     order = list(dict.fromkeys(found[line]))
     for n, (ax, (r, c)) in enumerate(zip(axes.flat, shown, strict=False)):
@@ -169,7 +166,7 @@ def lines(
         for mark, level in (marks or {}).items():
             ax.axhline(level, color=GREY, linestyle=":", linewidth=1.2, label=mark)
         if "x" in log:
-            _logarithmic(ax, sorted(set(found[x] if share_x else here[x])))
+            _logarithmic(ax, sorted(set(found[x])))
         ax.set_yscale("log" if "y" in log else "linear")
         if limits != (None, None):
             ax.set_ylim(*limits)

@@ -8,6 +8,7 @@ rate less rate            Newcombe's, of two of Wilson, Stat. Med. 17, 873 `rate
 median                    order statistics (sign test)                     `median`
 mean, of a sample too     arms of `mean` and of `rate` as independent      `mean_of_sample`
 several groups            rank test of Kruskal and Wallis                  `groups_differ`
+a table of rates          variance of its rows, of its columns; bootstrap  `main_effects`
 ========================  ==========================================================
 
 Each takes one value a member and returns ``value, low, high, members``.  A member without a finite
@@ -31,6 +32,7 @@ __all__ = [
     "above_chance",
     "gap",
     "groups_differ",
+    "main_effects",
     "mean",
     "mean_of_sample",
     "median",
@@ -42,8 +44,10 @@ __all__ = [
 COLUMNS = ["value", "low", "high", "members"]
 
 Values = Iterable[Any]
+Counts = npt.NDArray[np.int64]
 Estimate = dict[str, float]
 SHARE = (0.0, 1.0)
+_DRAWS, _SEED = 2000, 20261  # of the bootstrap: the same table gives the same intervals
 # An ensemble below this multiple of guessing has learned nothing, whatever its members do.
 ABOVE_GUESSING = 1.5
 
@@ -167,6 +171,29 @@ def groups_differ(groups: Sequence[Values]) -> float:
     if np.unique(np.concatenate(filled)).size == 1:
         return 1.0
     return float(stats.kruskal(*filled).pvalue)
+
+
+def main_effects(successes: Counts, trials: Counts) -> tuple[Estimate, Estimate]:
+    """Share of the variance of a table of success rates that its rows, and its columns, explain.
+
+    Main effects of a two-way table (sums of squares over the total), with percentile intervals
+    from drawing the successes of every cell anew; 0 where all cells are alike.
+    """
+    rng = np.random.default_rng(_SEED)
+    drawn = rng.binomial(trials, successes / trials, size=(_DRAWS, *trials.shape)) / trials
+
+    def effect(tables: npt.NDArray[np.float64], over: int) -> npt.NDArray[np.float64]:
+        centre = tables.mean(axis=(1, 2), keepdims=True)
+        total = ((tables - centre) ** 2).mean(axis=(1, 2))
+        part = ((tables.mean(axis=over, keepdims=True) - centre) ** 2).mean(axis=(1, 2))
+        return np.where(total > 0, part / np.where(total > 0, total, 1.0), 0.0)
+
+    def share(over: int) -> Estimate:
+        low, high = np.quantile(effect(drawn, over), [0.025, 0.975])
+        value = effect((successes / trials)[None], over)[0]
+        return _estimate(value, low, high, int(trials.sum()))
+
+    return share(2), share(1)
 
 
 def above_chance(levels: Values, chance: float) -> npt.NDArray[np.bool_]:

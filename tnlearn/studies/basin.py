@@ -18,7 +18,7 @@ import pandas as pd
 
 from tnlearn.analysis.landscape import Objective
 from tnlearn.analysis.normal_form import NODES, cosine, exact_solution, kernel
-from tnlearn.lab.ensembles import chains, chunks, fit_chunk
+from tnlearn.lab.ensembles import chains, chunks, fit_chunk, seed_of
 from tnlearn.lab.profile import Amount, Count, Data, Profile, Rate, as_record, check_names
 from tnlearn.lab.study import Picture, Study, Verdicts
 from tnlearn.lab.tasks import Task
@@ -26,7 +26,6 @@ from tnlearn.report.claims import PAPER, Claim, undecided
 from tnlearn.report.figures import COLOURS, MARKERS, Figure, lines
 from tnlearn.report.stats import mean, rate, unbounded_mean
 from tnlearn.report.table import over_members
-from tnlearn.studies.maps import seed_of
 
 _DRAWS, _SEED = 2000, 20260  # of the posterior: the same table gives the same interval
 

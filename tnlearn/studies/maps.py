@@ -8,34 +8,30 @@ from the scale times its own initial values.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from tnlearn.analysis.landscape import scaled
-from tnlearn.lab.ensembles import build_network, chains, ensemble, fit_chunk
+from tnlearn.lab.ensembles import build_network, chains, ensemble, fit_chunk, seed_of
 from tnlearn.lab.profile import Count, Data, Profile, Rate, Section, Share, check_names
 from tnlearn.lab.study import Picture, Study, Verdicts
 from tnlearn.lab.tasks import Task
 from tnlearn.models.network import Network
 from tnlearn.report.claims import PACKAGE, PAPER, Claim
 from tnlearn.report.figures import Figure, dots, heat, lines, network_styles
-from tnlearn.report.stats import groups_differ, mean, rate, rate_gap
-from tnlearn.report.table import over_members, where
+from tnlearn.report.stats import groups_differ, main_effects, mean, rate, rate_gap
+from tnlearn.report.table import against, over_members, where
 
 MAP, TUNED = "anywhere on the map", "at the best learning rate"
-_DRAWS, _SEED = 2000, 20261  # of the bootstrap: the same table gives the same intervals
 
 
 class Map(Section, kw_only=True):
     """Networks over the same scales and learning rates; success is an accuracy of `threshold`."""
 
-    title: str
     networks: list[str]
     scales: list[Rate]
     rates: list[Rate]
@@ -96,12 +92,6 @@ def started(entry: Mapping[str, Any], scale: float, cells: int, classes: int) ->
     return build_network({**entry, "free": free}, cells, classes)
 
 
-def seed_of(seed: int, place: float) -> int:
-    """A seed of its own for every scale, or noise: members of two of them are independent."""
-    words = np.random.SeedSequence([seed, zlib.crc32(repr(float(place)).encode())])
-    return int(words.generate_state(1)[0])
-
-
 def grid(profile: Maps) -> Iterator[Task]:
     """A task for each network, scale and chunk: all learning rates train as one ensemble."""
     for name, chosen in profile.maps.items():
@@ -146,9 +136,6 @@ def run(task: Task, profile: Maps, store: Path) -> pd.DataFrame:
     )
 
 
-# ---------------------------------------------------------------------- claims
-
-
 def successes(table: pd.DataFrame, profile: Maps) -> pd.DataFrame:
     """Three flags of every row: the map's threshold, the common one, near the network's best."""
     accuracy, roles = table["accuracy"], profile.verdicts
@@ -184,16 +171,17 @@ def learned(table: pd.DataFrame, profile: Maps) -> pd.DataFrame:
         "common": f"reach {profile.threshold:g}",
         "own": f"come within {100 * roles.own:g} points of the network's own best member",
     }
-    parts = []
-    for flag, measure in words.items():
-        best = tuned(rows, flag)
-        parts.append(over_members(rows, ["network"], flag, rate).assign(measure=measure, where=MAP))
-        parts.append(
-            over_members(best, ["network", "rate"], flag, rate).assign(measure=measure, where=TUNED)
+    parts = [
+        over_members(members, by, flag, rate).assign(measure=measure, where=place)
+        for flag, measure in words.items()
+        for place, by, members in (
+            (MAP, ["network"], rows),
+            (TUNED, ["network", "rate"], tuned(rows, flag)),
         )
-    order = {name: place for place, name in enumerate([*roles.exact, *roles.others])}
-    rows = pd.concat(parts, ignore_index=True)
-    return rows.sort_values("network", key=lambda names: names.map(order), kind="stable")
+    ]
+    order = [*roles.exact, *roles.others]
+    shares = pd.concat(parts, ignore_index=True)
+    return shares.sort_values("network", key=lambda names: names.map(order.index), kind="stable")
 
 
 def behind(rows: pd.DataFrame, profile: Maps) -> pd.Series:
@@ -225,8 +213,10 @@ def sensitivity(table: pd.DataFrame, profile: Maps) -> pd.DataFrame:
         p = groups_differ([x["accuracy"] for x in scales.values()])
         differ = {"measure": "best less worst scale", "rate": best["rate"].iloc[0]}
         rows.append({"network": name, **differ, "best": top, "worst": worst, "p": p, **gap})
-        for what, share in explained(cells).items():
-            rows.append({"network": name, "measure": f"variance explained by {what}", **share})
+        flags = cells.groupby(["scale", "rate"])["success"]
+        counts = (flags.agg(how).unstack().to_numpy() for how in ("sum", "count"))
+        for axis, share in zip(("scale", "rate"), main_effects(*counts), strict=True):
+            rows.append({"network": name, "measure": f"variance explained by {axis}", **share})
     return pd.DataFrame(rows)
 
 
@@ -237,65 +227,33 @@ def sensitive(rows: pd.DataFrame, profile: Maps) -> pd.Series:
     return differ.where(decides)
 
 
-def explained(cells: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """Share of the variance of success over a map that the scale, and the rate, explain.
-
-    Main effects of the table of success rates (sums of squares over the total), with percentile
-    intervals of 95 % from drawing the successes of every cell anew; 0 where all cells are alike.
-    """
-    groups = cells.groupby(["scale", "rate"])["success"]
-    successes, trials = (groups.agg(how).unstack().to_numpy() for how in ("sum", "count"))
-    drawn = np.random.default_rng(_SEED).binomial(
-        trials, successes / trials, size=(_DRAWS, *trials.shape)
-    )
-    shares = {}
-    for name, axis in (("scale", 2), ("rate", 1)):
-        low, high = np.quantile(_main_effect(drawn / trials, axis), [0.025, 0.975])
-        value = _main_effect((successes / trials)[None], axis)[0]
-        shares[name] = {"value": value, "low": low, "high": high, "members": len(cells)}
-    return shares
-
-
-def _main_effect(tables: npt.NDArray[Any], over: int) -> npt.NDArray[np.float64]:
-    centre = tables.mean(axis=(1, 2), keepdims=True)
-    total = ((tables - centre) ** 2).mean(axis=(1, 2))
-    effect = ((tables.mean(axis=over, keepdims=True) - centre) ** 2).mean(axis=(1, 2))
-    return np.where(total > 0, effect / np.where(total > 0, total, 1.0), 0.0)
-
-
 def mending(table: pd.DataFrame, profile: Maps) -> pd.DataFrame:
     """Of the operator form, plain and mended: success, that less the reference's, and shifted.
 
     The accuracy on shifted chains is at the best rate, and the scale best on validation chains.
     """
-    roles, rows = profile.verdicts, []
-    here = where(successes(table, profile), map=roles.map)
+    roles, parts = profile.verdicts, []
+    names = [roles.plain, roles.reference, roles.mended]
+    here = where(successes(table, profile), map=roles.map, network=names)
     best = tuned(here, "success")
-    for place, members in ((MAP, here), (TUNED, best)):
-        flags = {name: x["success"] for name, x in members.groupby("network")}
-        for name in (roles.mended, roles.plain):
-            gap = rate_gap(flags[name], flags[roles.reference])
-            less = f"success less that of {profile.titles[roles.reference]}"
-            rows.append({"network": name, "measure": less, "where": place, **gap})
-        for name in (roles.plain, roles.reference, roles.mended):
-            share = rate(flags[name])
-            rows.append({"network": name, "measure": "success", "where": place, **share})
-    for name in (roles.plain, roles.reference, roles.mended):
-        scales = dict(list(where(best, network=name).groupby("scale")))
-        scale = max(scales, key=lambda s: scales[s]["accuracy"].mean())
-        for how in profile.shifts:
-            labels = {"measure": f"test accuracy, {how}", "where": f"{TUNED}, scale {scale:g}"}
-            rows.append({"network": name, **labels, **mean(scales[scale][how])})
-    return pd.DataFrame(rows)
+    for place, rows in ((MAP, here), (TUNED, best)):
+        pairs = [roles.mended, roles.plain], [roles.reference]
+        gaps = against(rows, *pairs, ["map"], "success", rate_gap).drop(columns="map")
+        parts.append(gaps.assign(measure="success less that of the rival", where=place))
+        shares = over_members(rows, ["network"], "success", rate)
+        parts.append(shares.assign(measure="success", where=place))
+    means = best.groupby(["network", "scale"])["accuracy"].mean()
+    scales = pd.DataFrame([*means.groupby("network").idxmax()], columns=["network", "scale"])
+    for how in profile.shifts:
+        shifted = over_members(best.merge(scales), ["network", "scale"], how, mean)
+        parts.append(shifted.assign(measure=f"test accuracy, {how}", where=TUNED))
+    return pd.concat(parts, ignore_index=True)
 
 
 def level(rows: pd.DataFrame, profile: Maps) -> pd.Series:
     """Whether the mended form is at most `margin` behind the reference, beyond doubt."""
-    decides = (rows["network"] == profile.verdicts.mended) & rows["measure"].str.contains("less")
+    decides = (rows["network"] == profile.verdicts.mended) & rows["rival"].notna()
     return (rows["low"] > -profile.verdicts.margin).astype("boolean").where(decides)
-
-
-# ---------------------------------------------------------------------- figures
 
 
 def success_maps(table: pd.DataFrame, profile: Maps, verdicts: Verdicts) -> Figure:
@@ -319,24 +277,21 @@ def shares(table: pd.DataFrame, profile: Maps, verdicts: Verdicts) -> Figure:
     return dots(rows, "network", "where", dot="measure", label=label, names=profile.titles)
 
 
-def by_rate_and_scale(table: pd.DataFrame, profile: Maps, verdicts: Verdicts) -> Figure:
+def consequence(table: pd.DataFrame, profile: Maps, verdicts: Verdicts) -> Figure:
     """Success of the operator form, plain and mended, and of the reference."""
-    roles, parts = profile.verdicts, []
+    roles = profile.verdicts
     names = [roles.reference, roles.plain, roles.mended]
     rows = where(successes(table, profile), map=roles.map, network=names)
-    for axis, words in (("rate", "learning rate (all scales)"), ("scale", "scale (all rates)")):
-        found = over_members(rows, ["network", axis], "success", rate)
-        parts.append(found.rename(columns={axis: "at"}).assign(axis=words))
+    rows["panel"] = [f"scale of the start {scale:g}" for scale in rows["scale"]]
     return lines(
-        pd.concat(parts),
-        "at",
+        over_members(rows, ["network", "panel", "rate"], "success", rate),
+        "rate",
         "network",
-        column="axis",
-        labels=("", "share of members that succeed"),
+        column="panel",
+        labels=("learning rate", "share of members that succeed"),
         names=profile.titles,
         styles=network_styles({name: profile.entries[name] for name in names}),
         log="x",
-        share_x=False,
     )
 
 
@@ -396,7 +351,7 @@ STUDY = Study(
             "consequence",
             "The operator form, plain and mended, and the quartic form: share of members that "
             "succeed, with Wilson's 95 % interval.",
-            by_rate_and_scale,
+            consequence,
         ),
     ),
 )
