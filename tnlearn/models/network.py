@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tnlearn.drawing.show import draw, draw_tree, to_html
 from tnlearn.errors import ConfigError, ShapeError
 from tnlearn.networks.builder import build
 from tnlearn.networks.evaluate import bind, evaluate
@@ -371,6 +370,8 @@ class Network(Graph):
 
         On the axes `ax`, scaled to fit, or as a figure of its own.
         """
+        from tnlearn.drawing.show import draw  # networkx, only where it is needed
+
         return draw(self, path, title=self.title, ax=ax)
 
     def draw_tree(
@@ -381,10 +382,14 @@ class Network(Graph):
         ax: Axes | None = None,
     ) -> Figure:
         """A picture of a contraction tree, with the cost of each step and what is shared."""
+        from tnlearn.drawing.show import draw_tree
+
         return draw_tree(self, path, contraction=contraction, title=self.title, ax=ax)
 
     def to_html(self, path: str | Path) -> Path:
         """One self-contained HTML page to explore the graph, its tree and its costs in."""
+        from tnlearn.drawing.show import to_html
+
         return to_html(self, path, title=self.title)
 
 
