@@ -13,7 +13,7 @@ import torch
 from tnlearn.errors import ConfigError, MemoryLimitError, NotFiniteError, ShapeError, check_finite
 from tnlearn.physics.states import named_arrays
 
-__all__ = ["available_memory", "fold_states", "is_complex", "state_tensors"]
+__all__ = ["arrays_of", "available_memory", "fold_states", "is_complex", "state_tensors"]
 
 Tensor = torch.Tensor
 _STRETCH = 256  # samples folded at a time: bounds the intermediates, and is the same in every run
@@ -23,23 +23,23 @@ _COMPLEX = {torch.float32: np.complex64, torch.float64: np.complex128}
 
 def available_memory() -> int:
     """Bytes this process may still allocate, as far as the system or its control group tells."""
-    found = [1 << 62]
+    limits = [1 << 62]
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):
-                found.append(int(line.split()[1]) * 1024)
+                limits.append(int(line.split()[1]) * 1024)
     except (OSError, ValueError):
         pages = getattr(os, "sysconf", None)
         if pages is not None and "SC_PHYS_PAGES" in os.sysconf_names:
-            found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+            limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     try:
         group = Path("/sys/fs/cgroup")
         limit = (group / "memory.max").read_text().strip()
         if limit != "max":
-            found.append(int(limit) - int((group / "memory.current").read_text()))
+            limits.append(int(limit) - int((group / "memory.current").read_text()))
     except (OSError, ValueError):
         pass
-    return max(0, min(found))
+    return max(0, min(limits))
 
 
 def state_tensors(states: Any, dtype: torch.dtype) -> dict[str, Tensor]:
@@ -53,7 +53,7 @@ def state_tensors(states: Any, dtype: torch.dtype) -> dict[str, Tensor]:
         If they hold NaN or infinity, before or after the cast.
     """
     tensors: dict[str, Tensor] = {}
-    for name, array in _arrays(states).items():
+    for name, array in arrays_of(states).items():
         array = array.numpy() if isinstance(array, torch.Tensor) else np.asarray(array)
         if array.ndim < 2 or array.dtype.kind not in "fc":
             raise ShapeError(
@@ -75,7 +75,8 @@ def state_tensors(states: Any, dtype: torch.dtype) -> dict[str, Tensor]:
     return tensors
 
 
-def _arrays(states: Any) -> Mapping[str, Any]:
+def arrays_of(states: Any) -> Mapping[str, Any]:
+    """The arrays of some states (or of a data set) by name; `ShapeError` if there are none."""
     arrays = named_arrays(states)
     if not arrays:
         raise ShapeError(
@@ -87,7 +88,7 @@ def _arrays(states: Any) -> Mapping[str, Any]:
 
 def is_complex(states: Any) -> bool:
     """Whether states (or those of a data set) have complex amplitudes."""
-    return any(np.asarray(array).dtype.kind == "c" for array in _arrays(states).values())
+    return any(np.asarray(array).dtype.kind == "c" for array in arrays_of(states).values())
 
 
 def fold_states(

@@ -16,6 +16,7 @@ import tnlearn
 from tnlearn.archive import plain, read, write
 from tnlearn.errors import CheckpointError, ConfigError, MemoryLimitError, ShapeError
 from tnlearn.files import parsing
+from tnlearn.models.catalogue import rebuild
 from tnlearn.networks.evaluate import bind, check_inputs
 from tnlearn.training import metrics
 from tnlearn.training.ensemble import block_logits
@@ -148,16 +149,16 @@ class Fitted:
         logits = np.empty((self.members, samples, len(self.classes)), dtype=training["dtype"])
         rows = {block: self._rows(block, lanes) for block in blocks_of(self.ids, lanes)}
         held = {
-            block: {name: torch.tensor(x[found]) for name, x in self.parameters.items()}
-            for block, (found, _) in rows.items()
+            block: {name: torch.tensor(x[places]) for name, x in self.parameters.items()}
+            for block, (places, _) in rows.items()
         }
         for start in range(0, samples, _SAMPLES):
             part = slice(start, start + _SAMPLES)
             some = {name: x[part] for name, x in arrays.items()}
             features = fold_states(compiled.fold, some)
-            for block, (found, there) in rows.items():
+            for block, (places, there) in rows.items():
                 answer = block_logits(compiled, held[block], features).numpy()
-                logits[found[there], part] = answer[there]
+                logits[places[there], part] = answer[there]
         return metrics.probabilities(logits) if proba else logits
 
     def _rows(self, block: int, lanes: int) -> tuple[Ints, npt.NDArray[np.bool_]]:
@@ -224,10 +225,10 @@ class Fitted:
         dtype = self.config["training"]["dtype"]
         shapes = net.compile(members=1, own_batches=False, dtype=dtype).parameters
         for name, shape in shapes.items():
-            mine = self.parameters[name].shape[1:]
-            if tuple(shape) != mine:
+            here = self.parameters[name].shape[1:]
+            if tuple(shape) != here:
                 raise ConfigError(
-                    f"parameter {name!r} has shape {mine} here but {tuple(shape)} for {cells} "
+                    f"parameter {name!r} has shape {here} here but {tuple(shape)} for {cells} "
                     "cells: only networks whose parameters are functions of position can be "
                     "resized (structure='position')"
                 )
@@ -254,8 +255,8 @@ class Fitted:
         module: torch.nn.Module = self.net.module(
             seed=training["seed"], dtype=training["dtype"], complex=training["complex"]
         )
-        mine = {name: torch.tensor(x[k]) for name, x in self.parameters.items()}
-        module.load_state_dict({**module.state_dict(), **mine})
+        values = {name: torch.tensor(x[k]) for name, x in self.parameters.items()}
+        module.load_state_dict({**module.state_dict(), **values})
         return module
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -292,8 +293,6 @@ def load(path: str | os.PathLike[str], net: Any = None) -> Fitted:
     with parsing(Path(path), "a trained ensemble of this version", error=CheckpointError):
         config = record["config"]
         if net is None:
-            from tnlearn.models.catalogue import rebuild
-
             net = rebuild(config["network"])
         elif plain(net.describe()) != config["network"]:
             raise CheckpointError(f"{os.fspath(path)} was made with another network")

@@ -15,8 +15,9 @@ import torch
 
 from tnlearn.archive import digest, plain
 from tnlearn.errors import ConfigError, ShapeError, TnlearnError
+from tnlearn.models.catalogue import rebuild
 from tnlearn.networks.evaluate import bind, check_inputs
-from tnlearn.training.features import fold_states, is_complex, state_tensors
+from tnlearn.training.features import arrays_of, fold_states, is_complex, state_tensors
 from tnlearn.training.options import Options
 
 __all__ = ["Samples", "TrainingSet", "at_length"]
@@ -39,7 +40,7 @@ class TrainingSet:
     ----------
     name
         ``"data"`` or ``"validation"``, for messages.
-    given
+    data
         A data set, or a list of them.
 
     Raises
@@ -48,9 +49,9 @@ class TrainingSet:
         If one of them is not a data set, its labels do not fit it, or the classes differ.
     """
 
-    def __init__(self, name: str, given: Any) -> None:
-        self.several = isinstance(given, (list, tuple))
-        self.sets: list[Any] = list(given) if self.several else [given]
+    def __init__(self, name: str, data: Any) -> None:
+        self.several = isinstance(data, (list, tuple))
+        self.sets: list[Any] = list(data) if self.several else [data]
         if not self.sets:
             raise ConfigError(f"{name} is an empty list: give a data set, or several")
         called = [f"{name}[{i}]" for i in range(len(self.sets))] if self.several else [name]
@@ -69,7 +70,7 @@ class TrainingSet:
         """
         parts = []
         for data in self.sets:
-            arrays = {"u": data.states.u, "v": data.states.v, "labels": data.labels}
+            arrays = {**arrays_of(data), "labels": data.labels}
             parts.append(
                 {
                     "info": plain(data.info),
@@ -98,9 +99,9 @@ class TrainingSet:
             self.same_classes(f"validation[{i}]" if validation.several else "validation", data)
         if self.several or validation.several:
             return  # of any length
-        here, there = _shape(validation.sets[0]), _shape(self.sets[0])
+        here, there = _shapes(validation.sets[0]), _shapes(self.sets[0])
         if here != there:
-            raise ShapeError(f"validation has (states, cells) = {here}, but data has {there}")
+            raise ShapeError(f"validation has samples of shapes {here}, but data has {there}")
 
     def fold(self, net: Any, options: Options, resized: bool) -> Samples:
         """Folded features and labels; with `resized` the network at the length of each part.
@@ -114,7 +115,7 @@ class TrainingSet:
         """
         features, steps = [], []
         for data in self.sets:
-            sized = at_length(net, _shape(data)[1]) if resized else net
+            sized = at_length(net, _cells(data)) if resized else net
             arrays = bind(sized.inputs, [state_tensors(data, getattr(torch, options.dtype))])
             check_inputs(sized.inputs, arrays)
             compiled = options.compiled(sized, 1)
@@ -125,8 +126,8 @@ class TrainingSet:
             shapes = [[tuple(x.shape[1:]) for x in part] for part in (features[0], folded)]
             if shapes[0] != shapes[1] or step != steps[0]:
                 raise ConfigError(
-                    f"this network cannot be trained on chains of {_shape(self.sets[0])[1]} and of "
-                    f"{_shape(data)[1]} cells at once: what it learns, or what it learns from, "
+                    f"this network cannot be trained on chains of {_cells(self.sets[0])} and of "
+                    f"{_cells(data)} cells at once: what it learns, or what it learns from, "
                     f"changes with the length ({_first_difference(steps[0], step, shapes)}). Free "
                     "its nodes as functions of position, as in "
                     "net.trainable('D', structure='position')"
@@ -147,8 +148,6 @@ def at_length(net: Any, cells: int) -> Any:
     ConfigError
         If it cannot be built for another length.
     """
-    from tnlearn.models.catalogue import rebuild
-
     if net.cells == cells:
         return net
     try:
@@ -170,9 +169,14 @@ def _first_difference(one: Any, other: Any, shapes: list[list[tuple[int, ...]]])
     return "frozen nodes that depend on the length are used after the trained ones"
 
 
-def _shape(data: Any) -> tuple[int, int]:
-    states, cells = np.shape(data.states.u)[1:]
-    return int(states), int(cells)
+def _shapes(data: Any) -> dict[str, tuple[int, ...]]:
+    """The shape of a sample of each array, by name."""
+    return {name: tuple(np.shape(x)[1:]) for name, x in arrays_of(data).items()}
+
+
+def _cells(data: Any) -> int:
+    """Cells of a chain: what the last axis of its arrays runs over."""
+    return next(iter(_shapes(data).values()))[-1]
 
 
 def _labels(name: str, data: Any) -> Tensor:
@@ -190,7 +194,7 @@ def _labels(name: str, data: Any) -> Tensor:
         )
     if not labels.size:
         raise ShapeError(f"{name} holds no samples")
-    samples = np.shape(data.states.u)[0]
+    samples = len(next(iter(arrays_of(data).values())))
     if len(labels) != samples:
         raise ShapeError(f"{name} holds {samples} samples of states but {len(labels)} labels")
     count = len(data.classes)
