@@ -1,8 +1,14 @@
 """The winding numbers of open chains by the dense SVD, which the fast ways are tested against."""
 
+from functools import partial
+
 import numpy as np
 
+from tnlearn.physics.invariants import winding
 from tnlearn.physics.rswn import rswn_values, svd_error
+
+compiled = partial(winding, compiled=True)
+plain = partial(winding, compiled=False)
 
 
 def exact(chains, window=0.5):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from rswn_reference import clear, exact
+from rswn_reference import clear, compiled, exact
 
 import tnlearn as tnl
 from tnlearn.physics.rswn import banded_applies, banded_rswn
@@ -26,13 +26,13 @@ def test_any_range_is_the_svd(offsets, kind):
     unsure = ~clear(chains) & (part.error > 1e-6)
     assert (np.abs(part.value - value) <= part.error + 1e-9)[~unsure].all()
     assert np.allclose(part.gap, gap, rtol=1e-6, atol=1e-12)
-    assert np.array_equal(tnl.winding(chains).value, part.value)
+    assert np.array_equal(compiled(chains).value, part.value)
 
 
 @pytest.mark.parametrize("phase", [1.0, np.exp(0.7j)])
 def test_any_range_near_and_at_the_transition(phase):
     chains = tnl.chain(128, {-1: 0.3 * phase, 0: [1.0, 1.01, 1.2], 1: 1.0, 2: 0.3 / phase})
-    found = tnl.winding(chains)
+    found = compiled(chains)
     assert np.allclose(found.value, exact(chains)[0], rtol=0, atol=1e-6)
 
 
@@ -58,7 +58,7 @@ def test_a_phase_of_the_sublattices_changes_nothing():
     a, b = np.exp(2j * np.pi * rng.random((2, 4, 96)))
     x = np.arange(96)
     turned = {m: t * a[:, (x + m) % 96] * b for m, t in real.hoppings.items()}
-    one, other = tnl.winding(real), tnl.winding(tnl.Chains(96, turned))
+    one, other = compiled(real), compiled(tnl.Chains(96, turned))
     assert np.allclose(one.value, other.value, rtol=0, atol=1e-11)
     assert np.allclose(one.gap, other.gap, rtol=1e-8, atol=1e-14)
 
@@ -67,7 +67,7 @@ def test_a_phase_of_the_sublattices_changes_nothing():
 def test_zero_modes_at_the_ends_are_out_of_sight(kind):
     """Without an intracell bond there are exact zero modes, which the window does not see."""
     chains = tnl.chain(96, {1: 1.0, 2: 0.4 if kind is float else 0.4j, 3: 0.2}, samples=2)
-    found = tnl.winding(chains)
+    found = compiled(chains)
     assert (found.gap < 1e-12).all()
     assert (found.integer == 1).all()
     assert np.abs(found.value - 1).max() < 1e-6
@@ -82,7 +82,7 @@ def test_a_zero_mode_in_the_window_is_flagged(kind):
     inter[0, 47:49] = 0.0
     further = np.full((1, 96), 0.05)
     further[0, 46:49] = 0.0
-    found = tnl.winding(tnl.Chains(96, {0: intra, 1: inter, 2: further}))
+    found = compiled(tnl.Chains(96, {0: intra, 1: inter, 2: further}))
     assert found.gap[0] < 1e-12
     assert not found.reliable[0]
     assert np.isfinite(found.value[0])

@@ -176,7 +176,7 @@ def known_winding_numbers(chains: Chains) -> dict[str, Winding]:
     kinds = {}
     for method in METHODS:
         if clean or method != "momentum":
-            kinds[method] = winding(chains, method)
+            kinds[method] = winding(chains, method, compiled=len(chains) >= 1000)
         if method == "rswn" and chains.boundary == "open":
             kinds[RING] = replace(winding(chains, "rswn", boundary="periodic"), method=RING)
     return kinds

@@ -45,6 +45,8 @@ REASONS = ("", "NaN or infinite", "not Hermitian or not chiral", "not clean")
 # What is read at a time, in bytes and in samples: also what is lost by a kill.
 _STRETCH_BYTES = 64 * 2**20
 _STRETCH_SAMPLES = 2**15
+# Samples from which on compiled kernels label a file.
+_COMPILED = 1000
 # Samples among which sublattices are looked for: not more, so that it does not
 # depend on the stretch.
 _LOOK = 64
@@ -165,7 +167,13 @@ def label_file(
         with Parts(parts_of(target), run) as parts:
             count = -(-source.samples // stretch)
             call = partial(
-                winding, method=method, window=window, tolerance=tolerance, threads=threads
+                winding,
+                method=method,
+                window=window,
+                tolerance=tolerance,
+                threads=threads,
+                # (One way for all stretches, in whichever process: the same bits after a kill.)
+                compiled=source.samples >= _COMPILED,
             )
             resumed = _label(reader, parts, parts.missing(count), call, stretch, progress)
             reliable, reasons = _write(target, map(parts.read, range(count)), method)

@@ -153,7 +153,9 @@ def _by_chains(task: Task) -> tuple[Array, Array]:
     if task.kind == "lyapunov":
         # Without the gap that `winding` would add at the cost of a diagonalisation.
         return lyapunov_winding(hoppings)
-    found = winding(Chains(task.cells, hoppings, task.boundary), task.kind, window=task.window)
+    chains = Chains(task.cells, hoppings, task.boundary)
+    # (The way of a task is its own, not its process': the same bits with any number of workers.)
+    found = winding(chains, task.kind, window=task.window, compiled=columns >= 1000)
     return found.value, found.reliable
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,24 +12,22 @@ from numpy.typing import NDArray
 from tnlearn.errors import check_choice
 from tnlearn.physics.blocks import check_block, hoppings_from_block
 from tnlearn.physics.chains import Chains
-from tnlearn.physics.geometry import check_boundary, kept_cells
+from tnlearn.physics.geometry import check_boundary
 from tnlearn.physics.lyapunov import lyapunov_winding
 from tnlearn.physics.rings import log_winding, momentum_winding, ring_gaps, twist_winding
 from tnlearn.physics.rswn import (
     TOLERANCE,
     Labels,
-    banded_applies,
-    banded_rswn,
-    bidiagonal_rswn,
     check_threads,
     check_tolerance,
+    chunk_length,
     in_threads,
-    rswn_values,
-    svd_error,
+    rswn,
+    zero_level,
 )
 from tnlearn.physics.structure import bands_of
 
-__all__ = ["METHODS", "Winding", "as_numpy", "is_gapless", "winding"]
+__all__ = ["METHODS", "Winding", "as_numpy", "winding"]
 
 Array = NDArray[Any]
 
@@ -37,7 +35,6 @@ METHODS = ("rswn", "lyapunov", "twist", "log", "momentum", "localizer")
 
 # A real winding number further than this from an integer is not rounded in good faith.
 ROUNDING_LIMIT = 0.3
-_CHUNK_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +84,7 @@ def winding(
     tolerance: float | None = None,
     threads: int | None = 1,
     gap: bool = True,
+    compiled: bool | None = None,
 ) -> Winding:
     """Winding number of chains, or of raw blocks, by one of six methods.
 
@@ -106,6 +104,9 @@ def winding(
         `tnlearn.physics.hoppings_from_block`.
     boundary : "open" | "periodic", optional
         Where chains are given it opens them or closes them.
+    compiled : bool, optional
+        Whether by compiled kernels, or by plain linear algebra: the ways agree to `error`, not
+        to the bit.  None: the plain way until it has cost the process a second.
 
     Returns
     -------
@@ -139,14 +140,14 @@ def winding(
         none = np.empty(0)
         return _assemble(method, [Labels(none, none, none, none.astype(bool))])
     if method == "rswn":
-        return _assemble("rswn", [_rswn(source, where, window, limit, workers)])
+        return _assemble("rswn", [rswn(source, where, window, limit, workers, compiled)])
     given = source if isinstance(source, Chains) else hoppings_from_block(source, where)
     flux = given.flux if given.boundary == "periodic" else 0.0
     ring = given.with_boundary("periodic", flux)
     if method == "lyapunov" and not gap:
         # In linear time and memory: no need of chunks.
-        return _assemble(method, [_counted(ring, workers)])
-    return _assemble(method, [_RING[method](c, gap) for c in _chunks(ring)])
+        return _assemble(method, [_counted(ring, workers, compiled)])
+    return _assemble(method, [_RING[method](c, gap, compiled) for c in _chunks(ring)])
 
 
 def as_numpy(values: Any) -> Any:
@@ -157,76 +158,34 @@ def as_numpy(values: Any) -> Any:
     return values
 
 
-def is_gapless(energies: Array) -> Array:
-    """Whether the smallest of the singular values (descending) is zero to the SVD's rounding."""
-    rounding = 4 * energies.shape[1] * np.finfo(float).eps
-    return np.asarray(energies[:, -1] <= rounding * energies[:, 0])
-
-
-def _rswn(
-    source: Chains | Array, boundary: str, window: float, tolerance: float, threads: int
-) -> Labels:
-    cells = source.cells if isinstance(source, Chains) else source.shape[-1]
-    # Over a whole open chain the trace vanishes identically: it says nothing of W.
-    whole = kept_cells(cells, window)[1] == cells and boundary == "open"
-    bands = bands_of(source) if boundary == "open" else None
-    if bands is not None and bands.bidiagonal:
-        part = bidiagonal_rswn(bands, window, tolerance, threads)
-    elif bands is not None and banded_applies(bands):
-        part = banded_rswn(bands, window, threads)
-    else:
-        part = _dense_rswn(source, boundary, window, threads)
-    return replace(part, sound=part.sound & (not whole))
-
-
-def _dense_rswn(source: Chains | Array, boundary: str, window: float, threads: int) -> Labels:
-    cells = source.cells if isinstance(source, Chains) else source.shape[-1]
-    samples = len(source)
-    value, gap, error = np.empty((3, samples))
-    sound = np.empty(samples, dtype=bool)
-    step = _chunk_length(cells)
-
-    def work(part: slice) -> None:
-        for k in range(part.start, part.stop, step):
-            piece = slice(k, min(k + step, part.stop))
-            block = source[piece].block() if isinstance(source, Chains) else source[piece]
-            value[piece], energies = rswn_values(block, boundary, window)
-            gap[piece] = energies[:, -1]
-            error[piece] = svd_error(energies, real=not np.iscomplexobj(block))
-            sound[piece] = ~is_gapless(energies)
-
-    in_threads(work, samples, threads)
-    return Labels(value, gap, error, sound)
-
-
-def _localizer(chains: Chains, gap: bool) -> Labels:
+def _localizer(chains: Chains, gap: bool, compiled: bool | None = None) -> Labels:
     from tnlearn.physics.localizer import localizer_values
 
     bands = bands_of(chains.with_boundary("open"))
     assert bands is not None
-    value, clear, size = localizer_values(bands, gap)
+    value, clear, size = localizer_values(bands, gap, compiled=compiled)
     return Labels(value, size, np.where(clear, 0.0, np.inf), clear)
 
 
-def _lyapunov(chains: Chains, gap: bool) -> Labels:
-    value, settled = lyapunov_winding(chains.hoppings)
+def _lyapunov(chains: Chains, gap: bool, compiled: bool | None = None) -> Labels:
+    value, settled = lyapunov_winding(chains.hoppings, compiled)
     return _with_gap(chains, value, settled, gap)
 
 
-def _counted(chains: Chains, threads: int) -> Labels:
+def _counted(chains: Chains, threads: int, compiled: bool | None) -> Labels:
     """The count of `lyapunov` alone."""
     value = np.empty(chains.samples)
     settled = np.empty(chains.samples, dtype=bool)
 
     def work(part: slice) -> None:
         bonds = {m: t[part] for m, t in chains.hoppings.items()}
-        value[part], settled[part] = lyapunov_winding(bonds)
+        value[part], settled[part] = lyapunov_winding(bonds, compiled)
 
     in_threads(work, chains.samples, threads, group=32)
     return _with_gap(chains, value, settled, gap=False)
 
 
-def _twist(chains: Chains, gap: bool) -> Labels:
+def _twist(chains: Chains, gap: bool, compiled: bool | None = None) -> Labels:
     value, resolved = twist_winding(chains)
     # The determinants of nearly singular rings are off by more than rounding: another
     # method has to agree.
@@ -235,18 +194,18 @@ def _twist(chains: Chains, gap: bool) -> Labels:
     return _with_gap(chains, value, resolved, gap)
 
 
-def _momentum(chains: Chains, gap: bool) -> Labels:
+def _momentum(chains: Chains, gap: bool, compiled: bool | None = None) -> Labels:
     value, clear = momentum_winding(chains)
     return _with_gap(chains, value, clear, gap)
 
 
-def _log(chains: Chains, gap: bool) -> Labels:
+def _log(chains: Chains, gap: bool, compiled: bool | None = None) -> Labels:
     value, energies, clear = log_winding(chains.block())
-    sound = clear & ~is_gapless(energies)
+    sound = clear & (energies[:, -1] > zero_level(energies))
     return Labels(value, energies[:, -1], np.abs(value - np.round(value)), sound)
 
 
-_RING: dict[str, Callable[[Chains, bool], Labels]] = {
+_RING: dict[str, Callable[[Chains, bool, bool | None], Labels]] = {
     "lyapunov": _lyapunov,
     "twist": _twist,
     "log": _log,
@@ -277,11 +236,7 @@ def _assemble(method: str, parts: list[Labels]) -> Winding:
     return Winding(value, integer, gap, sound & near & exists, method, error)
 
 
-def _chunk_length(cells: int) -> int:
-    return max(1, _CHUNK_BYTES // (16 * cells * cells))
-
-
 def _chunks(chains: Chains) -> Iterator[Chains]:
-    step = _chunk_length(chains.cells)
+    step = chunk_length(chains.cells)
     for start in range(0, chains.samples, step):
         yield chains[start : start + step]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tnlearn.physics.jit import kernel
+from tnlearn.physics.memory import kernels_pay
 from tnlearn.physics.structure import Bands
 
 __all__ = ["KAPPA", "localizer_values"]
@@ -23,7 +24,7 @@ _DENSE_CELLS = 1024
 
 
 def localizer_values(
-    bands: Bands, gap: bool = True, strength: float = KAPPA
+    bands: Bands, gap: bool = True, strength: float = KAPPA, compiled: bool | None = None
 ) -> tuple[Array, Array, Array]:
     """Half the signature of the spectral localizer, of open chains.
 
@@ -31,7 +32,8 @@ def localizer_values(
 
     with x_0 next to the middle of the chain (a quarter cell off, so that no diagonal
     element vanishes).  The signature is that of D in an L D L† elimination in site
-    order, O(L w²); where the elimination grows it is taken from the eigenvalues.
+    order, O(L w²); of few short chains, and where the elimination grows, it is taken from the
+    eigenvalues.
 
     The integer is that of the surroundings of x_0, as far as states of energy below
     κ|x − x_0| reach.  Moving x_0 by s moves no eigenvalue by more than κ s: so it is the
@@ -44,6 +46,9 @@ def localizer_values(
     bands : Bands
     gap : bool
         Whether to find the gap of the localizer, which costs 50 eliminations more.
+    compiled : bool, optional
+        Whether by eliminations in a compiled kernel, or from the eigenvalues; None: where that
+        pays (`tnlearn.physics.memory.kernels_pay`).
 
     Returns
     -------
@@ -67,24 +72,46 @@ def localizer_values(
     value, size = np.empty((2, samples))
     clear = np.empty(samples, dtype=bool)
     away = np.arange(cells) - (cells - 1) / 2 - 0.25
-    matrix = np.zeros((2 * cells, width + 1), dtype=kind)
-    for s in range(samples):
-        # matrix[i, j] = element (i, i − j), in the order A0 B0 A1 B1 …
-        matrix[:] = 0.0
-        matrix[0::2, 0] = kappa[s] * away
-        matrix[1::2, 0] = -kappa[s] * away
+    if compiled is None:
+        compiled = kernels_pay(samples * (1e-4 + 2e-8 * cells**3))
+    step = max(1, 2**22 // cells**2)
+    for start in range(0, samples, step):
+        part = slice(start, min(start + step, samples))
+        shape = (part.stop - start, 2 * cells, width + 1)
+        # matrix[s, i, j] = element (i, i − j), in the order A0 B0 A1 B1 …
+        matrix = np.zeros(shape, dtype=kind)
+        matrix[:, 0::2, 0] = kappa[part, None] * away
+        matrix[:, 1::2, 0] = -matrix[:, 0::2, 0]
         for m, t in bands.bonds.items():
             y = np.arange(max(0, -m), cells - max(0, m))
             row, column = 2 * (y + m), 2 * y + 1
             lower = row > column
-            matrix[row[lower], (row - column)[lower]] = t[s, y[lower]]
-            matrix[column[~lower], (column - row)[~lower]] = t[s, y[~lower]].conj()
-        value[s], clear[s], size[s] = _one(matrix, kappa[s] * cells / 4, norm[s], gap)
-        clear[s] &= norm[s] > 0
-    return value, clear, size
+            matrix[:, row[lower], (row - column)[lower]] = t[part, y[lower]]
+            matrix[:, column[~lower], (column - row)[~lower]] = t[part, y[~lower]].conj()
+        least = kappa[part] * cells / 4
+        if compiled:
+            for k in range(len(matrix)):
+                at = start + k
+                value[at], clear[at], size[at] = _by_inertia(matrix[k], least[k], norm[at], gap)
+        else:
+            value[part], clear[part], size[part] = _by_eigenvalues(matrix, least)
+    if not gap:
+        size[:] = np.nan
+    return value, clear & (norm > 0), size
 
 
-def _one(matrix: Array, least: float, norm: float, gap: bool) -> tuple[float, bool, float]:
+def _by_eigenvalues(matrix: Array, least: Array) -> tuple[Array, Array, Array]:
+    samples, size, bands = matrix.shape
+    full = np.zeros((samples, size, size), dtype=matrix.dtype)
+    for j in range(bands):
+        i = np.arange(j, size)
+        full[:, i, i - j] = matrix[:, i, j]
+    energies = np.linalg.eigvalsh(full)
+    smallest = np.abs(energies).min(axis=1)
+    return (energies < 0).sum(axis=1) - size / 2, smallest > least, smallest
+
+
+def _by_inertia(matrix: Array, least: float, norm: float, gap: bool) -> tuple[float, bool, float]:
     cells = len(matrix) // 2
     negative, growth = inertia(matrix, 0.0)
     within = count_within(matrix, least)
@@ -93,17 +120,8 @@ def _one(matrix: Array, least: float, norm: float, gap: bool) -> tuple[float, bo
         return float(negative - cells), within == 0, size
     if cells > _DENSE_CELLS:
         return float(negative - cells), False, np.nan
-    energies = np.linalg.eigvalsh(_dense(matrix))
-    size = float(np.abs(energies).min())
-    return float((energies < 0).sum() - cells), size > least, size if gap else np.nan
-
-
-def _dense(matrix: Array) -> Array:
-    full = np.zeros((len(matrix), len(matrix)), dtype=matrix.dtype)
-    for j in range(matrix.shape[1]):
-        i = np.arange(j, len(matrix))
-        full[i, i - j] = matrix[i, j]
-    return full
+    value, clear, smallest = _by_eigenvalues(matrix[None], np.array([least]))
+    return float(value[0]), bool(clear[0]), float(smallest[0])
 
 
 @kernel

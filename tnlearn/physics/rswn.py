@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tnlearn.errors import ConfigError
+from tnlearn.physics.chains import Chains
 from tnlearn.physics.geometry import displacement, kept_cells
-from tnlearn.physics.memory import check_memory
-from tnlearn.physics.structure import Bands, for_kernel
+from tnlearn.physics.memory import check_memory, kernels_pay
+from tnlearn.physics.states import bidiagonal_svd
+from tnlearn.physics.structure import Bands, bands_of, for_kernel, gauge_to_real
 from tnlearn.physics.zolotarev import pole_count, poles
 
 __all__ = [
@@ -26,9 +28,14 @@ __all__ = [
     "bidiagonal_rswn",
     "check_threads",
     "check_tolerance",
+    "chunk_length",
+    "dense_rswn",
     "in_threads",
+    "plain_bidiagonal_rswn",
+    "rswn",
     "rswn_values",
     "svd_error",
+    "zero_level",
 ]
 
 Array = NDArray[Any]
@@ -39,6 +46,9 @@ TOLERANCE = 1e-12
 DENSE_CELLS = 4096
 # Below this the dense SVD of a banded block is as good.
 BANDED_CELLS = 64
+_CHUNK_BYTES = 64 * 2**20
+# What zero modes may weigh on a cell of the window and be out of sight.
+_UNSEEN = 1e-9
 _EPS = float(np.finfo(float).eps)
 
 
@@ -123,7 +133,7 @@ def pole_error(tolerance: float, cells: int) -> float:
     # |q_yx|² weighs the distance, which localisation keeps well below L: the bound
     # returned with a result is made with L itself.
     target = tolerance / (8 * min(cells, 128))
-    # Two steps to a decade, so that few tabless are ever made.
+    # Two steps to a decade, so that few tables are ever made.
     return max(float(10 ** (np.floor(2 * np.log10(target)) / 2)), 1e-15)
 
 
@@ -175,6 +185,58 @@ def bidiagonal_rswn(bands: Bands, window: float, tolerance: float, threads: int)
     return Labels(value if down else -value, gap, bound, sound & (bound < 0.05))
 
 
+def plain_bidiagonal_rswn(bands: Bands, window: float, threads: int) -> Labels:
+    """The same from the SVD by LAPACK, chain by chain: what is far below the norm by `dbdsqr`.
+
+    The error is that of the singular vectors: as `svd_error`, and for pairs that LAPACK's
+    relative precision tells from one another as far apart as these are.
+    """
+    cells, samples = bands.cells, bands.samples
+    diagonal, other, _, _ = gauge_to_real(bands)
+    norm = np.abs(diagonal).max(axis=1) + np.abs(other).max(axis=1, initial=0.0)
+    norm = np.where(norm > 0, norm, 1.0)
+    p, r = diagonal / norm[:, None], other / norm[:, None]
+    weight = _moments(cells, "open", window).T
+    value, gap, error = np.empty((3, samples))
+
+    def work(part: slice) -> None:
+        u, vt = np.empty((2, 1, cells, cells))
+        s = np.empty((1, cells))
+        scratch = np.empty(3 * cells * cells + 4 * cells)
+        for k in range(part.start, part.stop):
+            here = p[k : k + 1], r[k : k + 1], bands.high == 1, u, vt, s, scratch
+            known = bidiagonal_svd(*here)
+            error[k] = svd_error(s, real=True)[0]
+            if not known or s[0, -1] < 1e-8:
+                known = bidiagonal_svd(*here, relative=True)
+                error[k] = _relative_error(s[0])
+            if not known:
+                gap[k], value[k], error[k] = 0.0, np.nan, cells
+                continue
+            # q_xy in the order [y, x].
+            value[k] = np.vdot((vt[0] @ u[0]) ** 2, weight)
+            gap[k] = s[0, -1]
+
+    in_threads(work, samples, threads)
+    least = np.abs(p).min(axis=1)
+    return Labels(
+        value, np.where(least > 0, gap, 0.0) * norm, error, (least > 4 * _EPS) & (error < 0.05)
+    )
+
+
+def _relative_error(s: Array) -> float:
+    """Error of W by singular vectors of singular values s, descending, each known relatively."""
+    tiny = max(1, int(np.count_nonzero(s < 1e-8)))
+    # Those above are told apart from these and one another as in any SVD.
+    cells = len(s)
+    above = s[-tiny - 1] if tiny < cells else s[0]
+    small = s[-tiny:]
+    apart = np.abs(np.diff(small)) / np.maximum(small[1:] + small[:-1], np.finfo(float).tiny)
+    closest = min(float(apart.min(initial=1.0)), float(above / s[0]) if s[0] > 0 else 0.0)
+    moved = 8 * _EPS * np.sqrt(cells) / max(closest, _EPS)
+    return float(min(2 * cells * moved, cells))
+
+
 def banded_applies(bands: Bands) -> bool:
     """Whether `banded_rswn` takes these chains: of short range, and long enough to gain."""
     w = bands.high - bands.low
@@ -223,16 +285,93 @@ def banded_rswn(bands: Bands, window: float, threads: int) -> Labels:
     error[:] = cells * (2 * tables[1].error + np.sqrt(2 * defect))
     likely = cells * (2 * tables[1].error + defect)
     sound = (gap > 4 * _EPS * cells) | (defect < 1e-9)
-    for k in np.flatnonzero(defect > 1e-7).tolist() if cells <= DENSE_CELLS else []:
-        block = np.zeros((1, cells, cells), dtype=kind)
-        for m, t in bands.bonds.items():
-            y = np.arange(max(0, -m), cells - max(0, m))
-            block[0, y + m, y] = t[k, y] / norm[k]
-        found, energies = rswn_values(block, "open", window)
-        value[k], gap[k] = found[0], energies[0, -1]
-        error[k] = likely[k] = svd_error(energies, real=kind == np.float64)[0]
-        sound[k] = gap[k] > 4 * _EPS * cells
+    poor = np.flatnonzero(defect > 1e-7) if cells <= DENSE_CELLS else np.empty(0, dtype=int)
+    if len(poor):
+        bonds = {m: t[poor] / norm[poor, None] for m, t in bands.bonds.items()}
+        dense = dense_rswn(Chains(cells, bonds), "open", window, threads)
+        value[poor], gap[poor], sound[poor] = dense.value, dense.gap, dense.sound
+        error[poor] = likely[poor] = dense.error
     return Labels(value, gap * norm, np.minimum(error, cells), sound & (likely < 0.05))
+
+
+def rswn(
+    source: Chains | Array,
+    boundary: str,
+    window: float,
+    tolerance: float = TOLERANCE,
+    threads: int = 1,
+    compiled: bool | None = None,
+) -> Labels:
+    """RSWN of chains or of blocks by the fastest sound way for their structure and number.
+
+    Compiled kernels take linear time for open chains of short range; where plain linear algebra
+    has cost the process less than a second in all nothing is compiled (`kernels_pay`), unless
+    `compiled` says so.  The ways agree to the errors returned, 1e-10 as a rule.
+    """
+    cells = source.cells if isinstance(source, Chains) else source.shape[-1]
+    # Over a whole open chain the trace vanishes identically: it says nothing of W.
+    whole = kept_cells(cells, window)[1] == cells and boundary == "open"
+    bands = bands_of(source) if boundary == "open" else None
+    near = bands is not None and bands.bidiagonal
+    labels: Labels
+    if bands is not None and (near or banded_applies(bands)):
+        if compiled is None:
+            each = 4e-9 if near else 4e-9 if source.dtype.kind == "f" else 1.2e-8
+            compiled = kernels_pay(len(source) * (5e-5 + each * cells**3))
+        # (Where the dense SVD has no memory to spare, or no time.)
+        if compiled and near:
+            labels = bidiagonal_rswn(bands, window, tolerance, threads)
+        elif compiled:
+            labels = banded_rswn(bands, window, threads)
+        elif near:
+            labels = plain_bidiagonal_rswn(bands, window, threads)
+        else:
+            labels = dense_rswn(source, boundary, window, threads)
+    else:
+        labels = dense_rswn(source, boundary, window, threads)
+    return replace(labels, sound=labels.sound & (not whole))
+
+
+def dense_rswn(source: Chains | Array, boundary: str, window: float, threads: int) -> Labels:
+    """RSWN of any chains or blocks by the SVD, a few at a time."""
+    cells = source.cells if isinstance(source, Chains) else source.shape[-1]
+    samples = len(source)
+    value, gap, error = np.empty((3, samples))
+    sound = np.empty(samples, dtype=bool)
+    step = chunk_length(cells)
+    kept = slice(None)
+    if boundary == "open":
+        first, count = kept_cells(cells, window)
+        kept = slice(first, first + count)
+
+    def work(part: slice) -> None:
+        for k in range(part.start, part.stop, step):
+            piece = slice(k, min(k + step, part.stop))
+            block = source[piece].block() if isinstance(source, Chains) else source[piece]
+            u, s, vh = np.linalg.svd(block)
+            value[piece] = _from_svd(u, vh, _moments(cells, boundary, window))
+            gap[piece] = s[:, -1]
+            # Zero modes whose pairing is arbitrary do no harm where the window does not see them.
+            null = s <= zero_level(s)[:, None]
+            seen = np.einsum("sn,sny->sy", null, np.abs(vh[..., kept]) ** 2).max(axis=1)
+            harmless = null.any(axis=1) & (seen < _UNSEEN)
+            clear = np.where(null & harmless[:, None], s[:, :1], s)
+            bound = svd_error(np.sort(clear, axis=1)[:, ::-1], real=not np.iscomplexobj(block))
+            error[piece] = np.minimum(bound + harmless * cells * np.sqrt(2 * seen), cells)
+            sound[piece] = ~null.any(axis=1) | (harmless & (s[:, 0] > 0))
+
+    in_threads(work, samples, threads)
+    return Labels(value, gap, error, sound)
+
+
+def zero_level(energies: Array) -> Array:
+    """Below this a singular value, of some in descending order, is zero to the SVD's rounding."""
+    return np.asarray(4 * energies.shape[1] * _EPS * energies[:, 0])
+
+
+def chunk_length(cells: int) -> int:
+    """Samples whose blocks are worked at a time."""
+    return max(1, _CHUNK_BYTES // (16 * cells * cells))
 
 
 def rswn_values(
@@ -267,17 +406,22 @@ def rswn_values(
     SSH chain with |t_1| > |t_0| has W = +1.
     """
     u, s, vh = np.linalg.svd(block)
-    size = block.shape[-1]
-    d = displacement(size, boundary)
-    if boundary == "open":
-        first, kept = kept_cells(size, window)
-        inside = np.zeros(size)
-        inside[first if start is None else start :][:kept] = 1 / kept
-        d = d * inside
-    else:
-        d = d / size
-    weight = np.abs(u @ vh) ** 2
-    return np.einsum("sxy,xy->s", weight, d), s
+    return _from_svd(u, vh, _moments(block.shape[-1], boundary, window, start)), s
+
+
+def _from_svd(u: Array, vh: Array, moments: Array) -> Array:
+    return np.asarray(np.einsum("sxy,xy->s", np.abs(u @ vh) ** 2, moments))
+
+
+def _moments(cells: int, boundary: str, window: float, start: int | None = None) -> Array:
+    """d(x, y) / L' for y in the window, else 0."""
+    d = displacement(cells, boundary)
+    if boundary != "open":
+        return d / cells
+    first, kept = kept_cells(cells, window)
+    inside = np.zeros(cells)
+    inside[first if start is None else start :][:kept] = 1 / kept
+    return d * inside
 
 
 def svd_error(energies: Array, real: bool) -> Array:

@@ -225,16 +225,16 @@ def _bidiagonal_states(bands: Bands, kind: np.dtype[Any]) -> States | None:
 
 
 @cache
-def _routine() -> Any:
+def _routine(name: str, arguments: int) -> Any:
     from scipy.linalg import cython_lapack
 
-    capsule = cython_lapack.__pyx_capi__["dbdsdc"]
-    name = ctypes.pythonapi.PyCapsule_GetName
-    name.restype, name.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    capsule = cython_lapack.__pyx_capi__[name]
+    title = ctypes.pythonapi.PyCapsule_GetName
+    title.restype, title.argtypes = ctypes.c_char_p, [ctypes.py_object]
     pointer = ctypes.pythonapi.PyCapsule_GetPointer
     pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    kind = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 14)
-    return kind(pointer(capsule, name(capsule)))
+    kind = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * arguments)
+    return kind(pointer(capsule, title(capsule)))
 
 
 def bidiagonal_svd(
@@ -245,8 +245,10 @@ def bidiagonal_svd(
     vt: Array,
     s: Array,
     work: Array | None = None,
+    *,
+    relative: bool = False,
 ) -> bool:
-    """SVD B = Σ_n s_n u_n v_nᵀ of real bidiagonal matrices, into given arrays.
+    """SVD B = Σ_n s_n u_n v_nᵀ of real bidiagonal matrices, written into u, vt and s.
 
     Parameters
     ----------
@@ -261,14 +263,17 @@ def bidiagonal_svd(
     work : float array, optional
         Scratch of at least 3 cells² + 4 cells, for calls in a row: new memory costs as much
         as a tenth of the work.
+    relative : bool
+        Every singular value, however small, to relative precision: by `dbdsqr`, O(L³).
 
     Returns
     -------
     bool
         False where the routine did not converge (it is then for the caller to
         take a dense SVD).
+
+    Source: Demmel, Kahan, doi:10.1137/0911052, for `dbdsqr`.
     """
-    routine = _routine()
     samples, cells = diagonal.shape
     s[:] = diagonal
     rest = np.zeros((samples, cells))
@@ -276,19 +281,26 @@ def bidiagonal_svd(
     if work is None:
         work = np.empty(3 * cells * cells + 4 * cells)
     iwork = np.empty(8 * cells, dtype=np.intc)
-    size, info = ctypes.c_int(cells), ctypes.c_int(0)
-    n, done = ctypes.addressof(size), ctypes.addressof(info)
+    size, none, one, info = (ctypes.c_int(k) for k in (cells, 0, 1, 0))
+    n, zero, unit, outcome = (ctypes.addressof(k) for k in (size, none, one, info))
     shape = ctypes.create_string_buffer(b"L" if lower else b"U")
     mode = ctypes.create_string_buffer(b"I")
-    spare = np.empty(8)
-    at = [ctypes.addressof(shape), ctypes.addressof(mode), n]
-    end = [n, spare.ctypes.data, iwork.ctypes.data, work.ctypes.data, iwork.ctypes.data, done]
+    at, scratch, spare = ctypes.addressof(shape), work.ctypes.data, iwork.ctypes.data
+    if relative:
+        routine = _routine("dbdsqr", 15)
+        u[:] = vt[:] = np.eye(cells)
+    else:
+        routine = _routine("dbdsdc", 14)
     starts = [a.ctypes.data for a in (s, rest, u, vt)]
     row, square = 8 * cells, 8 * cells * cells
     steps = (s.strides[0] if samples > 1 else row, row, square, square)
     for i in range(samples):
         d, e, a, b = (begin + i * step for begin, step in zip(starts, steps, strict=True))
-        routine(*at, d, e, a, n, b, *end)
+        if relative:
+            routine(at, n, n, n, zero, d, e, b, n, a, n, scratch, unit, scratch, outcome)
+        else:
+            how = ctypes.addressof(mode)
+            routine(at, how, n, d, e, a, n, b, n, scratch, spare, scratch, spare, outcome)
         if info.value:
             return False
     return True
