@@ -165,11 +165,18 @@ def test_a_size_and_range_where_transfer_matrices_overflow():
     assert tnl.winding(batch, "lyapunov").reliable.all()
 
 
-def test_extreme_amplitudes():
-    for scale in (1e-180, 1e180):
-        batch = tnl.chain(8, {-1: 0.2 * scale, 0: 0.3 * scale, 1: scale}, boundary="periodic")
-        assert tnl.winding(batch, "twist").integer.tolist() == [1]
-        assert tnl.winding(batch, "lyapunov").integer.tolist() == [1]
+@pytest.mark.parametrize("power", [-1040, -700, 500, 1000])
+@pytest.mark.parametrize("method", METHODS)
+def test_hoppings_of_any_size(method, power):
+    """A power of two changes nothing but the gap; sample by sample, and without a warning."""
+    clean = {-1: 0.2, 0: 0.3j, 1: 1.0} if method == "log" else {-1: 0.2, 0: 0.3, 1: 1.0}
+    batch = tnl.chain(9, clean, boundary="periodic", samples=3)
+    factor = np.ldexp(1.0, np.array([0, power, 0]))[:, None]
+    other = tnl.Chains(9, {m: factor * t for m, t in batch.hoppings.items()}, "periodic")
+    one, far = tnl.winding(batch, method), tnl.winding(other, method)
+    assert np.allclose(one.value, far.value, rtol=0, atol=1e-8 if power == -1040 else 1e-12)
+    assert far.reliable.all()
+    assert np.allclose(far.gap / factor[:, 0], one.gap, rtol=1e-6)
 
 
 def test_vanishing_outer_amplitudes_are_no_special_case():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,8 @@ METHODS = ("rswn", "lyapunov", "twist", "log", "momentum", "localizer")
 
 # A real winding number further than this from an integer is not rounded in good faith.
 ROUNDING_LIMIT = 0.3
+# Hoppings of this power of two and beyond are scaled before anything is computed.
+_PLAIN_EXPONENT = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +141,14 @@ def winding(
     if not len(source):
         none = np.empty(0)
         return _assemble(method, [Labels(none, none, none, none.astype(bool))])
+    if isinstance(source, Chains):
+        source, exponents = _scaled(source)
+        if exponents.any():
+            labels = winding(
+                source, method, window=window, tolerance=tolerance, threads=threads, gap=gap,
+                compiled=compiled,
+            )  # fmt: skip
+            return replace(labels, gap=np.ldexp(labels.gap, exponents))
     if method == "rswn":
         return _assemble("rswn", [rswn(source, where, window, limit, workers, compiled)])
     given = source if isinstance(source, Chains) else hoppings_from_block(source, where)
@@ -148,6 +158,28 @@ def winding(
         # In linear time and memory: no need of chunks.
         return _assemble(method, [_counted(ring, workers, compiled)])
     return _assemble(method, [_RING[method](c, gap, compiled) for c in _chunks(ring)])
+
+
+def _scaled(chains: Chains) -> tuple[Chains, Array]:
+    """The chains with hoppings of order one, and the power of two that each sample was over it.
+
+    Only samples whose squares could leave the range of the numbers are touched.
+    """
+    top = np.zeros(chains.samples)
+    for t in chains.hoppings.values():
+        for part in (t.real, t.imag) if np.iscomplexobj(t) else (t,):
+            top = np.maximum(top, np.maximum(part.max(axis=1), -part.min(axis=1)))
+    exponents = np.where(top > 0, np.frexp(top)[1], 0)
+    exponents[np.abs(exponents) < _PLAIN_EXPONENT] = 0
+    if not exponents.any():
+        return chains, exponents
+    scaled = {}
+    for m, t in chains.hoppings.items():
+        power = -exponents[:, None]
+        scaled[m] = np.ldexp(t.real, power)
+        if np.iscomplexobj(t):
+            scaled[m] = scaled[m] + 1j * np.ldexp(t.imag, power)
+    return replace(chains, hoppings=scaled), exponents
 
 
 def as_numpy(values: Any) -> Any:

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tnlearn.physics.jit import kernel
-from tnlearn.physics.memory import kernels_pay
 from tnlearn.physics.structure import Bands
 
 __all__ = ["KAPPA", "localizer_values"]
@@ -47,8 +46,8 @@ def localizer_values(
     gap : bool
         Whether to find the gap of the localizer, which costs 50 eliminations more.
     compiled : bool, optional
-        Whether by eliminations in a compiled kernel, or from the eigenvalues; None: where that
-        pays (`tnlearn.physics.memory.kernels_pay`).
+        Whether by eliminations in a compiled kernel, or from the eigenvalues; None: where these
+        would take more than a second.
 
     Returns
     -------
@@ -73,7 +72,8 @@ def localizer_values(
     clear = np.empty(samples, dtype=bool)
     away = np.arange(cells) - (cells - 1) / 2 - 0.25
     if compiled is None:
-        compiled = kernels_pay(samples * (1e-4 + 2e-8 * cells**3))
+        # What eigenvalues take longer than a second for.
+        compiled = samples * (1e-4 + 2e-8 * cells**3) > 1.0
     step = max(1, 2**22 // cells**2)
     for start in range(0, samples, step):
         part = slice(start, min(start + step, samples))

@@ -253,8 +253,7 @@ def banded_rswn(bands: Bands, window: float, threads: int) -> Labels:
     v_0 that the poles cut costs a column d = 2ε v_0(x)² but W up to 2ε |v_0(x)| L.)
     Whether a sample is reliable is judged by L d, which is nearer to what is seen.
     """
-    from tnlearn.physics.banded import banded_windings
-    from tnlearn.physics.bandedgaps import banded_gaps
+    from tnlearn.physics.banded import banded_gaps, banded_windings
 
     cells, samples, low = bands.cells, bands.samples, bands.low
     first, kept = kept_cells(cells, window)
