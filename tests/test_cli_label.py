@@ -66,10 +66,10 @@ def test_options_reach_the_labels(tmp_path, capsys):
         (["{in}", "--out", "{dir}/o.txt"], ".csv, .npz"),
         (["{dir}/none.npy", "--out", "{dir}/o.csv"], "No such file"),
         (["{in}", "--out", "{dir}/o.csv", "--kind", "blok"], "did you mean 'block'"),
-        (["{in}", "--out", "{dir}/o.csv", "--window", "2"], "above 0 and at most 1"),
-        (["{in}", "--out", "{dir}/o.csv", "--chunk", "0"], "from 1 on"),
+        (["{in}", "--out", "{dir}/o.csv", "--window", "2"], "Must be <= 1"),
+        (["{in}", "--out", "{dir}/o.csv", "--chunk", "0"], "Must be >= 1"),
         (["{in}", "--out", "{dir}/o.csv", "--chiral", "{dir}/none.npy"], "cannot read"),
-        (["{in}", "--out", "{dir}/o.csv", "--metod", "rswn"], "did you mean"),
+        (["{in}", "--out", "{dir}/o.csv", "--metod", "rswn"], "Did you mean --method"),
         (["{in}"], "--out"),
     ],
 )
@@ -100,9 +100,9 @@ def test_bad_samples_are_skipped_and_counted(tmp_path, capsys):
     blocks = CHAINS.block()
     blocks[4, 2, 2] = np.nan
     np.save(tmp_path / "b.npy", blocks)
-    words = ["label", tmp_path / "b.npy", "--kind", "block", "--out", tmp_path / "o.csv"]
-    assert "sample 4" in refused(capsys, *words)
-    assert main([str(w) for w in [*words, "--out", tmp_path / "p.csv", "--on-error", "skip"]]) == 0
+    words = ["label", tmp_path / "b.npy", "--kind", "block", "--out", tmp_path / "p.csv"]
+    assert "sample 4" in refused(capsys, *words[:-1], tmp_path / "o.csv")
+    assert main([str(w) for w in [*words, "--on-error", "skip"]]) == 0
     said = capsys.readouterr()
     assert "11 samples labelled" in said.out
     assert "1 samples skipped: 1 NaN or infinite" in said.out

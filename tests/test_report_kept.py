@@ -22,6 +22,7 @@ def results(study: str = "one", **changes: Any) -> dict[str, Any]:
     return {
         "format": "tnlearn-study/2",
         "study": study,
+        "title": "Does it?",
         "command": "tnlearn study one",
         "seconds": 5.0,
         "config": {"profile": "quick"},

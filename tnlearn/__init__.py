@@ -34,7 +34,7 @@ _HOMES = {
     "load": "tnlearn.training.fitted",
     "PhaseDiagram": "tnlearn.phase.diagram",
     "phase_diagram": "tnlearn.phase.diagram",
-    "study": "tnlearn.studies.study",
+    "study": "tnlearn.lab.study",
     "Audit": "tnlearn.audits.audit",
     "audit": "tnlearn.audits.audit",
     "Marker": "tnlearn.markers.marker",
@@ -97,6 +97,7 @@ if TYPE_CHECKING:
     from tnlearn.data.label_file import label_file
     from tnlearn.data.shifts import shift
     from tnlearn.data.stored import StoredDataset, open_dataset
+    from tnlearn.lab.study import study
     from tnlearn.markers.marker import Marker, marker
     from tnlearn.models.baselines import baseline
     from tnlearn.models.network import Network
@@ -106,6 +107,5 @@ if TYPE_CHECKING:
     from tnlearn.physics.chains import Chains, chain, ssh
     from tnlearn.physics.label import winding
     from tnlearn.physics.states import States, states
-    from tnlearn.studies.study import study
     from tnlearn.training.fit import fit
     from tnlearn.training.fitted import Fitted, load

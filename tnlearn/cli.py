@@ -1,24 +1,23 @@
-"""The command line: `tnlearn benchmark`, `study`, `draw`, `label`, `phase-diagram`, `about`.
+"""The command line: functions whose signatures are the arguments, and whose docstrings the help.
 
-A thin face: it reads the arguments, calls one function of the package, and
-turns every deliberate error into one line on stderr and exit status 2.
-Everything heavy is imported inside the command that needs it, so that
-`tnlearn --help` starts without numpy, torch, quimb or matplotlib.
+A thin face: each command calls one function of the package.  Every deliberate error becomes one
+line on stderr and exit status 2.  Everything heavy is imported inside the command that needs it, so
+that ``tnlearn --help`` starts without numpy, torch, quimb or matplotlib.
 """
 
 from __future__ import annotations
 
-import argparse
-import re
+import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import Annotated, Any
+
+import cyclopts
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from tnlearn import __version__
-
-if TYPE_CHECKING:
-    from tnlearn.models.network import Network
 
 __all__ = ["main"]
 
@@ -26,136 +25,437 @@ BASELINES = ("linear", "mlp", "cnn", "resnet", "attention", "symmetric")
 FORMS = ("operator", "sublattice", "quartic", "lowrank")
 PICTURES = (".html", ".svg", ".png")
 PACKAGES = (
-    *("numpy", "scipy", "numba", "networkx", "matplotlib", "autoray", "cotengra", "quimb"),
-    *("tensornetwork", "torch", "h5py"),
+    *("numpy", "scipy", "numba", "pandas", "networkx", "matplotlib", "autoray", "cotengra"),
+    *("quimb", "tensornetwork", "torch", "h5py"),
 )
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+# Disorder of the intracell and of the intercell hopping per unit of W.  Papers use both.
+SHARES = {"intra": (1.0, 0.5), "inter": (0.5, 1.0)}
+RESUMABLE = ("benchmark", "study", "label", "phase-diagram")
+
+Count = Annotated[int, Parameter(validator=Number(gte=1))]
+Seed = Annotated[int, Parameter(validator=Number(gte=0))]
+Width = Annotated[int, Parameter(validator=Number(gte=2))]
+Share = Annotated[float, Parameter(validator=Number(gt=0, lte=1))]
+
+app = cyclopts.App(
+    name="tnlearn",
+    help="Topological invariants as trainable tensor networks.",
+    version=f"tnlearn {__version__}",
+    help_format="plaintext",
+    suppress_keyboard_interrupt=False,
+)
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser whose complaints are errors of the package, hence one line each."""
+@app.command
+def benchmark(
+    *,
+    profile: str = "quick",
+    out: Path | None = None,
+    seed: Seed | None = None,
+    members: Count | None = None,
+    workers: Count | None = None,
+) -> None:
+    """Train every network, test it on every shift, write a report; run again to resume.
 
-    def error(self, message: str) -> NoReturn:
-        from tnlearn.errors import ConfigError
+    Parameters
+    ----------
+    profile
+        quick, hour, paper, or a FILE.toml.
+    out
+        Folder of report.html, results.json, table.csv.gz, figures and config.toml; default:
+        benchmark-PROFILE.
+    seed
+        Instead of the profile's.
+    members
+        Members of each network.
+    workers
+        Processes.
+    """
+    from tnlearn.lab.study import study
 
-        raise ConfigError(f"{message} (see '{self.prog} --help')")
-
-
-def _choice(what: str, options: Sequence[str]) -> Callable[[str], str]:
-    """An argument type that accepts one of `options` and else names the nearest right one."""
-
-    def parse(text: str) -> str:
-        from tnlearn.errors import UnknownNameError, check_choice
-
-        try:
-            return check_choice(what, text, options)
-        except UnknownNameError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    return parse
-
-
-def _integer(least: int) -> Callable[[str], int]:
-    """An argument type for whole numbers from `least` on."""
-
-    def parse(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = least - 1
-        if value < least:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} on")
-        return value
-
-    return parse
-
-
-def _window(text: str) -> float:
-    """The share of the cells inside the bulk window, in (0, 1]."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0.0 < value <= 1.0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0 and at most 1")
-    return value
-
-
-def _benchmark(options: argparse.Namespace) -> int:
-    """Run or resume the comparison and say where the report is."""
-    from tnlearn.studies import benchmark
-
-    out = options.out
-    if out is None:
-        out = Path(f"benchmark-{Path(options.profile).stem}")
-    report = benchmark.run(
-        profile=options.profile,
-        out=out,
-        seed=options.seed,
-        members=options.members,
-        workers=options.workers,
-    )
+    folder = out or Path(f"benchmark-{Path(profile).stem}")
+    options = {"seed": seed, "members": members, "workers": workers}
+    report = study("comparison", profile, folder, command="tnlearn benchmark", **options)
     print(f"The report is {report.resolve()}")
-    return 0
 
 
-def _draw(options: argparse.Namespace) -> int:
-    """Draw one network to a file."""
-    from tnlearn.errors import ConfigError, FileError, check_choice
-
-    suffix = check_choice("kind of picture", options.out.suffix.lower(), PICTURES)
-    if not options.out.parent.is_dir():
-        raise FileError(f"the folder {options.out.parent} does not exist; create it first")
-    if options.tree and suffix == ".html":
-        raise ConfigError("a contraction tree is drawn as a figure: give --out a .svg or .png name")
-    net = _network(options)
-    if suffix == ".html":
-        net.to_html(options.out)
-    elif options.tree:
-        net.draw_tree(options.out)
-    else:
-        net.draw(options.out)
-    print(f"The drawing is {options.out.resolve()}")
-    return 0
+def _part(_: Any, tokens: Sequence[Any]) -> tuple[int, int]:
+    """``I/N`` with 1 <= I <= N."""
+    first, _, second = tokens[0].value.partition("/")
+    if first.isdigit() and second.isdigit() and 1 <= int(first) <= int(second):
+        return int(first), int(second)
+    raise ValueError(f"{tokens[0].value!r} is not a share such as 1/4, 2/4, 3/4 or 4/4")
 
 
-def _network(options: argparse.Namespace) -> Network:
-    """The network that the options of `draw` describe."""
+@app.command(name="study")
+def run_study(
+    name: str,
+    /,
+    *,
+    profile: str = "quick",
+    out: Path | None = None,
+    seed: Seed | None = None,
+    members: Count | None = None,
+    workers: Count | None = None,
+    scheduler: str | None = None,
+    part: Annotated[tuple[int, int] | None, Parameter(converter=_part, n_tokens=1)] = None,
+    status: bool = False,
+) -> None:
+    """Run one of the experiments and write its report; run again to resume.
+
+    Parameters
+    ----------
+    name
+        A study, a group of studies (trainability, pruning, disorder), or all.
+    profile
+        quick, hour, paper, or a FILE.toml.
+    out
+        Folder of report.html, results.json, table.csv.gz, figures and config.toml; default:
+        study-NAME-PROFILE.
+    seed
+        Instead of the profile's.
+    members
+        Members of each network.
+    workers
+        Processes.
+    scheduler
+        Address of a dask.distributed scheduler that does the work.
+    part
+        I/N: do only share I of N of the tasks, for job arrays; no report is written.
+    status
+        Say how many tasks there are and how many are done, and stop.
+    """
     from tnlearn.errors import ConfigError
+    from tnlearn.lab import study as lab
 
-    for_rswn = {"--form": options.form, "--boundary": options.boundary, "--window": options.window}
-    if options.model == "rswn":
+    if status and part:
+        raise ConfigError("--status is of all tasks, not of a share: leave --part out")
+    if status:
+        rows = lab.status(name, profile, out, seed=seed, members=members)
+        rows.append(("all", "", sum(row[2] for row in rows), sum(row[3] for row in rows)))
+        for study, kind, done, total in rows:
+            print(f"{f'{study} {kind}':24} {done:6,} of {total:6,}")
+        return
+    options = {"seed": seed, "members": members, "workers": workers}
+    report = lab.study(name, profile, out, scheduler=scheduler, part=part, **options)
+    if report is None:
+        share, of = part or (1, 1)
+        print(f"Share {share} of {of} is done; without --part the same command writes the report")
+    else:
+        words = "The reports are in" if report.is_dir() else "The report is"
+        print(f"{words} {report.resolve()}")
+
+
+@app.command
+def claims(folder: Path, /, *, out: Path = Path("claims.md"), keep: Path | None = None) -> None:
+    """Write the page of claims and verdicts from the results of studies.
+
+    Parameters
+    ----------
+    folder
+        Where the results are: every results.json of a study below it is read.
+    out
+        The page, as Markdown.
+    keep
+        Also copy numbers, tables and figures there, small enough to be kept, and write the page
+        from the copies.
+    """
+    from tnlearn.report.kept import collect, write_claims
+
+    options = f" --keep {keep}" if keep else ""
+    command = f"tnlearn claims {folder}{options} --out {out}"
+    if keep is not None:
+        collect(folder, keep)
+        folder = keep
+    print(f"The claims are in {write_claims(folder, out, command).resolve()}")
+
+
+@app.command
+def draw(
+    model: str,
+    /,
+    *,
+    out: Path,
+    cells: Width = 20,
+    form: str | None = None,
+    boundary: str | None = None,
+    window: Share | None = None,
+    classes: Width | None = None,
+    tree: bool = False,
+) -> None:
+    """Draw the winding number, or a baseline, as the tensor network it is.
+
+    Parameters
+    ----------
+    model
+        rswn, or a baseline: linear, mlp, cnn, resnet, attention, symmetric.
+    out
+        The picture; ends in .html, .svg or .png.
+    cells
+        Unit cells of the chains.
+    form
+        Of rswn: operator (the default), sublattice, quartic, lowrank.
+    boundary
+        Of rswn: open (the default) or periodic.
+    window
+        Of rswn: share of the cells; default 0.5.
+    classes
+        Of a baseline; default 4.
+    tree
+        The contraction tree, not the network.
+    """
+    from tnlearn.errors import ConfigError, check_choice
+
+    suffix = _picture(out, PICTURES)
+    if tree and suffix == ".html":
+        raise ConfigError("a contraction tree is drawn as a figure: give --out a .svg or .png name")
+    check_choice("model", model, ("rswn", *BASELINES))
+    check_choice("form", form or FORMS[0], FORMS)
+    check_choice("boundary", boundary or "open", ("open", "periodic"))
+    of_rswn = {"form": form, "boundary": boundary, "window": window}
+    chosen = {key: value for key, value in of_rswn.items() if value is not None}
+    net: Any
+    if model == "rswn":
         from tnlearn.models.rswn import rswn
 
-        if options.classes is not None:
+        if classes is not None:
             raise ConfigError("--classes is for the baselines; the winding number is one number")
-        return rswn(
-            options.cells,
-            form=options.form or "operator",
-            boundary=options.boundary or "open",
-            window=0.5 if options.window is None else options.window,
+        net = rswn(cells, **{"form": "operator", "boundary": "open", "window": 0.5, **chosen})
+    else:
+        from tnlearn.models.baselines import baseline
+
+        if chosen:
+            flags = ", ".join(f"--{key}" for key in chosen)
+            raise ConfigError(f"{flags}: only for rswn, not for the baseline {model}")
+        net = baseline(model, cells=cells, classes=classes or 4)
+    if suffix == ".html":
+        net.to_html(out)
+    elif tree:
+        net.draw_tree(out)
+    else:
+        net.draw(out)
+    print(f"The drawing is {out.resolve()}")
+
+
+@app.command
+def label(
+    file: Path,
+    /,
+    *,
+    out: Path,
+    method: str = "rswn",
+    boundary: str | None = None,
+    window: Share = 0.5,
+    kind: str = "auto",
+    key: str | None = None,
+    sublattice: str | None = None,
+    chiral: Path | None = None,
+    positions: Path | None = None,
+    tolerance: float | None = None,
+    threads: Count = 1,
+    chunk: Count | None = None,
+    on_error: str = "stop",
+) -> None:
+    """Winding numbers of the Hamiltonians in a file; run again to resume.
+
+    Writes the winding number of every sample, with the integer, the gap, whether it is reliable,
+    the method and a bound on the error.
+
+    Parameters
+    ----------
+    file
+        Ends in .npy, .npz, .h5 or .hdf5: Hamiltonians H, blocks h (dense, or sparse as scipy saves
+        them), hoppings t0, t1, … or a data set of tnlearn.
+    out
+        The table; ends in .csv or .npz.
+    method
+        rswn, lyapunov, twist, log, localizer or momentum.
+    boundary
+        open or periodic; default: what the file says, else open.
+    window
+        Of rswn on an open chain: share of the cells.
+    kind
+        What a matrix is: block, hamiltonian, or auto: told by its name in the file (h, H), else by
+        its structure.
+    key
+        Which array of an .npz or .h5 file.
+    sublattice
+        Of a Hamiltonian: site (A B A B …), sublattice (A A … B B …), letters such as ABBA, or an
+        .npy file of +1 and -1; default: what the file says, else by its structure.
+    chiral
+        An .npy file with the chiral operator of the Hamiltonians.
+    positions
+        An .npy file with where the orbitals are, if not in order along the chain.
+    tolerance
+        Error that the fast forms of rswn may make, 1e-13 to 0.1; default: 1e-12.
+    threads
+        That share the samples.
+    chunk
+        Samples at a time; default: about 64 MiB.
+    on_error
+        What to do with a sample that cannot be labelled (not chiral, NaN): stop, or skip: it gets a
+        row without a number, and the reason.
+    """
+    from tnlearn.data.label_file import label_file
+
+    from_file = sublattice is not None and sublattice.lower().endswith(".npy")
+    done = label_file(
+        file,
+        out,
+        method,
+        boundary=boundary,
+        window=window,
+        kind=kind,
+        key=key,
+        sublattice=_array(Path(sublattice)) if from_file and sublattice else sublattice,
+        chiral=None if chiral is None else _array(chiral),
+        positions=None if positions is None else _array(positions),
+        tolerance=tolerance,
+        threads=threads,
+        chunk=chunk,
+        on_error=on_error,
+    )
+    again = f"; {done.resumed} of them were there from before" if done.resumed else ""
+    skipped = sum(done.skipped.values())
+    print(f"{done.samples - skipped} samples labelled, {done.reliable} reliably{again}")
+    if skipped:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in done.skipped.items())
+        print(f"{skipped} samples skipped: {reasons}")
+    print(f"The table is {done.output.resolve()}")
+
+
+def _array(path: Path) -> Any:
+    """A small array from an .npy file."""
+    import numpy as np
+
+    from tnlearn.errors import FileError
+
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError, SyntaxError) as error:
+        raise FileError(f"cannot read {path} as an .npy file: {error}") from error
+    if not isinstance(array, np.ndarray):
+        raise FileError(f"{path} holds several arrays; an .npy file of one is expected")
+    return array
+
+
+def _size(_: Any, tokens: Sequence[Any]) -> tuple[int, int]:
+    parts = tokens[0].value.lower().split("x")
+    if len(parts) == 2 and all(part.isdecimal() and int(part) >= 2 for part in parts):
+        return int(parts[0]), int(parts[1])
+    raise ValueError(
+        f"{tokens[0].value!r} is not columns x rows, two whole numbers from 2 on, e.g. 500x200"
+    )
+
+
+@app.command(name="phase-diagram")
+def phase_diagram(
+    *,
+    out: Path = Path("phase-diagram.png"),
+    convention: str = "both",
+    size: Annotated[tuple[int, int], Parameter(converter=_size, n_tokens=1)] = (500, 200),
+    intra: tuple[float, float] = (0.0, 2.5),
+    disorder: tuple[float, float] = (0.0, 6.0),
+    inter: float = 1.0,
+    cells: Count = 50,
+    samples: Count = 25,
+    kind: str = "lyapunov",
+    seed: Seed = 0,
+    workers: Count = 1,
+) -> None:
+    """Draw the phase diagram of the disordered SSH chain; run again to resume.
+
+    The mean winding number over (intra, disorder), and over it the boundary of the infinite chain,
+    E ln|t0| = E ln|t1|. The numbers are kept beside the picture in FILE-intra.npz and
+    FILE-inter.npz.
+
+    Parameters
+    ----------
+    out
+        The picture; ends in .png, .svg or .pdf.
+    convention
+        Which hopping has the full disorder W (the other has W/2): intra, inter, or both, in two
+        panels.
+    size
+        Points, columns x rows.
+    intra
+        Range of the intracell hopping, in units of the hopping.
+    disorder
+        Range of W, in units of the hopping.
+    inter
+        The intercell hopping.
+    cells
+        Unit cells of a chain.
+    samples
+        Chains at each point.
+    kind
+        Of winding number: lyapunov, rswn, twist, log.
+    seed
+        Of the disorder.
+    workers
+        Processes.
+    """
+    from tnlearn.errors import check_choice
+
+    _picture(out, (".png", ".svg", ".pdf"))
+    check_choice("convention", convention, ("both", *SHARES))
+    _check_range("--intra", intra, -math.inf)
+    _check_range("--disorder", disorder, 0.0)
+
+    import numpy as np
+
+    from tnlearn.phase import diagram
+    from tnlearn.phase.picture import draw_phases
+
+    diagrams = []
+    for name in SHARES if convention == "both" else [convention]:
+        inside, between = SHARES[name]
+        found = diagram.phase_diagram(
+            {"intra": np.linspace(*intra, size[0]), "W": np.linspace(*disorder, size[1])},
+            disorder={0: (inside, "W"), 1: (between, "W")},
+            fixed={"inter": inter},
+            cells=cells,
+            samples=samples,
+            kind=kind,
+            seed=seed,
+            workers=workers,
+            progress=True,
+            checkpoint=out.with_name(f"{out.stem}-{name}.npz"),
         )
-    given = [flag for flag, value in for_rswn.items() if value is not None]
-    if given:
-        raise ConfigError(
-            f"{', '.join(given)}: only for rswn, not for the baseline {options.model}"
-        )
-    from tnlearn.models.baselines import baseline
-
-    return baseline(options.model, cells=options.cells, classes=options.classes or 4)
-
-
-def _about(options: argparse.Namespace) -> int:
-    """Print what this installation is made of."""
-    facts = _facts()
-    width = max(map(len, facts))
-    for name, fact in facts.items():
-        print(f"{name:<{width}}  {fact}")
-    return 0
+        diagrams.append(found)
+        right, clear = found.majority == found.infinite(), found.agreement >= 0.8
+        share = f"{right.mean():.2%} of all points"
+        if clear.any():
+            share += f", {right[clear].mean():.3%} of those where 80 % of the chains agree"
+        print(f"disorder {inside:g} W on the intracell, {between:g} W on the intercell hopping:")
+        print(f"  the majority has the sign of the infinite chain on {share}")
+    draw_phases(diagrams, out)
+    print(f"The diagram is {out.resolve()}")
 
 
-def _facts() -> dict[str, str]:
-    """What this installation is made of: versions, place, threads, BLAS, compiler, accelerator."""
+def _check_range(name: str, ends: tuple[float, float], least: float) -> None:
+    from tnlearn.errors import ConfigError
+
+    low, high = ends
+    if not (least <= low < high < math.inf):
+        bound = "" if math.isinf(least) else f" from {least:g} on"
+        raise ConfigError(f"{name} takes a range LOW < HIGH{bound}, got {low:g} {high:g}")
+
+
+def _picture(out: Path, kinds: Sequence[str]) -> str:
+    """The ending of a picture that can be written."""
+    from tnlearn.errors import FileError, check_choice
+
+    suffix = check_choice("kind of picture", out.suffix.lower(), kinds)
+    if not out.parent.is_dir():
+        raise FileError(f"the folder {out.parent} does not exist; create it first")
+    return suffix
+
+
+@app.command
+def about() -> None:
+    """Versions, place, threads, BLAS, compiler and accelerator of this installation."""
     import os
     import platform
     import shutil
@@ -185,106 +485,12 @@ def _facts() -> dict[str, str]:
         f"torch: {'MKL' if mkl else 'OpenBLAS or another'}"
     )
     compilers = [os.environ.get("CXX", ""), "g++", "clang++", "c++"]
-    found = next((path for name in compilers if name and (path := shutil.which(name))), None)
-    facts["compiler"] = found or "none found: everything works, without compiled steps"
+    compiler = next((path for name in compilers if name and (path := shutil.which(name))), None)
+    facts["compiler"] = compiler or "none found: everything works, without compiled steps"
     facts["accelerator"] = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
-    return facts
-
-
-def _parser() -> tuple[_Parser, dict[str, argparse.ArgumentParser]]:
-    """The parser, and the parsers of the commands by name."""
-    parser = _Parser(
-        prog="tnlearn",
-        description="Topological invariants as trainable tensor networks.",
-        allow_abbrev=False,
-    )
-    parser.add_argument("--version", action="version", version=f"tnlearn {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-
-    bench = commands.add_parser(
-        "benchmark",
-        help="train every network of a profile and write a report; run again to resume",
-        description="Train every network of a profile, test it on every shift and write "
-        "DIR/report.html, results.json, figures/*.png and config.toml. Run again with the same "
-        "arguments, it goes on where it stopped.",
-        allow_abbrev=False,
-    )
-    bench.add_argument(
-        "--profile", default="quick", metavar="quick|paper|FILE.toml", help="default: quick"
-    )
-    bench.add_argument("--out", type=Path, metavar="DIR", help="default: benchmark-PROFILE")
-    bench.add_argument("--seed", type=_integer(0), metavar="N", help="instead of the profile's")
-    bench.add_argument("--members", type=_integer(1), metavar="N", help="members per network")
-    bench.add_argument("--workers", type=_integer(1), metavar="N", help="processes")
-    bench.set_defaults(call=_benchmark)
-
-    models = ("rswn", *BASELINES)
-    draw = commands.add_parser(
-        "draw",
-        help="draw a network",
-        description="Draw the winding number or a baseline as the tensor network it is.",
-        allow_abbrev=False,
-    )
-    draw.add_argument(
-        "model", type=_choice("model", models), metavar="MODEL", help=f"one of {', '.join(models)}"
-    )
-    draw.add_argument("--cells", type=_integer(2), default=20, metavar="L", help="default: 20")
-    draw.add_argument(
-        "--form",
-        type=_choice("form", FORMS),
-        metavar="FORM",
-        help=f"of rswn: {', '.join(FORMS)}; default: operator",
-    )
-    draw.add_argument(
-        "--boundary",
-        type=_choice("boundary", ("open", "periodic")),
-        metavar="BOUNDARY",
-        help="of rswn: open (the default) or periodic",
-    )
-    draw.add_argument(
-        "--window", type=_window, metavar="F", help="of rswn: share of the cells; default: 0.5"
-    )
-    draw.add_argument("--classes", type=_integer(2), metavar="N", help="of a baseline; default: 4")
-    draw.add_argument("--tree", action="store_true", help="the contraction tree, not the network")
-    draw.add_argument(
-        "--out", type=Path, required=True, metavar="FILE", help=f"ends in {', '.join(PICTURES)}"
-    )
-    draw.set_defaults(call=_draw)
-
-    from tnlearn import cli_label, cli_phase, cli_study
-
-    label = cli_label.add(commands, _integer, _choice, _window)
-    phase = cli_phase.add(commands, _integer, _choice)
-    study = cli_study.add(commands, _integer, _choice)
-    claims = cli_study.add_claims(commands)
-
-    about = commands.add_parser(
-        "about", help="versions, threads, BLAS, compiler", allow_abbrev=False
-    )
-    about.set_defaults(call=_about)
-    named = {"benchmark": bench, "study": study, "claims": claims, "draw": draw, "label": label}
-    return parser, {**named, "phase-diagram": phase, "about": about}
-
-
-def _parse(argv: Sequence[str]) -> argparse.Namespace:
-    """Read the arguments; a misspelt command or option is answered with the nearest right one."""
-    from difflib import get_close_matches
-
-    parser, commands = _parser()
-    # argparse lists what is known but does not say what was meant, so the two kinds of name
-    # that it checks by itself are checked here: the command and the options.
-    first = next((word for word in argv if not word.startswith("-")), None)
-    if first is not None and first not in commands:
-        from tnlearn.errors import check_choice
-
-        check_choice("command", first, commands)
-    options, extra = parser.parse_known_args(argv)
-    if extra:
-        known = re.findall(r"--[a-z-]+", commands[options.command].format_usage())
-        close = get_close_matches(extra[0], known, n=1, cutoff=0.5)
-        hint = f": did you mean {close[0]}?" if close else ""
-        commands[options.command].error(f"unknown argument {extra[0]!r}{hint}")
-    return options
+    width = max(map(len, facts))
+    for name, fact in facts.items():
+        print(f"{name:<{width}}  {fact}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -299,13 +505,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = sys.argv[1:] if argv is None else list(argv)
     try:
-        options = _parse(words)
-        return int(options.call(options))
-    except SystemExit as stop:  # --help and --version
-        return stop.code if isinstance(stop.code, int) else 0
+        app(words, exit_on_error=False, print_error=False, result_action="return_value")
+    except cyclopts.CycloptsError as error:
+        return _fail(f"{error} (see 'tnlearn --help')")
     except KeyboardInterrupt:
-        resumable = words[:1] in (["benchmark"], ["study"], ["label"], ["phase-diagram"])
-        again = "; the same command goes on where it stopped" if resumable else ""
+        again = "; the same command goes on where it stopped" if words[:1] in RESUMED else ""
         print(f"tnlearn: interrupted{again}", file=sys.stderr)
         return 130
     except Exception as error:
@@ -314,9 +518,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         if not isinstance(error, TnlearnError | OSError):
             raise
-        message = " ".join(str(error).split())
-        print(f"tnlearn: {message}", file=sys.stderr)
-        return 2
+        return _fail(str(error))
+    return 0
+
+
+RESUMED = [[name] for name in RESUMABLE]
+
+
+def _fail(message: str) -> int:
+    print(f"tnlearn: {' '.join(message.split())}", file=sys.stderr)
+    return 2
 
 
 if __name__ == "__main__":

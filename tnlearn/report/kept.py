@@ -19,7 +19,7 @@ from tnlearn.files import replace_file
 from tnlearn.report.claims import DEPENDS
 from tnlearn.report.page import interval, template
 
-__all__ = ["collect", "read_results", "write_claims"]
+__all__ = ["collect", "overview", "read_results", "write_claims"]
 
 FORMAT = "tnlearn-study/2"
 # Bytes that all results together may take in a repository.
@@ -62,6 +62,7 @@ class Results(Struct):
     """What the page of claims reads of a ``results.json``."""
 
     study: Name
+    title: str
     command: str
     seconds: float
     config: dict[str, Any]
@@ -149,6 +150,12 @@ def write_claims(
 def _joined(words: set[str]) -> str:
     """One verdict from those of several studies: where they differ, it depends."""
     return words.pop() if len(words) == 1 else DEPENDS
+
+
+def overview(folder: Path, title: str) -> str:
+    """The page of several studies, as HTML: the verdicts of each, with a link to its page."""
+    every = {name: results for name, (_, results) in read_results(folder).items()}
+    return template("overview.html").render(title=title, studies=every)
 
 
 def collect(folder: str | os.PathLike[str], out: str | os.PathLike[str]) -> list[Path]:

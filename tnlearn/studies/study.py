@@ -193,13 +193,6 @@ def study(
     FileError, CheckpointError
         If the folder cannot be used, or holds something else; nothing in it is changed then.
     """
-    from tnlearn.lab import study as lab
-
-    if name in lab.STUDIES:  # those that are on the table already
-        overrides = {"seed": seed, "members": members, "workers": workers}
-        return lab.study(
-            name, profile, out, scheduler=scheduler, part=part, progress=progress, **overrides
-        )
     folder = folder_of(name, profile, out)
     how: dict[str, Any] = {"progress": progress}
     how |= {} if scheduler is None else {"scheduler": scheduler}

@@ -1,0 +1,7 @@
+"""`python -m tnlearn`: the command line."""
+
+import sys
+
+from tnlearn.cli import main
+
+sys.exit(main())
