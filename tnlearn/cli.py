@@ -75,9 +75,16 @@ def benchmark(
     from tnlearn.lab.study import study
 
     folder = out or Path(f"benchmark-{Path(profile).stem}")
-    options = {"seed": seed, "members": members, "workers": workers}
-    report = study("comparison", profile, folder, command="tnlearn benchmark", **options)
-    print(f"The report is {report.resolve()}")
+    report = study(
+        "comparison",
+        profile,
+        folder,
+        seed=seed,
+        members=members,
+        workers=workers,
+        command="tnlearn benchmark",
+    )
+    print(f"The report is {(report or folder).resolve()}")
 
 
 def _part(_: Any, tokens: Sequence[Any]) -> tuple[int, int]:
@@ -137,8 +144,16 @@ def run_study(
         for study, kind, done, total in rows:
             print(f"{f'{study} {kind}':24} {done:6,} of {total:6,}")
         return
-    options = {"seed": seed, "members": members, "workers": workers}
-    report = lab.study(name, profile, out, scheduler=scheduler, part=part, **options)
+    report = lab.study(
+        name,
+        profile,
+        out,
+        seed=seed,
+        members=members,
+        workers=workers,
+        scheduler=scheduler,
+        part=part,
+    )
     if report is None:
         share, of = part or (1, 1)
         print(f"Share {share} of {of} is done; without --part the same command writes the report")
@@ -221,7 +236,12 @@ def draw(
 
         if classes is not None:
             raise ConfigError("--classes is for the baselines; the winding number is one number")
-        net = rswn(cells, **{"form": "operator", "boundary": "open", "window": 0.5, **chosen})
+        net = rswn(
+            cells,
+            form=form or "operator",
+            boundary=boundary or "open",
+            window=0.5 if window is None else window,
+        )
     else:
         from tnlearn.models.baselines import baseline
 

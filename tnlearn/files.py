@@ -21,7 +21,7 @@ except ImportError:  # not a POSIX system: two runs on one output are then the u
     fcntl = None  # type: ignore[assignment]
 
 __all__ = ["TEMPORARY", "claimed", "lock", "open_lock", "parsing", "replace_file", "replacing"]
-__all__ += ["sweep"]
+__all__ += ["sweep", "write_bytes"]
 
 TEMPORARY = ".tnlearn-"  # how the name of a file begins until it is complete
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
@@ -76,6 +76,18 @@ def replace_file(path: str | os.PathLike[str], save: Callable[[Any], Any]) -> No
     """
     with replacing(Path(path)) as temporary, temporary.open("wb") as stream:
         save(stream)
+
+
+def write_bytes(path: Path, content: bytes) -> Path:
+    """Write a whole file, or leave what was there, and return its path.
+
+    Raises
+    ------
+    FileError
+        If it cannot be written.
+    """
+    replace_file(path, lambda stream: stream.write(content))
+    return path
 
 
 @contextlib.contextmanager

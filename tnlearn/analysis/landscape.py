@@ -18,7 +18,7 @@ import torch.nn.functional as F
 
 from tnlearn.errors import ConfigError, ShapeError
 from tnlearn.models.network import Network
-from tnlearn.networks.graph import Parameter
+from tnlearn.networks.graph import Graph, Parameter
 from tnlearn.training.features import fold_states, is_complex, state_tensors
 
 __all__ = ["Curvature", "Objective", "barrier", "line", "scaled"]
@@ -46,7 +46,7 @@ def scaled(net: Network, factor: float) -> Network:
         if node.init.kind != "exact":
             init = replace(node.init, scale=node.init.scale * factor)
             nodes[name] = Parameter(name, node.inds, node.shape, init, node.exact)
-    return Network(nodes, net.output)
+    return Network(Graph(nodes, net.output))
 
 
 class Objective:

@@ -251,7 +251,8 @@ def as_toml(profile: Settings) -> str:
 
     How many processes share the work does not change a result.
     """
-    return tomli_w.dumps(_without_none(as_record(profile) | {"workers": None}))
+    text: str = tomli_w.dumps(_without_none(as_record(profile) | {"workers": None}))
+    return text
 
 
 def _without_none(value: Any) -> Any:

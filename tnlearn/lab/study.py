@@ -23,7 +23,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from tnlearn.errors import CheckpointError, ConfigError, FileError, check_choice
-from tnlearn.files import TEMPORARY, replace_file
+from tnlearn.files import TEMPORARY, write_bytes
 from tnlearn.lab.environment import environment
 from tnlearn.lab.profile import Settings, as_record, as_toml, read_profile
 from tnlearn.lab.tasks import Task, done, run_tasks
@@ -214,7 +214,7 @@ def study(
         _run(one, read, folder / one.name, folder, command, scheduler, part, progress)
     if part is not None:
         return None
-    _write(folder / "report.html", overview(folder, f"The studies of {name!r}").encode())
+    write_bytes(folder / "report.html", overview(folder, f"The studies of {name!r}").encode())
     return folder
 
 
@@ -329,27 +329,22 @@ def write_report(
     except OSError as error:
         raise FileError(f"cannot make {figures}: {error.strerror or error}") from error
     for picture, content in pictures.items():
-        _write(figures / f"{picture.name}.png", content)
-    _write(folder / "table.csv.gz", _csv(table))
+        write_bytes(figures / f"{picture.name}.png", content)
+    write_bytes(folder / "table.csv.gz", _csv(table))
     text = json.dumps(results, indent=1, allow_nan=False, ensure_ascii=False)
-    _write(folder / "results.json", text.encode())
+    write_bytes(folder / "results.json", text.encode())
     captions = [(picture.caption, content) for picture, content in pictures.items()]
     listings = [(listing.heading, listing.rows(table, profile)) for listing in chosen.tables]
     page = render(
         results, list(verdicts.values()), captions, listings, profile.titles, chosen.columns
     )
-    return _write(folder / "report.html", page.encode())
+    return write_bytes(folder / "report.html", page.encode())
 
 
 def _csv(table: pd.DataFrame) -> bytes:
     stream = io.BytesIO()
     table.to_csv(stream, index=False, compression={"method": "gzip", "mtime": 0})
     return stream.getvalue()
-
-
-def _write(path: Path, content: bytes) -> Path:
-    replace_file(path, lambda stream: stream.write(content))
-    return path
 
 
 def _seconds(folder: Path, now: float) -> float:
@@ -359,7 +354,7 @@ def _seconds(folder: Path, now: float) -> float:
         spent = float(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         spent = 0.0
-    _write(path, json.dumps(spent + now).encode())
+    write_bytes(path, json.dumps(spent + now).encode())
     return spent + now
 
 
@@ -400,7 +395,7 @@ def claim(folder: Path, profile: Settings, maker: str) -> None:
     if not os.access(folder, os.W_OK):
         raise FileError(f"cannot write to {folder}; choose another --out")
     if known is None:
-        _write(config, text.encode())
+        write_bytes(config, text.encode())
 
 
 def _difference(old: str, new: str) -> str:

@@ -110,7 +110,7 @@ def lines(
     column: str | None = None,
     *,
     labels: tuple[str, str] = ("", ""),
-    names: Mapping[str, str] | None = None,
+    names: Mapping[Any, str] | None = None,
     styles: Mapping[str, Style] | None = None,
     log: str = "",
     error: bool = False,
@@ -193,7 +193,7 @@ def heat(
     panel: str,
     *,
     labels: tuple[str, str] = ("", ""),
-    names: Mapping[str, str] | None = None,
+    names: Mapping[Any, str] | None = None,
     percent: bool = True,
     colours: str = "Blues",
     limits: tuple[float, float] = (0.0, 1.0),
@@ -231,7 +231,7 @@ def dots(
     *,
     dot: str | None = None,
     label: str = "",
-    names: Mapping[str, str] | None = None,
+    names: Mapping[Any, str] | None = None,
     styles: Mapping[str, Style] | None = None,
     marks: Mapping[str, float] | None = None,
     limits: tuple[float | None, float | None] = (None, None),
@@ -356,7 +356,7 @@ def _style(n: int) -> dict[str, Any]:
     return {"color": COLOURS[place], "marker": MARKERS[(place + 3 * turn) % len(MARKERS)]}
 
 
-def _name(value: Any, names: Mapping[str, str] | None) -> str:
+def _name(value: Any, names: Mapping[Any, str] | None) -> str:
     families = {family: words for family, (words, _) in FAMILIES.items()}
     return str({**families, **(names or {})}.get(value, _label(value)))
 

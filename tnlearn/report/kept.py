@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from tnlearn.errors import ConfigError, FileError
-from tnlearn.files import replace_file
+from tnlearn.files import write_bytes
 from tnlearn.report.claims import DEPENDS
 from tnlearn.report.page import interval, template
 
@@ -142,9 +142,7 @@ def write_claims(
         for key in dict.fromkeys(verdict.claim for _, verdict in decided)
     }
     text = template("claims.md").render(claims=claims, studies=every, command=command, shown=SHOWN)
-    out = Path(path)
-    replace_file(out, lambda stream: stream.write(text.encode()))
-    return out
+    return write_bytes(Path(path), text.encode())
 
 
 def _joined(words: set[str]) -> str:
@@ -198,7 +196,7 @@ def collect(folder: str | os.PathLike[str], out: str | os.PathLike[str]) -> list
     try:
         for path, content in copies.items():
             path.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(path, lambda stream, content=content: stream.write(content))
+            write_bytes(path, content)
         for path in stale:
             path.unlink(missing_ok=True)
     except OSError as error:

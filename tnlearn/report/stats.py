@@ -45,7 +45,7 @@ COLUMNS = ["value", "low", "high", "members"]
 
 Values = Iterable[Any]
 Counts = npt.NDArray[np.int64]
-Estimate = dict[str, float]
+Estimate = dict[str, Any]
 SHARE = (0.0, 1.0)
 _DRAWS, _SEED = 2000, 20261  # of the bootstrap: the same table gives the same intervals
 # An ensemble below this multiple of guessing has learned nothing, whatever its members do.

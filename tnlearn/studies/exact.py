@@ -162,8 +162,10 @@ def shares(table: pd.DataFrame, profile: Exact, verdicts: Verdicts) -> Figure:
         "data",
         "boundary",
         labels=("unit cells", "share rounded to the integer"),
-        names={s: f"disorder {s:g}" for s in profile.disorders}
-        | {"open": f"open, window {profile.window:g}"},
+        names={
+            **{s: f"disorder {s:g}" for s in profile.disorders},
+            "open": f"open, window {profile.window:g}",
+        },
         log="x",
     )
 

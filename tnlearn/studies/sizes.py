@@ -88,7 +88,8 @@ class Sizes(Profile, kw_only=True):
 
     def __post_init__(self) -> None:
         """Refuse names that are not there and lengths that do not fit together."""
-        for key, part in (*self.training.items(), *self.chains.items()):
+        parts: dict[str, Training | Chains] = {**self.training, **self.chains}
+        for key, part in parts.items():
             check_names(f"data set of {key!r}", [part.data], DATASETS)
             if part.lengths != sorted(set(part.lengths)) or part.lengths[0] < 4:
                 raise ConfigError(f"lengths of {key!r} must ascend from 4 cells: {part.lengths}")
