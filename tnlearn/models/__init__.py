@@ -1,5 +1,7 @@
 """The networks people ask for, behind one face: the exact winding number and its neural rivals.
 
+What lives here, from the foundation up:
+
     network     `Network`, the face of a graph: train, head, compile, draw
     rswn        the real-space winding number in four forms
     scaling     the quartic form with functions of position that serve at every length
