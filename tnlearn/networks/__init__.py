@@ -1,6 +1,6 @@
 """The network framework: a formula of physics is a tensor network, and every node may be trained.
 
-What lives here, from the foundation up; each file imports those above it only:
+What lives here, from the foundation up:
 
     init        initialisations of a trainable node
     graph       `Graph`: named nodes and indices, and replacing one
