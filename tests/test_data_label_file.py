@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-import zipfile
 from pathlib import Path
 
 import h5py
@@ -163,14 +162,6 @@ def test_sublattices_chiral_operators_and_positions_are_used(tmp_path):
         check(tmp_path / f"{name}.csv")
 
 
-def test_an_error_bound_is_a_column(tmp_path):
-    np.save(tmp_path / "h.npy", BLOCKS)
-    label_file(tmp_path / "h.npy", tmp_path / "o.npz")
-    found = table(tmp_path / "o.npz")["error"]
-    assert np.allclose(found, EXPECTED.error, rtol=1e-6, atol=0)
-    assert (found < 1e-9).all()
-
-
 def bad_sample(kind):
     blocks, full = BLOCKS.copy(), FULL.copy()
     blocks[17, 2, 3] = np.nan
@@ -323,15 +314,6 @@ def test_bad_outputs_are_refused_before_anything_is_computed(tmp_path):
         label_file(tmp_path / "h.npz", tmp_path / "h.npz")
     with pytest.raises(UnknownNameError, match="did you mean 'h'"):
         label_file(tmp_path / "h.npz", tmp_path / "o.csv", key="hh")
-
-
-def test_an_npz_output_is_a_sound_archive(tmp_path):
-    np.save(tmp_path / "h.npy", BLOCKS)
-    label_file(tmp_path / "h.npy", tmp_path / "o.npz", chunk=4)
-    with zipfile.ZipFile(tmp_path / "o.npz") as archive:
-        assert archive.testzip() is None
-    assert table(tmp_path / "o.npz")["value"].dtype == np.float64
-    assert table(tmp_path / "o.npz")["reliable"].dtype == bool
 
 
 def done_so_far(out):

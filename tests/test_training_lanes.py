@@ -46,18 +46,9 @@ def test_a_member_is_the_same_in_a_small_and_in_a_large_ensemble(make, batches) 
     large = trained(net, 40, batches=batches)
     for members in (1, 2, 3, 8, 17):
         small = trained(net, members, batches=batches)
-        assert small.config["training"]["lanes"] <= large.config["training"]["lanes"]
+        lanes = [x.config["training"]["lanes"] for x in (small, large)]
+        assert lanes[0] < lanes[1] or members > lanes[1] // 2
         assert same(small, large, members), members
-
-
-def test_a_small_ensemble_does_not_pay_for_a_whole_block() -> None:
-    net = tnl.rswn(8).trainable("D", init=tnl.init.normal(0.1)).head(classes=2)
-    data = tnl.dataset("ssh", cells=8, samples=96, seed=1)
-    lanes = [
-        tnl.fit(net, data, members=m, epochs=1, progress=False).config["training"]["lanes"]
-        for m in (8, 64)
-    ]
-    assert lanes[0] < lanes[1]
 
 
 def test_kernels_that_differ_keep_the_whole_block(monkeypatch: pytest.MonkeyPatch) -> None:

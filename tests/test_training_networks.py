@@ -84,28 +84,9 @@ def test_the_quartic_network_learns(data: Any, held: Any) -> None:
     assert fitted.accuracy(held).mean() > 0.6
 
 
-def test_a_checkpoint(data: Any, held: Any, tmp_path: Path) -> None:
-    net = baseline("mlp")
-    options: dict[str, Any] = {"members": 40, "epochs": 2, "progress": False}
-    plain = tnl.fit(net, data, held, **options)
-    shared = tnl.fit(net, data, held, checkpoint=tmp_path / "run", **options)
-    assert_same(plain, shared)
-    assert_same(plain, tnl.fit(net, data, held, checkpoint=tmp_path / "run", **options))
-
-
 def test_complex_states() -> None:
     data = tnl.dataset("complex", cells=CELLS, samples=120, seed=1)
     fitted = tnl.fit(quartic(), data, members=2, epochs=2, progress=False)
     assert fitted.config["training"]["complex"]
     assert np.isfinite(fitted.predict(data)).all()
     assert fitted.member(0)(torch.tensor(data.states.u), torch.tensor(data.states.v)).shape[1] == 4
-
-
-def test_a_function_of_position_is_applied_at_another_length(data: Any) -> None:
-    net = tnl.rswn(CELLS, form="quartic")
-    net = net.trainable("D", structure="position", channels=2, init=tnl.init.normal(0.1))
-    fitted = tnl.fit(net.head(classes=4), data, members=2, epochs=1, progress=False)
-    longer = fitted.resize(12)
-    other = tnl.dataset("extended", cells=12, samples=20, seed=3)
-    assert longer.predict(other).shape == (2, 20, 4)
-    assert longer.config["network"] != fitted.config["network"]

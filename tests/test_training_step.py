@@ -18,7 +18,7 @@ from tnlearn.training import features
 from tnlearn.training.ensemble import Block, cross_entropy, measure
 from tnlearn.training.lanes import lanes_for
 from tnlearn.training.loop import epoch_batches, sample_order
-from tnlearn.training.optimiser import Adam, clip_scale
+from tnlearn.training.optimiser import Adam
 
 SIZES = st.tuples(st.integers(1, 4), st.integers(1, 9), st.integers(1, 5))
 
@@ -65,36 +65,6 @@ def test_adam_is_torch_adam_for_every_lane(weight_decay: float) -> None:
             optimiser.step()
     expected = torch.stack([p.detach() for p in theirs])
     assert torch.allclose(flat, expected, rtol=1e-11, atol=1e-13)
-
-
-def test_frozen_lanes_stay_and_the_others_do_not_notice() -> None:
-    rng = torch.Generator().manual_seed(1)
-    start = torch.randn((5, 33), generator=rng)
-    one, two = (Adam(start.clone(), torch.full((5,), 0.1)) for _ in range(2))
-    frozen = torch.tensor([False, True, False, False, True])
-    for t in range(1, 5):
-        gradient = torch.randn((5, 33), generator=rng)
-        one.step(gradient.clone(), t)
-        gradient[frozen] = math.nan
-        two.step_some(gradient.clone(), frozen, t)
-    for a, b in [
-        (one.parameters, two.parameters),
-        (one.mean, two.mean),
-        (one.square, two.square),
-    ]:
-        assert torch.equal(a[~frozen], b[~frozen])
-    assert torch.equal(two.parameters[frozen], start[frozen])
-
-
-@given(st.floats(1e-3, 1e3), st.floats(1e-3, 1e3))
-def test_clipping_never_lengthens_and_keeps_to_the_bound(norm: float, clip: float) -> None:
-    scale = float(clip_scale(torch.tensor([norm], dtype=torch.float64), clip))
-    assert scale <= 1.0
-    assert norm * scale <= clip * (1 + 1e-12)
-    if norm < 0.9 * clip - 1e-5:
-        assert scale == 1.0
-    else:
-        assert norm * scale > 0.89 * min(clip, norm) - 1e-5
 
 
 def _linear(parameters: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
@@ -294,7 +264,3 @@ def test_features_past_memory_are_refused(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(features, "available_memory", lambda: 1000)
     with pytest.raises(MemoryLimitError, match="fewer samples"):
         tnl.fit(FakeNetwork(), toy(100), progress=False)
-
-
-def test_the_machine_tells_how_much_memory_is_free() -> None:
-    assert 2**20 < features.available_memory() < 2**60
