@@ -19,6 +19,7 @@ import pandas as pd
 from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 __all__ = [
     "BLACK",
@@ -49,6 +50,7 @@ DIVERGING = "RdBu_r"
 WIDTH = 10.0
 _DPI = 150
 _SMALL = 9
+_DASHES = (":", "-", "--", "-.")  # of levels that are marked
 MOST_TICKS = 7
 MOST_MARKERS = 20  # on a line; longer ones have a band instead of error bars
 
@@ -163,11 +165,15 @@ def lines(
                 points[x], value, yerr=arms, label=_name(name, names), linewidth=1.3, capsize=2,
                 markersize=4.5, elinewidth=0.9, **style,
             )  # fmt: skip
-        for mark, level in (marks or {}).items():
-            ax.axhline(level, color=GREY, linestyle=":", linewidth=1.2, label=mark)
+        for (mark, level), dashes in zip((marks or {}).items(), _DASHES, strict=False):
+            ax.axhline(level, color=GREY, linestyle=dashes, linewidth=1.2, label=mark)
         if "x" in log:
             _logarithmic(ax, sorted(set(found[x])))
-        ax.set_yscale("log" if "y" in log else "linear")
+        if "y" in log:
+            ax.set_yscale("log")
+            ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            ax.yaxis.set_major_formatter("{x:g}")
+            ax.yaxis.set_minor_formatter("")
         if limits != (None, None):
             ax.set_ylim(*limits)
         title = ", ".join(_name(v, names) for v in (c, r) if v is not None)
@@ -259,8 +265,8 @@ def dots(
                     capsize=2.5, elinewidth=1.1, markersize=5,
                     label=_name(kind, names) if kind is not None else None, **style,
                 )  # fmt: skip
-        for mark, level in (marks or {}).items():
-            ax.axvline(level, color=GREY, linestyle=":", linewidth=1.2, label=mark)
+        for (mark, level), dashes in zip((marks or {}).items(), _DASHES, strict=False):
+            ax.axvline(level, color=GREY, linestyle=dashes, linewidth=1.2, label=mark)
         ax.set_yticks(range(len(rows)), [textwrap.fill(_name(v, names), 30) for v in rows])
         ax.set_ylim(len(rows) - 0.4, -0.6)
         if limits != (None, None):
