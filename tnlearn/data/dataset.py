@@ -89,16 +89,8 @@ class Dataset:
 
     def __getitem__(self, index: Any) -> Dataset:
         """The samples chosen by a slice, a mask, an index array or one index (a batch of one)."""
-        if isinstance(index, (int, np.integer)):
-            at = range(len(self))[index]
-            index = slice(at, at + 1)
+        index = as_batch(index, len(self))
         labels = self.labels[index]
-        info = {**self.info, "samples": len(labels)}
-        first, _, step = index.indices(len(self)) if isinstance(index, slice) else (0, 0, 0)
-        if step == 1:
-            info["start"] = self.info.get("start", 0) + first
-        else:
-            info["subset"] = True
         return Dataset(
             self.states[index],
             labels,
@@ -106,7 +98,7 @@ class Dataset:
             self.windings[index],
             self.ambiguous[index],
             self.chains[index],
-            info,
+            info_of_rows(self.info, index, len(self), len(labels)),
             {name: _rows_of(result, index) for name, result in self.kinds.items()},
         )
 
@@ -119,6 +111,21 @@ class Dataset:
         from tnlearn.data.stored import save  # upward, and only when called
 
         return save(self, path, chunk)
+
+
+def as_batch(index: Any, samples: int) -> Any:
+    """An index as a slice, a mask or an index array: of one sample, the batch that holds it."""
+    if not isinstance(index, (int, np.integer)):
+        return index
+    at = range(samples)[index]
+    return slice(at, at + 1)
+
+
+def info_of_rows(info: Mapping[str, Any], index: Any, samples: int, chosen: int) -> dict[str, Any]:
+    """The recipe of chosen samples: of a stretch with another start, else of a subset."""
+    first, _, step = index.indices(samples) if isinstance(index, slice) else (0, 0, 0)
+    more = {"start": info.get("start", 0) + first} if step == 1 else {"subset": True}
+    return {**info, "samples": chosen, **more}
 
 
 def joined(parts: list[Dataset]) -> Dataset:

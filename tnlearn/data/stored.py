@@ -14,12 +14,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from tnlearn import __version__
 from tnlearn.archive import Parts, differences, discard, plain
-from tnlearn.data.dataset import Dataset, array_fields, build, joined
+from tnlearn.data.dataset import Dataset, array_fields, as_batch, build, info_of_rows, joined
 from tnlearn.errors import ConfigError, FileError, check_whole
 from tnlearn.files import parsing, replacing
 from tnlearn.physics.chains import Chains
@@ -75,8 +77,9 @@ class StoredDataset:
         self.chunk = check_whole("chunk", record["chunk"], 1)
         self.chains: dict[str, Any] = {k: record[k] for k in ("cells", "boundary", "flux")}
         self._rows = check_whole("rows", record["rows"], 1)
-        if any(len(c) != self._rows for c in self._data.values()):
-            raise ValueError("its columns differ in length")
+        lacking = {"u", "v", "energies", "labels", "windings", "ambiguous"} - set(self._data)
+        if lacking or any(len(c) != self._rows for c in self._data.values()):
+            raise ValueError("its columns differ in length, or some are missing")
 
     def __len__(self) -> int:
         return self._rows
@@ -116,17 +119,11 @@ class StoredDataset:
 
     def __getitem__(self, index: Any) -> Dataset:
         """The samples of a slice, a mask, an index array or one index, as a `Dataset`."""
-        if isinstance(index, (int, np.integer)):
-            at = range(len(self))[index]
-            index = slice(at, at + 1)
+        index = as_batch(index, len(self))
         rows = np.arange(len(self))[index]
         width = sum(c.nbytes // len(self) for c in self._data.values())
         check_memory(f"{len(rows)} samples of {self.path}", 2 * len(rows) * width)
-        info = {**self.info, "samples": len(rows)}
-        if isinstance(index, slice) and index.indices(len(self))[2] == 1:
-            info["start"] = self.info.get("start", 0) + index.indices(len(self))[0]
-        else:
-            info["subset"] = True
+        info = info_of_rows(self.info, index, len(self), len(rows))
         columns = {n: self._column(n, rows) for n in self._data}
         return Dataset(
             States(columns["u"], columns["v"], columns["energies"]),
@@ -258,8 +255,6 @@ def generate(info: dict[str, Any], path: Path_, chunk: int | None = None) -> Sto
     FileError
         If the file holds another data set, or cannot be written.
     """
-    from tqdm import tqdm
-
     target = _target(path)
     if target.exists():
         stored = _opened(info, target)
@@ -305,7 +300,6 @@ def parts_of(target: Path) -> Path:
 
 
 def _put_together(target: Path, record: dict[str, Any], pieces: Iterable[dict[str, Array]]) -> None:
-    h5py = _h5py()
     first = 0
     # Of HDF5 1.10 on: there the metadata have checksums, too.
     with replacing(target) as temporary, h5py.File(temporary, "w", libver="v110") as file:
@@ -377,23 +371,14 @@ def _chunk_size(columns: Mapping[str, Array], rows: int, chunk: int | None) -> i
     return int(np.clip(_CHUNK_BYTES // width, 1, rows))
 
 
-def _h5py() -> Any:
-    try:
-        import h5py
-    except ImportError as error:
-        raise FileError("HDF5 files need the package h5py: pip install h5py") from error
-    return h5py
-
-
 def open_hdf5(path: Path, **options: Any) -> Any:
     """The `h5py.File` of a path, to be read.
 
     Raises
     ------
     FileError
-        If h5py is missing, or the file cannot be opened or is damaged.
+        If the file cannot be opened or is damaged.
     """
-    h5py = _h5py()
     try:
         with path.open("rb"):
             pass
@@ -411,7 +396,6 @@ def columns_of(group: Any) -> dict[str, Any]:
     FileError
         If one of them is a link or keeps its values in another file.
     """
-    h5py = _h5py()
     members = {}
     for name in group:
         elsewhere = not isinstance(group.get(name, getlink=True), h5py.HardLink)
