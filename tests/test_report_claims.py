@@ -1,0 +1,109 @@
+"""Claims decided by a table, their findings, and the four generic figures."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tnlearn.report.claims import Claim, above, at_least, below
+from tnlearn.report.figures import COLOURS, dots, heat, image, lines, network_styles, png
+from tnlearn.report.page import interval, wide
+
+NAN = float("nan")
+
+
+MARGIN = above(lambda p: p)
+
+
+def claim(rows, holds=MARGIN, **more):
+    found = pd.DataFrame(rows, columns=["network", "size", "value", "low", "high", "members"])
+    return Claim("k", "It holds.", "us", "accuracy", lambda t, p: found, holds, **more)
+
+
+ROWS = [("a", 500, 0.8, 0.7, 0.9, 8), ("b", 500, 0.4, 0.3, 0.5, 8), ("c", 4000, 0.6, NAN, NAN, 1)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "margin", "word"),
+    [
+        (ROWS, 0.6, "depends on"),
+        (ROWS, 0.2, "supported"),
+        (ROWS, 0.95, "not supported"),
+        (ROWS[2:], 0.5, ""),
+        ([], 0.5, ""),
+    ],
+)
+def test_a_verdict_is_that_of_the_findings_that_decide(rows, margin, word):
+    verdict = claim(rows).decide(pd.DataFrame(), margin)
+    assert verdict.word == word
+    assert list(verdict.records({})) == [] if not rows else True
+
+
+def test_rules():
+    rows = pd.DataFrame({"low": [0.5, 0.6, NAN], "high": [0.7, 0.8, NAN]})
+    decided = [rule(lambda p: p)(rows, 0.5).tolist() for rule in (above, at_least)]
+    assert decided == [[False, True, pd.NA], [True, True, pd.NA]]
+    assert below(lambda p: p)(rows, 0.75).tolist() == [True, False, pd.NA]
+
+
+def test_records_say_of_what():
+    verdict = claim(ROWS, by="size", unit="points").decide(pd.DataFrame(), 0.6)
+    assert verdict.counts == {"500": (1, 2)}
+    assert verdict.record()["holds"] == "500: 1 of 2"
+    first, _, last = verdict.records({"a": "Alpha"}, "ssh")
+    assert (first["network"], first["data"], first["condition"]) == ("Alpha", "ssh", "size 500")
+    assert (first["value"], first["holds"], first["unit"]) == (0.8, True, "points")
+    assert (last["low"], last["holds"], last["condition"]) == (None, None, "size 4,000")
+
+
+def test_findings_as_they_are_read():
+    verdict = claim(ROWS[:2]).decide(pd.DataFrame(), 0.6)
+    table = wide(verdict, {"a": "Alpha"}, "size")
+    assert table.columns.tolist() == ["network", "500"]
+    assert table.values.tolist()[0] == ["Alpha", "0.800 [0.700, 0.900]"]
+    assert interval({"value": 1.5e-15, "low": None, "high": None}) == "1.5e−15"
+
+
+FOUND = pd.DataFrame(
+    [
+        {"x": x, "line": name, "panel": panel, "value": 0.5, "low": 0.4, "high": NAN}
+        for x in (1.0, 10.0)
+        for name in ("a", "b")
+        for panel in ("p", "q", "r", "s")
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("draw", "panels"),
+    [
+        (lambda: lines(FOUND, "x", "line", log="xy", error=True, marks={"goal": 0.1}), 1),
+        (lambda: lines(FOUND, "x", "line", column="panel", across=3), 4),
+        (lambda: lines(FOUND, "x", "line", "panel", "line"), 8),
+        (lambda: heat(FOUND[FOUND["line"] == "a"].assign(y=1), "x", "y", "panel"), 4),
+        (lambda: dots(FOUND[FOUND["x"] == 1.0], "line", "panel", marks={"m": 0.5}), 4),
+        (lambda: image({"one": np.eye(3), "two": -np.eye(2)}, unit="rms", across=2), 2),
+    ],
+)
+def test_figures(draw, panels):
+    figure = draw()
+    shown = [ax for ax in figure.axes if ax.get_visible() and ax.get_label() != "<colorbar>"]
+    assert len(shown) == panels
+    picture = png(figure)
+    assert picture.startswith(b"\x89PNG")
+    assert picture == png(draw())
+
+
+def test_a_matrix_is_drawn_as_it_is_written():
+    figure = image({"one": np.arange(6).reshape(2, 3)})
+    assert figure.axes[0].yaxis_inverted()  # row 0 on top
+
+
+def test_families_keep_their_hue():
+    class Entry:
+        def __init__(self, family):
+            self.family = family
+
+    styles = network_styles({"a": Entry("rswn"), "b": Entry("generic"), "c": Entry("rswn")})
+    assert styles["a"]["color"] == COLOURS[0]
+    assert styles["c"]["color"] != styles["a"]["color"]
+    assert styles["a"]["marker"] != styles["c"]["marker"]
