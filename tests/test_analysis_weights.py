@@ -181,24 +181,37 @@ def test_a_rate_of_almost_nothing_leaves_the_truncated_network(fitted: Any, chai
         assert end.parameters[weight.name] == pytest.approx(expected, abs=1e-5)
 
 
-def test_what_is_retrained_does_not_depend_on_what_else_is(fitted: Any, chains: Any) -> None:
-    one, three = ({"D": np.full((3, 2), rank)} for rank in (1, 3))
-    alone = retrained(fitted, [three], chains, epochs=1, lr=0.01)[0]
-    beside = retrained(fitted, [one, three, {}], chains, epochs=1, lr=0.01)
-    for name, values in alone.parameters.items():
-        assert beside[1].parameters[name] == pytest.approx(values, abs=1e-4)
-    # A setting that names nothing trains the whole weight.
-    assert (np.linalg.matrix_rank(beside[2].parameters["D"], tol=1e-4) == CELLS).all()
+@pytest.mark.parametrize("name", ["position", "operator", "cnn", "attention"])
+def test_a_network_of_factors_is_the_same_network(name: str, chains: Any) -> None:
+    net = build_network(CATALOGUE[name], CELLS, 2)
+    fitted = tnl.fit(net, chains[:32], members=2, epochs=1, batch_size=16, lr=0.01, progress=False)
+    whole = {w.name: np.full((2, w.copies), w.rank) for w in weights_of(net)}
+    end = retrained(fitted, [whole], chains[:32], epochs=1, lr=1e-12)[0]
+    assert end.predict(chains) == pytest.approx(fitted.predict(chains), abs=1e-4)
+
+
+def test_what_is_retrained_does_not_depend_on_the_chunk(fitted: Any, chains: Any) -> None:
+    cuts = [{"D": np.full((3, 2), rank)} for rank in (1, 3)] + [{}]
+    ends = retrained(fitted, cuts, chains, epochs=1, lr=0.01)
+    settings = {"epochs": 6, "batch_size": 32, "lr": 0.03, "progress": False}
+    last = tnl.fit(fitted.net, chains, members=1, member_offset=2, **settings)
+    alone = retrained(last, [{n: r[2:] for n, r in cut.items()} for cut in cuts], chains,
+                      epochs=1, lr=0.01)  # fmt: skip
+    for end, one in zip(ends, alone, strict=True):
+        for name, values in one.parameters.items():
+            assert end.parameters[name][2:] == pytest.approx(values, abs=1e-5)
+    # A cut that names nothing trains the whole weight.
+    assert (np.linalg.matrix_rank(ends[2].parameters["D"], tol=1e-4) == CELLS).all()
 
 
 def test_a_member_that_diverges_is_marked(fitted: Any, chains: Any) -> None:
     values = fitted.parameters["D"].copy()
-    values[1] = np.inf
-    end = retrained(with_parameters(fitted, {"D": values}), [{}], chains, epochs=1, lr=0.01)[0]
+    values[1] = 1e38
+    (end,) = retrained(with_parameters(fitted, {"D": values}), [{}], chains, epochs=1, lr=0.01)
     # Epochs go on from those of the first training.
     assert end.failed.tolist() == [-1, 6, -1]
     assert (fitted.failed < 0).all()
-    healthy = retrained(fitted, [{}], chains, epochs=1, lr=0.01)[0]
+    (healthy,) = retrained(fitted, [{}], chains, epochs=1, lr=0.01)
     assert end.parameters["D"][[0, 2]] == pytest.approx(healthy.parameters["D"][[0, 2]], abs=1e-6)
 
 

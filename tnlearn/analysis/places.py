@@ -107,7 +107,7 @@ def share_of(there: Mask, values: npt.NDArray[Any]) -> Floats:
     squares = np.asarray(values, dtype=np.float64) ** 2
     axes = tuple(range(1, squares.ndim))
     total, part = squares.sum(axis=axes), (squares * there).sum(axis=axes)
-    return np.divide(part, total, out=np.full(len(total), np.nan), where=total > 0)
+    return np.asarray(np.divide(part, total, out=np.full(len(total), np.nan), where=total > 0))
 
 
 @dataclass(frozen=True)

@@ -55,8 +55,8 @@ def grid(profile: Masked) -> Iterator[Task]:
     """A task for each chunk of members of each network, and for each mask they are trained on."""
     for name in profile.networks:
         for chunk in ensemble(profile, name):
-            labels = {"network": name, "trained_on": "everything"}
-            yield Task(labels, chunk, kind="ask", weight=chunk["members"])
+            of = {"network": name, "trained_on": "everything"}
+            yield Task(of, chunk, kind="ask", weight=chunk["members"])
     for name in profile.retrained:
         for mask, several in profile.trained.items():
             for kept in several:

@@ -92,8 +92,8 @@ def vectors(table: pd.DataFrame, profile: Any, verdicts: Verdicts) -> Figure | N
                 words += f", {panel.partition(',')[0]}"
             ax.set_title(words, fontsize=7.5, color=BLACK, loc="left")
             if k == 0:
-                words = [f"{profile.titles[network]}: {one['weight']}", *one["axes"][:-1]]
-                ax.set_ylabel("\n".join(words), fontsize=7.5, color=BLACK)
+                lines = [f"{profile.titles[network]}: {one['weight']}", *one["axes"][:-1]]
+                ax.set_ylabel("\n".join(lines), fontsize=7.5, color=BLACK)
     return figure
 
 
