@@ -50,6 +50,7 @@ STUDIES = (
     "masked",
     "sizes",
     "samples",
+    "widths",
     "comparison",
 )
 

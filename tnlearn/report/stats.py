@@ -57,7 +57,7 @@ def _finite(values: Values) -> npt.NDArray[np.float64]:
     return array[np.isfinite(array)]
 
 
-def _estimate(value: float, low: float, high: float, members: int) -> Estimate:
+def _estimate(value: float, low: float, high: float, members: float) -> Estimate:
     return {"value": float(value), "low": float(low), "high": float(high), "members": members}
 
 

@@ -25,6 +25,7 @@ from tnlearn.report.claims import PACKAGE, PAPER, Claim
 from tnlearn.report.figures import Figure, dots, heat, lines, network_styles
 from tnlearn.report.stats import groups_differ, main_effects, mean, rate, rate_gap
 from tnlearn.report.table import against, over_members, where
+from tnlearn.training.fitted import Fitted
 
 MAP, TUNED = "anywhere on the map", "at the best learning rate"
 
@@ -107,33 +108,38 @@ def grid(profile: Maps) -> Iterator[Task]:
 
 
 def run(task: Task, profile: Maps, store: Path) -> pd.DataFrame:
-    """Train a chunk at every learning rate: a row a member and rate; a failed one has accuracy 0.
+    """Train a chunk at every learning rate: a row a member and rate, with its accuracies.
 
-    Columns ``rate, member, accuracy`` (of validation), ``failed``, and of each shift its accuracy.
+    Columns as of `at_every_rate`, and of each shift the accuracy on test chains.
     """
     config, scale = task.config, task.labels["scale"]
+    classes = len(chains(config, "train").classes)
+    network = started(config["network"], scale, config["cells"], classes)
+    # Other numbers and another order of the data for every scale: cells are independent.
+    fitted, rows = at_every_rate(
+        {**config, "seed": seed_of(config["seed"], scale)}, config, network
+    )
+    shifted = {how: fitted.accuracy(chains(config, "test", how)) for how in profile.shifts}
+    return rows.assign(**{how: np.round(values, 6) for how, values in shifted.items()})
+
+
+def at_every_rate(
+    config: Mapping[str, Any], data: Mapping[str, Any], network: Network
+) -> tuple[Fitted, pd.DataFrame]:
+    """Train members at each learning rate of a list, as one ensemble, on the chains of `data`.
+
+    The rows are ``rate, member, accuracy`` (of validation chains, 0 if it failed) and ``failed``.
+    """
     rates, count, offset = config["lr"], config["members"], config["offset"]
-    data = chains(config, "train")
-    network = started(config["network"], scale, config["cells"], len(data.classes))
-    several = {
-        "members": count * len(rates),
-        "offset": offset * len(rates),
-        "lr": rates * count,
-        "seed": seed_of(config["seed"], scale),
-    }
-    fitted = fit_chunk({**config, **several}, network, data, chains(config, "validation"))
+    lanes = {"members": count * len(rates), "offset": offset * len(rates), "lr": rates * count}
+    fitted = fit_chunk(
+        {**config, **lanes}, network, chains(data, "train"), chains(data, "validation")
+    )
     failed = fitted.failed >= 0
     accuracy = np.where(failed, 0.0, fitted.history["validation_accuracy"][:, -1])
-    shifted = {how: fitted.accuracy(chains(config, "test", how)) for how in profile.shifts}
-    return pd.DataFrame(
-        {
-            "rate": rates * count,
-            "member": np.repeat(np.arange(offset, offset + count), len(rates)),
-            "accuracy": np.round(accuracy, 6),
-            "failed": failed,
-            **{how: np.round(values, 6) for how, values in shifted.items()},
-        }
-    )
+    members = np.repeat(np.arange(offset, offset + count), len(rates))
+    rows = {"rate": lanes["lr"], "member": members, "accuracy": np.round(accuracy, 6)}
+    return fitted, pd.DataFrame({**rows, "failed": failed})
 
 
 def successes(table: pd.DataFrame, profile: Maps) -> pd.DataFrame:
