@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import types
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, overload
 
@@ -183,7 +184,11 @@ class NetworkModule(nn.Module):
         dtype = self._like.dtype
         if self._complex:
             dtype = complex_dtype(dtype)
-        if named or not self._fit(arrays, dtype):
+        fit = not named and len(arrays) == len(self._shapes)
+        for x, shape in zip(arrays, self._shapes, strict=False) if fit else ():
+            if not isinstance(x, Tensor) or x.dtype != dtype or x.shape[1:] != shape:
+                fit = False
+        if not fit or any(x.shape[0] != arrays[0].shape[0] for x in arrays[1:]):
             by_name = bind(self._inputs, arrays, named)
             arrays = tuple(_check_tensors(self._inputs, by_name, dtype))
         weights = []
@@ -196,28 +201,17 @@ class NetworkModule(nn.Module):
         result: Tensor = self.graph.forward(*arrays, *weights)
         return result
 
-    def _fit(self, arrays: Sequence[Any], dtype: torch.dtype) -> bool:
-        """Whether the arrays can be taken as they are."""
-        if len(arrays) != len(self._shapes) or not isinstance(arrays[0], Tensor):
-            return False
-        batch = arrays[0].shape[:1]
-        for x, shape in zip(arrays, self._shapes, strict=True):
-            if not isinstance(x, Tensor) or x.dtype != dtype or x.shape != (*batch, *shape):
-                return False
-        return True
-
 
 @functools.cache
 def _module_type(names: tuple[str, ...]) -> type[NetworkModule]:
     """The module whose `forward` is known, to `torch.export` say, to take inputs of these names."""
 
-    def forward(self: NetworkModule, *arrays: Any, **named: Any) -> Tensor:
-        return NetworkModule.forward(self, *arrays, **named)
-
+    general = NetworkModule.forward
+    forward = types.FunctionType(general.__code__, general.__globals__, "forward")
     either = inspect.Parameter.POSITIONAL_OR_KEYWORD
     plain = [n if n.isidentifier() else f"input_{i}" for i, n in enumerate(names)]
     taken = [inspect.Parameter(name, either) for name in ("self", *plain)]
-    forward.__doc__ = NetworkModule.forward.__doc__
+    forward.__doc__ = general.__doc__
     forward.__signature__ = inspect.Signature(taken)  # type: ignore[attr-defined]
     return type("NetworkModule", (NetworkModule,), {"forward": forward})
 

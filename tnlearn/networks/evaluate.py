@@ -69,25 +69,28 @@ def bind(
 
 def check_inputs(inputs: Mapping[str, Input], arrays: Mapping[str, Any]) -> None:
     """Raise `ShapeError` unless arrays (samples, …) fit the inputs they are named for."""
+    wanted = {
+        name: ", ".join(f"{n} {ind}s" for ind, n in zip(x.inds[1:], x.shape[1:], strict=True))
+        for name, x in inputs.items()
+    }
     for name, node in inputs.items():
         array = arrays[name]
         if tuple(array.shape[1:]) == node.shape[1:] and array.ndim == len(node.shape):
             continue
-        axes = ", ".join(
-            f"{n} {ind}s" for ind, n in zip(node.inds[1:], node.shape[1:], strict=True)
-        )
         mend = f"For a single sample add the samples axis: {name}[None]"
         if array.ndim == len(node.shape):
             mend = "Build it for your chains"
             if "cell" in node.inds:
                 mend += f", or use resize({array.shape[node.inds.index('cell')]})"
         raise ShapeError(
-            f"{name} has shape {tuple(array.shape)}; this network takes (samples, {axes}). {mend}"
+            f"{name} has shape {tuple(array.shape)}; this network takes "
+            f"(samples, {wanted[name]}). {mend}"
         )
     counts = {name: len(arrays[name]) for name in inputs}
     if len(set(counts.values())) > 1:
+        takes = " and ".join(f"{name} (samples, {axes})" for name, axes in wanted.items())
         raise ShapeError(
-            f"{' and '.join(counts)} are of the same samples, but hold "
+            f"this network takes {takes} of the same samples, but they hold "
             f"{' and '.join(map(str, counts.values()))} samples"
         )
 
