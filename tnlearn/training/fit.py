@@ -91,6 +91,7 @@ def fit(
         (members, *shape); or a trained ensemble with these parameters and members.  What is not
         named starts from its own initial values.  So training goes on from anywhere: a weight
         cut to rank r is trained on at that rank as ``structure="lowrank"`` from its factors.
+        (The orders of the samples are those of `seed`, so give another one to go on.)
     threads : int
         Threads of torch.
     betas, eps, weight_decay
