@@ -37,7 +37,6 @@ REMAINING = {
     ("audits.tables", "audits.audit"),
     ("lab.study", "studies.study"),
     ("lab.tasks", "lab.cluster"),
-    ("physics.blocks", "physics.chains"),
     ("physics.states", "physics.chains"),
     ("physics.structure", "physics.chains"),
 }

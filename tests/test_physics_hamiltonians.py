@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 import tnlearn as tnl
 from tnlearn.errors import ConfigError, NotChiralError, NotFiniteError, ShapeError
-from tnlearn.physics.inputs import chains_or_block, kind_of
-from tnlearn.physics.sublattices import find_sublattices, read_sublattice
+from tnlearn.physics.hamiltonians import read
+from tnlearn.physics.sublattices import colours, read_sublattice
 
 CELLS = 12
 CHAINS = tnl.chain(
@@ -106,9 +106,12 @@ def test_the_order_a_a_b_b_is_found_and_told():
 
 
 @pytest.mark.parametrize("intra", [0.0, 1.0])
-def test_a_chain_that_falls_into_pieces_is_read_in_site_order(intra):
+def test_a_chain_that_falls_into_pieces_is_read_in_its_order(intra):
     chains = tnl.ssh(8, intra, 1.0 - intra)
-    assert np.array_equal(chains_or_block(chains.hamiltonian()), chains.block())
+    h = chains.block()
+    zero = np.zeros_like(h)
+    for full in (chains.hamiltonian(), np.block([[zero, h], [h.swapaxes(1, 2), zero]])):
+        assert np.array_equal(read(full).source, h)
 
 
 def test_pieces_that_fit_no_order_are_refused():
@@ -150,13 +153,6 @@ def test_a_hermitian_block_can_be_told_to_be_one():
         tnl.winding(chains.block())
     found = tnl.winding(chains.block(), kind="block")
     assert np.allclose(found.value, tnl.winding(chains).value, rtol=0, atol=1e-12)
-
-
-@pytest.mark.parametrize(
-    "block", [np.eye(6), np.zeros((4, 4)), np.ones((3, 3)), sp.eye_array(6), CHAINS.block()]
-)
-def test_diagonal_odd_and_skew_matrices_are_blocks(block):
-    assert kind_of(block) == "block"
 
 
 def turn(kind):
@@ -243,10 +239,10 @@ def test_the_sublattices_of_any_chain_are_found(cells, seed, offsets):
     rng = np.random.default_rng(seed)
     hoppings = {m: rng.normal(size=(1, cells)) for m in offsets}
     full = tnl.chain(cells, hoppings).hamiltonian()[0]
-    # Where the chain falls into pieces, the order of the sites tells their signs.
-    signs = find_sublattices(np.abs(full))
+    piece, signs = colours(sp.csr_array(full != 0))
     apart = signs[:, None] * signs[None, :]
     assert not np.any(full[apart > 0])
+    assert not np.any(full[piece[:, None] != piece])
 
 
 @pytest.mark.parametrize("order", ["site", "sublattice"])
@@ -261,9 +257,14 @@ def test_a_long_sparse_chain_needs_no_dense_matrix():
     off = np.empty(2 * cells - 1)
     off[0::2], off[1::2] = chains.hoppings[0][0], chains.hoppings[1][0, :-1]
     full = sp.diags_array([off, off], offsets=[1, -1], format="csr")
-    found = chains_or_block(full)
-    assert np.array_equal(found.hoppings[0], chains.hoppings[0])
-    assert np.array_equal(found.hoppings[1][:, :-1], chains.hoppings[1][:, :-1])
+    blocks = read(full)
+    bonds = blocks.source.hoppings
+    assert blocks.boundary == "open"
+    assert np.array_equal(bonds[0], chains.hoppings[0])
+    assert np.array_equal(bonds[1][:, :-1], chains.hoppings[1][:, :-1])
+    assert bonds[1][0, -1] == 0
+    result = tnl.winding(full, "lyapunov", gap=False)
+    assert (result.integer[0], result.reliable[0]) == (1, True)
 
 
 class OldModel:

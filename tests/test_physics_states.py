@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from strategies import chains
 
 import tnlearn as tnl
-from tnlearn.errors import NotFiniteError, ShapeError, UnknownNameError
+from tnlearn.errors import NotChiralError, NotFiniteError, ShapeError, UnknownNameError
 from tnlearn.physics.states import bidiagonal_svd
 
 quick = settings(max_examples=40, deadline=None)
@@ -102,15 +102,24 @@ def test_an_edge_pair_split_below_rounding_still_gives_a_unitary_q():
         (ShapeError, "numbers", [[1.0, 2.0], [3.0]]),
         (NotFiniteError, "NaN", np.full((3, 3), np.nan)),
         (NotFiniteError, "infinite", np.diag([1.0, np.inf])),
-        (ShapeError, "block_from_hamiltonian", tnl.ssh(5, 0.5, 1.0).hamiltonian()),
+        (NotChiralError, "not chiral", np.ones((3, 3))),
     ],
 )
 def test_bad_blocks_get_one_clear_error(error, match, h):
     with pytest.raises(error, match=match):
         tnl.states(h)
-    if match != "block_from_hamiltonian":  # tnl.winding takes Hamiltonians, too
-        with pytest.raises(error, match=match):
-            tnl.winding(h)
+    with pytest.raises(error, match=match):
+        tnl.winding(h)
+
+
+@pytest.mark.parametrize("order", ["site", "sublattice"])
+def test_a_hamiltonian_in_any_order_is_read_and_never_taken_for_a_block(order):
+    chains = tnl.ssh(5, 0.5, 1.0, 0.3, 0.3, seed=1)
+    h = chains.block()[0]
+    full = np.block([[0 * h, h], [h.T, 0 * h]])
+    if order == "site":
+        full = chains.hamiltonian()[0]
+    assert np.allclose(tnl.states(full).q(), chains.states().q(), rtol=0, atol=1e-12)
 
 
 def test_states_of_unlike_shapes_are_refused():

@@ -22,6 +22,7 @@ __all__ = [
     "NotFiniteError",
     "ShapeError",
     "TnlearnError",
+    "UnclearError",
     "UnknownNameError",
     "check_choice",
     "check_finite",
@@ -44,6 +45,10 @@ class NotFiniteError(TnlearnError, ValueError):
 
 class NotChiralError(TnlearnError, ValueError):
     """A Hamiltonian does not anticommute with the chiral operator."""
+
+
+class UnclearError(TnlearnError, ValueError):
+    """A matrix can be read in several ways, or in none; the message names the word that decides."""
 
 
 class UnknownNameError(TnlearnError, ValueError):

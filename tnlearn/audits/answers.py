@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tnlearn.errors import ConfigError, NotFiniteError, ShapeError, UnknownNameError, check_choice
-from tnlearn.physics.invariants import as_numpy
+from tnlearn.physics.matrices import as_numpy
 
 __all__ = ["ANSWERS", "best_class", "windings_of"]
 

@@ -22,15 +22,17 @@ from tnlearn.errors import (
     NotChiralError,
     NotFiniteError,
     TnlearnError,
+    UnclearError,
     check_choice,
+    check_finite,
     check_whole,
 )
 from tnlearn.files import replacing
 from tnlearn.physics.chains import Chains
 from tnlearn.physics.geometry import check_boundary
-from tnlearn.physics.hamiltonians import Splitting, banded_or_dense, splitting_of
-from tnlearn.physics.inputs import KINDS, kind_of
+from tnlearn.physics.hamiltonians import KINDS, ORDERS, read
 from tnlearn.physics.invariants import METHODS, Winding, winding
+from tnlearn.physics.rawblocks import Blocks
 from tnlearn.physics.rswn import TOLERANCE, check_threads, check_tolerance
 
 __all__ = ["ON_ERROR", "OUTPUTS", "Labelled", "label_file"]
@@ -40,15 +42,14 @@ Array = NDArray[Any]
 OUTPUTS = (".csv", ".npz")
 ON_ERROR = ("stop", "skip")
 COLUMNS = ("value", "integer", "gap", "reliable", "error")
-REASONS = ("", "NaN or infinite", "not Hermitian or not chiral", "not clean")
+REASONS = ("", "NaN or infinite", "not Hermitian or not chiral", "not clean", "not clear")
 
 # What is read at a time, in bytes and in samples: also what is lost by a kill.
 _STRETCH_BYTES = 64 * 2**20
 _STRETCH_SAMPLES = 2**15
 # Samples from which on compiled kernels label a file.
 _COMPILED = 1000
-# Samples among which sublattices are looked for: not more, so that it does not
-# depend on the stretch.
+# First samples of which one must be readable where samples may be skipped.
 _LOOK = 64
 # Reasons printed in full, as they come.
 _SHOWN = 5
@@ -85,6 +86,8 @@ def label_file(
     boundary: str | None = None,
     window: float = 0.5,
     kind: str = "auto",
+    order: str | None = None,
+    cells: int | None = None,
     key: str | None = None,
     sublattice: Any = None,
     chiral: Any = None,
@@ -114,8 +117,8 @@ def label_file(
     method, window, tolerance, threads
         As in `tnlearn.winding`.
     boundary : "open" | "periodic", optional
-        What the file says, else "open".
-    kind, sublattice, chiral, positions
+        What the file says, else seen from the corners of each matrix.
+    kind, order, cells, sublattice, chiral, positions
         As in `tnlearn.winding`; what the file says, where not given.
     key : str, optional
         Which array of the file.
@@ -147,9 +150,14 @@ def label_file(
         raise ConfigError(f"{target} is the input; give another name for the output")
     if chunk is not None:
         chunk = check_whole("chunk", chunk, 1)
+    if order is not None:
+        check_choice("order", order, ORDERS)
     named = {"sublattice": sublattice, "chiral": chiral, "positions": positions}
+    ordered = {"order": order, "cells": cells}
     with open_source(source_path, key) as source:
-        reader = _Reader(source, kind, named, boundary, skip)
+        reader = _Reader(source, kind, named, ordered, boundary, tolerance)
+        if skip:
+            reader.look()
         stretch = int(chunk or np.clip(_STRETCH_BYTES // source.width, 1, _STRETCH_SAMPLES))
         run = {
             "input": source.identity(),
@@ -161,6 +169,7 @@ def label_file(
             "kind": reader.kind,
             "key": key,
             **reader.named,
+            **ordered,
             "on_error": on_error,
             "chunk": stretch,
         }
@@ -175,7 +184,7 @@ def label_file(
                 # (One way for all stretches, in whichever process: the same bits after a kill.)
                 compiled=source.samples >= _COMPILED,
             )
-            resumed = _label(reader, parts, parts.missing(count), call, stretch, progress)
+            resumed = _label(reader, parts, parts.missing(count), call, stretch, skip, progress)
             reliable, reasons = _write(target, map(parts.read, range(count)), method)
             parts.remove()
     skipped = {reason: int(n) for reason, n in zip(REASONS, reasons, strict=True) if reason and n}
@@ -217,17 +226,18 @@ def _lines(piece: Mapping[str, Array], first: int, method: str) -> Iterator[str]
 
 
 class _Reader:
-    """Chains or blocks of any stretch of a source, the sublattices named or looked for once."""
+    """Chains or blocks of any stretch of a source, each sample judged by itself."""
 
     def __init__(
         self,
         source: Source,
         kind: str,
         named: Mapping[str, Any],
+        ordered: Mapping[str, Any],
         boundary: str | None,
-        skip: bool,
+        tolerance: float | None,
     ) -> None:
-        self.source, self.skip = source, skip
+        self.source, self.ordered, self.tolerance = source, ordered, tolerance
         by_caller = any(v is not None for v in named.values())
         self.named = {n: source.beside.get(n) if v is None else v for n, v in named.items()}
         # What the caller says of the sublattices takes the place of what the file says.
@@ -235,6 +245,8 @@ class _Reader:
             self.named["sublattice"] = named["sublattice"]
         elif named["sublattice"] is not None:
             self.named["chiral"] = None
+        if self.named["positions"] is not None:
+            check_finite("positions", self.named["positions"])
         self.boundary = boundary or source.beside.get("boundary")
         if self.boundary is not None:
             check_boundary(self.boundary)
@@ -247,44 +259,6 @@ class _Reader:
             self.kind = "hamiltonian"
         elif self.kind == "block" and by_caller:
             raise ConfigError("a block has its sublattices told already; leave them out")
-        self._splitting: Splitting | None = None
-        if self.kind in ("auto", "hamiltonian"):
-            count = min(_LOOK, source.samples)
-            first = self._good_ones(count) if skip else self._raw(0, count)
-            if self.kind == "auto":
-                listed = first if isinstance(first, list) else [first]
-                whole = all(kind_of(m) == "hamiltonian" for m in listed)
-                self.kind = "hamiltonian" if whole else "block"
-            if self.kind == "hamiltonian":
-                self._splitting = splitting_of(first, **self.named)
-
-    def _good_ones(self, count: int) -> Any:
-        """Of the first samples those that are of the kind of most and can be split."""
-        samples: list[Any] = []
-        failed: TnlearnError | None = None
-        for k in range(count):
-            try:
-                samples.append(self._raw(k, k + 1))
-            except NotFiniteError as error:
-                # (Without its traceback, which would keep this frame and its files.)
-                failed = error.with_traceback(None)
-        if samples and self.kind == "auto":
-            whole = [kind_of(m[0]) == "hamiltonian" for m in samples]
-            self.kind = "hamiltonian" if 2 * sum(whole) > len(whole) else "block"
-            if self.kind == "hamiltonian":
-                samples = [m for m, yes in zip(samples, whole, strict=True) if yes]
-        good = samples if self.kind == "block" else []
-        for matrix in [] if self.kind == "block" else samples:
-            try:
-                one = matrix[0] if isinstance(matrix, list) else matrix
-                splitting_of(matrix, **self.named).block(one)
-                good.append(matrix)
-            except NotChiralError as error:
-                failed = error.with_traceback(None)
-        if not good:
-            assert failed is not None
-            raise failed
-        return [m[0] for m in good] if isinstance(good[0], list) else np.concatenate(good)
 
     def _raw(self, start: int, stop: int) -> Any:
         samples = self.source.read(start, stop)
@@ -309,13 +283,33 @@ class _Reader:
                 "remove or replace it"
             )
 
-    def read(self, start: int, stop: int) -> Any:
-        """`Chains`, or a (stop − start, cells, cells) array of blocks."""
-        samples, how = self._raw(start, stop), self._splitting
-        if isinstance(samples, list):
-            blocks = [how.block(m, start + k) if how else m for k, m in enumerate(samples)]
-            return banded_or_dense(blocks, self.boundary or "open")
-        return how.block(samples, start) if how else samples
+    def look(self) -> None:
+        """Refuse what is wrong with all samples: one of the first ones must be readable."""
+        failed: TnlearnError | None = None
+        for k in range(min(_LOOK, self.source.samples)):
+            try:
+                self.read(k, k + 1)
+                return
+            except (NotFiniteError, NotChiralError, UnclearError) as error:
+                # (Without its traceback, which would keep this frame and its files.)
+                failed = error.with_traceback(None)
+        if failed is not None:
+            raise failed
+
+    def read(self, start: int, stop: int) -> Chains | Blocks:
+        """The samples of a stretch, each judged by itself."""
+        samples = self._raw(start, stop)
+        if isinstance(samples, Chains):
+            return samples
+        return read(
+            samples,
+            kind=self.kind,
+            boundary=self.boundary,
+            tolerance=self.tolerance,
+            first=start,
+            **self.ordered,
+            **self.named,
+        )
 
 
 def _label(
@@ -324,6 +318,7 @@ def _label(
     missing: list[int],
     call: partial[Winding],
     stretch: int,
+    skip: bool,
     progress: bool | None,
 ) -> int:
     """Make the parts that are missing; how many samples were there already."""
@@ -336,13 +331,18 @@ def _label(
     with tqdm(total=samples, initial=samples - left, unit="sample", disable=quiet) as bar:
         for k in missing:
             start, stop = k * stretch, min((k + 1) * stretch, samples)
-            parts.write(k, _stretch(reader, call, shown, start, stop))
+            parts.write(k, _stretch(reader, call, skip, shown, start, stop))
             bar.update(stop - start)
     return samples - left
 
 
 def _stretch(
-    reader: _Reader, call: partial[Winding], shown: list[str], start: int, stop: int
+    reader: _Reader,
+    call: partial[Winding],
+    skip: bool,
+    shown: list[str],
+    start: int,
+    stop: int,
 ) -> dict[str, Array]:
     """The rows of a stretch; one that fails is halved until its bad samples stand alone.
 
@@ -352,23 +352,21 @@ def _stretch(
 
     try:
         with _naming(reader.source.path, start, stop):
-            block = reader.read(start, stop)
-            where = None if isinstance(block, Chains) else reader.boundary
-            result = call(block, boundary=where)
-    except (NotFiniteError, NotChiralError, ConfigError) as error:
-        reason = 1 if isinstance(error, NotFiniteError) else 2
+            result = call(reader.read(start, stop))
+    except (NotFiniteError, NotChiralError, UnclearError, ConfigError) as error:
+        reason = {NotFiniteError: 1, UnclearError: 4}.get(type(error), 2)
         if isinstance(error, ConfigError):
             reason = 3 if call.keywords["method"] == "momentum" else 0
-        if not reader.skip or not reason:
+        if not skip or not reason:
             raise
         text = str(error)
     else:
         rows = {name: getattr(result, name) for name in COLUMNS}
-        return rows | ({"reason": np.zeros(len(result), np.uint8)} if reader.skip else {})
+        return rows | ({"reason": np.zeros(len(result), np.uint8)} if skip else {})
     if stop - start > 1:
         middle = (start + stop) // 2
         halves = [
-            _stretch(reader, call, shown, *part) for part in ((start, middle), (middle, stop))
+            _stretch(reader, call, skip, shown, *part) for part in ((start, middle), (middle, stop))
         ]
         return {name: np.concatenate([half[name] for half in halves]) for name in halves[0]}
     if len(shown) < _SHOWN:

@@ -277,7 +277,7 @@ def _matrices(path: Path, kind: str, array: Any) -> Source:
 
     def read(start: int, stop: int) -> Array:
         with _damaged(path):
-            values = np.array(array[...] if single else array[start:stop], dtype=wide)
+            values = np.array(array[...] if single else array[start:stop])
         return values[None] if single else values
 
     return Source(path, 1 if single else shape[0], shape[-1] ** 2 * wide.itemsize, kind, read)

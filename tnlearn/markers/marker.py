@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -27,10 +27,9 @@ from tnlearn.errors import CheckpointError, ConfigError, ShapeError, check_choic
 from tnlearn.files import parsing
 from tnlearn.models.scaling import moment_count, scaling_functions
 from tnlearn.networks.functions import ACTIVATIONS
-from tnlearn.physics.blocks import check_block
+from tnlearn.physics import hamiltonians
 from tnlearn.physics.chains import Chains
-from tnlearn.physics.inputs import chains_or_block
-from tnlearn.physics.invariants import as_numpy
+from tnlearn.physics.rawblocks import Blocks
 from tnlearn.physics.states import States, states
 
 __all__ = ["Marker", "Marking", "marker", "read_marker", "write_marker"]
@@ -43,8 +42,6 @@ SHIPPED = ("extended",)
 _CHUNK_BYTES = 64 * 2**20
 # States are taken for normalised, and a set for complete, to single precision.
 _UNITARY = 1e-3
-# A bond above this share of the largest is one, whatever the rounding of who made the block.
-_BOND = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +132,14 @@ class Marker:
             f"{self.cells[0]} to {self.cells[1]} cells; {self.members} members)"
         )
 
-    def __call__(self, given: Any, *, kind: str = "auto") -> Marking:
+    def __call__(
+        self,
+        given: Any,
+        *,
+        kind: str = "auto",
+        order: str | None = None,
+        tolerance: float | None = None,
+    ) -> Marking:
         """The winding number of open chains.
 
         Parameters
@@ -144,8 +148,8 @@ class Marker:
             `Chains` with open ends; all states of them (`States`, or a data set); a block
             h[x, y] = <A,x|H|B,y>, (cells, cells) or (samples, cells, cells); or a
             Hamiltonian: whatever `tnl.winding` takes.
-        kind : "auto" | "block" | "hamiltonian"
-            What a matrix is, as in `tnl.winding`.
+        kind, order, tolerance
+            What a matrix is, and how it is read, as in `tnl.winding`.
 
         Raises
         ------
@@ -157,7 +161,12 @@ class Marker:
         NotFiniteError, NotChiralError, UnknownNameError, MemoryLimitError
             As `tnl.winding`.
         """
-        source, inside = self._source(given, kind)
+        try:
+            source, inside = self._source(given, kind, order, tolerance)
+        except hamiltonians.UnbalancedError as error:
+            if error.samples > 1:
+                raise
+            return self._unknown()
         samples = len(source)
         chances = np.empty((samples, len(self.classes)))
         for part in _parts(samples, _cells_of(source)):
@@ -176,7 +185,16 @@ class Marker:
             self.name,
         )
 
-    def _source(self, given: Any, kind: str) -> tuple[Chains | States | Array, Array]:
+    def _unknown(self) -> Marking:
+        """Of a chain with states pinned at zero energy nothing is known: all classes alike."""
+        even = np.full((1, len(self.classes)), 1 / len(self.classes))
+        none = np.zeros(1, dtype=np.int64)
+        value = even @ np.asarray(self.classes)
+        return Marking(value, none, even[:, 0], none > 0, even, self.classes, self.name)
+
+    def _source(
+        self, given: Any, kind: str, order: str | None, tolerance: float | None
+    ) -> tuple[Chains | States | Array, Array]:
         """What is to be solved or is solved, and whether it has none but the known hoppings."""
         solved = given if isinstance(given, States) else getattr(given, "states", None)
         if isinstance(solved, States):
@@ -186,11 +204,16 @@ class Marker:
                 _check_orbitals(given, chains)
                 return solved, self._known_chains(chains)
             return solved, np.full(len(solved), not np.iscomplexobj(solved.u))
-        ready = chains_or_block(as_numpy(given), kind=kind, boundary="open")
-        if isinstance(ready, Chains):
+        ready = hamiltonians.read(given, kind=kind, order=order, tolerance=tolerance)
+        if not isinstance(ready, Blocks):
             return ready, self._known_chains(ready)
-        block = check_block(ready)
-        return block, self._known(len(block), list(self._strange(block)), block.dtype)
+        chains, _ = ready.chains()
+        largest = np.max([np.abs(t).max(axis=1) for t in chains.hoppings.values()], axis=0)
+        bonds = {
+            m: np.where(np.abs(t) > ready.tolerance * largest[:, None], t, 0.0)
+            for m, t in chains.hoppings.items()
+        }
+        return ready.source, self._known_chains(replace(chains, hoppings=bonds))
 
     def _known_chains(self, chains: Chains) -> Array:
         if chains.boundary != "open":
@@ -202,23 +225,6 @@ class Marker:
             check_finite(f"the hopping of offset {m}", t)
         strange = [t for m, t in chains.hoppings.items() if m not in self.offsets]
         return self._known(chains.samples, strange, chains.dtype)
-
-    def _strange(self, block: Array) -> Iterator[Array]:
-        """The bonds of a raw block that are outside the known offsets, offset by offset."""
-        cells = block.shape[-1]
-        largest = np.abs(block).max(axis=(1, 2))
-        for m in range(1 - cells, cells):
-            bonds = np.diagonal(block, -m, axis1=1, axis2=2)
-            there = np.abs(bonds).max(axis=1) > _BOND * largest
-            if there.any() and 2 * abs(m) > cells and cells > 4:
-                first = int(np.argmax(there))
-                raise ConfigError(
-                    f"sample {first} has bonds between cells {abs(m)} apart, more than half of "
-                    f"its {cells} cells: it is a ring, and this marker is for open chains. "
-                    "Leave out the bonds across the seam"
-                )
-            if m not in self.offsets:
-                yield bonds * there[:, None]
 
     def _known(self, samples: int, strange: list[Array], dtype: Any) -> Array:
         known = np.full(samples, np.dtype(dtype).kind != "c")

@@ -17,10 +17,9 @@ _HOMES = {
     "METHODS": "invariants",
     "States": "states",
     "Winding": "invariants",
-    "block_from_hamiltonian": "blocks",
+    "block_from_hamiltonian": "hamiltonians",
     "chain": "chains",
     "displacement": "geometry",
-    "hoppings_from_block": "blocks",
     "kept_cells": "geometry",
     "mean_log": "boundary",
     "positions": "geometry",
@@ -40,7 +39,6 @@ __all__ = [
     "block_from_hamiltonian",
     "chain",
     "displacement",
-    "hoppings_from_block",
     "kept_cells",
     "mean_log",
     "positions",
@@ -67,7 +65,6 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from tnlearn.physics.blocks import block_from_hamiltonian, hoppings_from_block
     from tnlearn.physics.boundary import mean_log, ssh_exponent, ssh_transitions
     from tnlearn.physics.chains import Chains, chain, ssh
     from tnlearn.physics.geometry import (
@@ -77,6 +74,7 @@ if TYPE_CHECKING:
         positions,
         window_cells,
     )
+    from tnlearn.physics.hamiltonians import block_from_hamiltonian
     from tnlearn.physics.invariants import METHODS, Winding
     from tnlearn.physics.label import winding
     from tnlearn.physics.states import States

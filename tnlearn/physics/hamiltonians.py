@@ -1,282 +1,405 @@
-"""From anyone's Hamiltonian, dense or sparse, to the block h of a chiral chain.
+"""What a matrix is, where it closes and how it is ordered: read by structure, never guessed.
 
-Orbitals are named A and B by a sublattice vector or by a chiral operator, or found
-on the graph of H.  The i-th A orbital and the i-th B orbital, counted along the
-chain, make cell i; a chain with several orbitals per cell and sublattice is read as
-one with that many smaller cells, which has the same winding number (the bulk sum of
-d(x, y)|q_xy|² depends on positions only through the total dipole, and q is unitary).
+A chiral operator that is diagonal colours the orbitals with two colours, A and B, such
+that H joins only unlike ones: it is found on the graph of H.  The i-th A and the i-th B
+orbital, counted along the chain, make cell i; a chain with several orbitals per cell and
+sublattice is read as one with that many smaller cells, which has the same winding number
+(the bulk sum of d(x, y)|q_xy|² depends on positions only through the total dipole, and q
+is unitary).  Every sample is judged by itself, with a relative tolerance below which
+elements count as rounding; what has two readings, or none, is refused with the word to say.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from tnlearn.errors import ConfigError, NotChiralError, NotFiniteError, ShapeError, check_finite
-from tnlearn.physics.bands import chains_from_bands
+from tnlearn.errors import (
+    ConfigError,
+    NotChiralError,
+    ShapeError,
+    UnclearError,
+    check_choice,
+)
 from tnlearn.physics.chains import Chains
-from tnlearn.physics.memory import check_memory
-from tnlearn.physics.sublattices import find_sublattices, read_sublattice, split_chiral
+from tnlearn.physics.geometry import check_boundary
+from tnlearn.physics.matrices import Matrices, matrices
+from tnlearn.physics.orders import Place, places, position_order
+from tnlearn.physics.rawblocks import Blocks, stacked
+from tnlearn.physics.sublattices import (
+    colours,
+    read_sublattice,
+    split_chiral,
+    standard_signs,
+    violation,
+)
+from tnlearn.physics.systems import read_system
 
-__all__ = ["Splitting", "block_of", "is_hermitian", "splitting_of"]
+__all__ = ["KINDS", "ORDERS", "block_from_hamiltonian", "read"]
 
 Array = NDArray[Any]
 
-_TOLERANCE = 1e-10
+KINDS = ("auto", "block", "hamiltonian")
+ORDERS = ("site", "sublattice", "orbital")
+
+# A matrix this near to its adjoint is meant to be Hermitian.
+_NEARLY = 1e-3
 
 
-class Splitting:
-    """How the orbitals of a lattice divide into A and B, cell by cell along the chain.
+class UnbalancedError(ShapeError):
+    """A Hamiltonian has more orbitals on one sublattice than on the other."""
 
-    Attributes
-    ----------
-    a, b : (cells,) int arrays
-        Orbitals of each sublattice, in the order of their positions.
-    basis : sparse (n, n) array or None
-        Columns are the orbitals in which the chiral operator is diagonal.
-    """
-
-    def __init__(self, signs: Array, positions: Any = None, basis: Any = None) -> None:
-        order = _order(positions, len(signs))
-        self.a = order[signs[order] > 0]
-        self.b = order[signs[order] < 0]
-        self.basis = basis
-        if len(self.a) != len(self.b):
-            raise ShapeError(
-                f"{len(self.a)} orbitals are on sublattice A and {len(self.b)} on B: the chain has "
-                f"{abs(len(self.a) - len(self.b))} states pinned at zero energy and no winding "
-                "number by the polar factor; take off the orbitals in excess"
-            )
-
-    def block(self, full: Any, first: int = 0, tolerance: float = _TOLERANCE) -> Any:
-        """The blocks h of Hamiltonians, each checked for hermiticity and chirality.
-
-        Parameters
-        ----------
-        full : (samples, n, n) array or a sparse (n, n) array
-            In units of the hopping.
-        first : int
-            Number of the first sample, for the messages.
-
-        Returns
-        -------
-        (samples, cells, cells) array, or a sparse (cells, cells) array
-
-        Raises
-        ------
-        NotChiralError
-            If a sample is not Hermitian or not chiral; the violation is told.
-        """
-        if sp.issparse(full):
-            return self._sparse_block(full, first, tolerance)
-        if self.basis is not None:
-            turn = self.basis.toarray()
-            full = turn.conj().T @ full @ turn
-        worst = np.abs(full).max(axis=(1, 2))
-        skew = np.abs(full - full.conj().swapaxes(1, 2)).max(axis=(1, 2))
-        _refuse_skew(skew, worst, first, tolerance)
-        within = np.maximum(
-            np.abs(full[:, self.a[:, None], self.a]).max(axis=(1, 2)),
-            np.abs(full[:, self.b[:, None], self.b]).max(axis=(1, 2)),
-        )
-        _refuse_within(within, worst, first, tolerance)
-        return np.ascontiguousarray(full[:, self.a[:, None], self.b])
-
-    def _sparse_block(self, full: Any, first: int, tolerance: float) -> Any:
-        matrix = sp.csr_array(full)
-        if self.basis is not None:
-            matrix = sp.csr_array(self.basis.conj().T @ matrix @ self.basis)
-        worst = np.array([_top(matrix)])
-        _refuse_skew(np.array([_top(matrix - matrix.conj().T)]), worst, first, tolerance)
-        rows_a, rows_b = matrix[self.a], matrix[self.b]
-        within = max(_top(rows_a[:, self.a]), _top(rows_b[:, self.b]))
-        _refuse_within(np.array([within]), worst, first, tolerance)
-        return sp.csr_array(rows_a[:, self.b])
+    def __init__(self, message: str, samples: int = 1) -> None:
+        super().__init__(message)
+        self.samples = samples
 
 
-def splitting_of(
-    matrices: Any, *, sublattice: Any = None, chiral: Any = None, positions: Any = None
-) -> Splitting:
-    """The splitting told by a sublattice vector or a chiral operator, or found from H.
+@dataclass(frozen=True)
+class Words:
+    """What the user says of a matrix; None where it has to be seen from the matrix."""
 
-    Parameters
-    ----------
-    matrices : (samples, n, n) array, or list of sparse (n, n) arrays
-        The samples among which the sublattices are looked for if nothing is told.
-    sublattice : see `tnlearn.physics.sublattices.read_sublattice`; optional
-    chiral : (n, n) array or sparse array, or its (n,) diagonal; optional
-    positions : (n,) or (n, dimensions) array, optional
-        Where the orbitals are; they count along the longest extent.  Without it
-        they count in the order of H.
-
-    Raises
-    ------
-    ConfigError, ShapeError, NotChiralError
-        If both are given, shapes do not fit, no splitting makes H chiral, or the
-        sublattices differ in size.
-    """
-    size = int(matrices[0].shape[-1])
-    if sublattice is not None and chiral is not None:
-        raise ConfigError("give the sublattice vector or the chiral operator, not both")
-    basis = None
-    if sublattice is not None:
-        signs = read_sublattice(sublattice, size)
-    elif chiral is not None:
-        basis, signs = split_chiral(chiral, size)
-    elif isinstance(matrices, np.ndarray):
-        signs = find_sublattices(np.abs(matrices).max(axis=0))
-    else:
-        weights = abs(sp.csr_array(matrices[0]))
-        for matrix in matrices[1:]:
-            weights = weights.maximum(abs(sp.csr_array(matrix)))
-        signs = find_sublattices(weights)
-    return Splitting(signs, positions, basis)
+    kind: str = "auto"
+    order: str | None = None
+    signs: Array | None = None
+    along: Array | None = None
+    cells: int | None = None
+    boundary: str | None = None
+    ends: bool = True
 
 
-def block_of(
-    H: Any,
+def read(
+    given: Any,
     *,
+    kind: str = "auto",
+    order: str | None = None,
     sublattice: Any = None,
     chiral: Any = None,
     positions: Any = None,
-    boundary: str = "open",
-) -> Array | Chains:
-    """The block of any chiral Hamiltonian: h[x, y] = <A,x|H|B,y>.
+    cells: int | None = None,
+    boundary: str | None = None,
+    params: Mapping[str, Any] | None = None,
+    tolerance: float | None = None,
+    ends: bool = True,
+    first: int = 0,
+) -> Chains | Blocks:
+    """The chains that anything describes: `Chains` as they are, all else as blocks.
 
     Parameters
     ----------
-    H : (n, n) or (samples, n, n) array; a sparse (n, n) array or a list of them
-        Hermitian, in units of the hopping.
-    sublattice, chiral, positions
-        As in `splitting_of`.
-    boundary : "open" | "periodic"
-        Of the chain H describes; only sparse matrices need to know.
-
-    Returns
-    -------
-    (samples, n/2, n/2) array, or `Chains` if H is sparse and h is banded.
+    given
+        `Chains`; a block h[x, y] = <A,x|H|B,y> or a Hamiltonian H, as whatever
+        `tnlearn.physics.matrices.matrices` takes; a finite PythTB model; a finalised finite
+        kwant system.
+    kind : "auto" | "block" | "hamiltonian"
+        What a matrix is.  "auto": a Hamiltonian if it is Hermitian and joins A to B only; a
+        block if it is far from Hermitian and no Hamiltonian with non-reciprocal hoppings or
+        gain and loss; else refused.
+    order : "site" | "sublattice" | "orbital", optional
+        "site": cell after cell; "sublattice": all of A, then all of B; "orbital": all cells of
+        the first orbital, then of the second, …  Found where one of them makes h local.
+    sublattice, chiral : optional
+        As in `tnlearn.winding`; they make the matrix a Hamiltonian, as `positions` do.
+    positions : (n,) or (n, dimensions) array, optional
+        Where the orbitals of H are; they count along the longest extent.
+    cells : int, optional
+        Number of unit cells, if they have several orbitals on a sublattice.
+    boundary : "open" | "periodic", optional
+        Seen from the corners if not said: elements that join the ends make a ring.
+    params : dict, optional
+        Parameters of a PythTB or kwant system.
+    tolerance : float, optional
+        Share of the largest element below which an element, or a violation of hermiticity or
+        chirality, is rounding; 1e-8, or 1e-4 for single precision, unless said.
+    ends : bool
+        Whether the order and the ends of a block matter; without, it is taken as it came.
+    first : int
+        Number of the first sample, for messages.
 
     Raises
     ------
-    NotChiralError
-        With the size of the violation, if H is not Hermitian or not chiral.
-    ShapeError, NotFiniteError, ConfigError, MemoryLimitError
-        For shapes that do not fit, NaN, contradictions, a size past memory.
+    UnclearError
+        For a matrix with two readings or none; both are named, and the word to say.
+    NotChiralError, ShapeError, NotFiniteError, ConfigError, UnknownNameError, MemoryLimitError
+        With the size of the violation, if H is not Hermitian or not chiral; for shapes that do
+        not fit, sublattices of different size, NaN, contradictions.
     """
-    listed = isinstance(H, (list, tuple)) and len(H) > 0 and all(sp.issparse(m) for m in H)
-    if not listed and not sp.issparse(H):
-        full = _dense(H)
-        return np.asarray(
-            splitting_of(full, sublattice=sublattice, chiral=chiral, positions=positions).block(
-                full
+    check_choice("kind", kind, KINDS)
+    if order is not None:
+        check_choice("order", order, ORDERS)
+    if boundary is not None:
+        check_boundary(boundary)
+    where = {"sublattice": sublattice, "chiral": chiral, "positions": positions}
+    named = [name for name, value in where.items() if value is not None]
+    if isinstance(given, Chains):
+        words = [*named, *[n for n, v in (("order", order), ("params", params)) if v]]
+        _refuse("chains know their sublattices", words)
+        same = boundary is None or boundary == given.boundary
+        return given if same else given.with_boundary(boundary)
+    system = read_system(given, params)
+    if system is not None:
+        if kind == "block":
+            raise ConfigError("a model of PythTB or kwant is a Hamiltonian, not a block")
+        kind, given = "hamiltonian", system.hamiltonian
+        if positions is None and order is None:
+            positions = system.positions
+        if sublattice is None and chiral is None:
+            chiral = system.chiral
+    else:
+        _refuse("these are the parameters of a PythTB or kwant system", ["params"] * bool(params))
+    if kind == "block":
+        _refuse("a block has its sublattices told already", named)
+        if order == "sublattice":
+            raise ConfigError('order="sublattice" is one of Hamiltonians, not of blocks')
+    elif named or order == "sublattice":
+        kind = "hamiltonian"
+    loaded = replace(matrices(given), first=first)
+    if tolerance is not None:
+        loaded = replace(loaded, tolerance=float(tolerance))
+    if cells is not None and (isinstance(cells, bool) or int(cells) != cells or cells < 1):
+        raise ConfigError(f"cells must be a whole number of at least 1, got {cells!r}")
+    if sublattice is not None and chiral is not None:
+        raise ConfigError("give the sublattice vector or the chiral operator, not both")
+    signs = None
+    if sublattice is not None:
+        signs = read_sublattice(sublattice, loaded.size)
+    elif chiral is not None:
+        basis, signs = split_chiral(chiral, loaded.size)
+        loaded = loaded if basis is None else loaded.in_basis(basis)
+    elif order == "sublattice":
+        signs = read_sublattice(order, loaded.size)
+    along = None if positions is None else position_order(positions, loaded.size)
+    return _blocks(loaded, Words(kind, order, signs, along, cells, boundary, ends))
+
+
+def block_from_hamiltonian(H: Any, *, order: str = "site", tolerance: float = 1e-10) -> Array:
+    """The block h of a chiral Hamiltonian H = [[0, h], [h†, 0]], h[x, y] = <A,x|H|B,y>.
+
+    Parameters
+    ----------
+    H : (2 cells, 2 cells) or (samples, 2 cells, 2 cells) array
+        Hermitian, real or complex, in units of the hopping.
+    order : "site" | "sublattice"
+        "site": A0 B0 A1 B1 … (the order of `Chains.hamiltonian`);
+        "sublattice": A0 A1 … B0 B1 …
+    tolerance : float
+        Largest violation of hermiticity and chirality, relative to the largest element of H.
+
+    Returns
+    -------
+    h : (cells, cells) or (samples, cells, cells) array
+
+    Raises
+    ------
+    NotChiralError, ShapeError, NotFiniteError, UnknownNameError
+        As `read`.
+    """
+    check_choice("order", order, ORDERS[:2])
+    blocks = read(H, sublattice=order, tolerance=tolerance, ends=False)
+    assert isinstance(blocks, Blocks)
+    h = blocks.dense()
+    return np.asarray(h[0] if np.ndim(H) == 2 else h)
+
+
+def _refuse(why: str, named: list[str]) -> None:
+    if named:
+        raise ConfigError(f"{', '.join(named)} cannot be given here: {why}")
+
+
+@dataclass(frozen=True, eq=False)
+class _Reading:
+    """How samples of one pattern are read: the orbitals of h's rows and columns, and its ends."""
+
+    samples: Array
+    kind: str
+    rows: Array
+    columns: Array
+    place: Place
+
+
+def _blocks(loaded: Matrices, words: Words) -> Blocks:
+    shape = _Shape(loaded.largest(), loaded.skew())
+    readings = []
+    for samples, pattern in loaded.patterns(loaded.tolerance):
+        kind = words.kind
+        if kind == "auto":
+            kind = _kind_of(loaded, samples, pattern, shape)
+        everything = np.arange(loaded.size)
+        pairs = [(everything, everything)]
+        if kind == "hamiltonian":
+            pairs = _sublattices(loaded, samples, pattern, words, shape)
+        name = loaded.name(samples[0])
+        readings.append(_Reading(samples, kind, *_one_place(name, pattern, words, pairs, kind)))
+    first = readings[0]
+    for other in readings[1:]:
+        ways = [f"a {r.kind} with boundary {r.place.boundary}" for r in (first, other)]
+        if ways[0] != ways[1]:
+            raise UnclearError(
+                f"{loaded.name(first.samples[0])} is {ways[0]}, {loaded.name(other.samples[0])} is "
+                f"{ways[1]}: give them in two calls, or say kind= and boundary="
             )
-        )
-    matrices = [_checked_sparse(m) for m in (H if listed else [H])]
-    if len({m.shape for m in matrices}) > 1:
-        raise ShapeError("the sparse Hamiltonians of one call must have one shape")
-    how = splitting_of(matrices, sublattice=sublattice, chiral=chiral, positions=positions)
-    return banded_or_dense([how.block(m, k) for k, m in enumerate(matrices)], boundary)
+    parts = [
+        (r.samples, loaded.part(r.samples, r.rows[r.place.order], r.columns[r.place.order]))
+        for r in readings
+    ]
+    orbitals = len(first.rows) // words.cells if words.cells else None
+    return stacked(parts, first.place.boundary, loaded.tolerance, loaded.exponents, orbitals)
 
 
-def banded_or_dense(blocks: list[Any], boundary: str) -> Array | Chains:
-    """Sparse blocks (cells, cells) as `Chains` where they are banded, else as one dense array."""
-    found = chains_from_bands(blocks, boundary)
-    if found is not None:
-        return found
-    size = blocks[0].shape[0]
-    width = np.result_type(np.float64, *[b.dtype for b in blocks]).itemsize
-    check_memory(f"{len(blocks)} dense blocks of {size} cells", len(blocks) * size**2 * width)
-    return np.stack([b.toarray() for b in blocks])
+@dataclass(frozen=True, eq=False)
+class _Shape:
+    """Of each sample the largest element and max |M − M†|."""
+
+    largest: Array
+    skew: Array
 
 
-def is_hermitian(matrix: Any) -> bool:
-    """Whether a square array (or each of a batch), dense or sparse, is Hermitian to rounding."""
-    if sp.issparse(matrix):
-        matrix = sp.csr_array(matrix)
-        return _top(matrix - matrix.conj().T) <= 1e-12 * _top(matrix)
-    array = np.asarray(matrix)
-    first = array[:1] if array.ndim == 3 else array
-    # Most blocks are told from Hamiltonians by one sample.
-    for part in (first, array):
-        # Infinities are refused later, with their place.
-        with np.errstate(invalid="ignore", over="ignore"):
-            skew = np.abs(part - part.conj().swapaxes(-1, -2)).max()
-        if not skew <= 1e-12 * np.abs(part).max():
-            return False
-    return True
-
-
-def _dense(H: Any) -> Array:
-    try:
-        array = np.asarray(H)
-        kind = np.result_type(array.dtype, np.float64)
-        if kind not in (np.dtype(np.float64), np.dtype(np.complex128)):
-            raise TypeError(f"dtype {array.dtype}")
-        array = array.astype(kind, copy=False)
-    except (TypeError, ValueError) as error:
-        raise ShapeError(f"a Hamiltonian must be an array of numbers: {error}") from None
-    if array.ndim not in (2, 3) or array.shape[-1] != array.shape[-2] or not array.size:
-        raise ShapeError(
-            f"a Hamiltonian must be square, of shape (n, n) or (samples, n, n); got {array.shape}"
-        )
-    check_finite("a Hamiltonian", array)
-    return array if array.ndim == 3 else array[None]
-
-
-def _checked_sparse(matrix: Any) -> Any:
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.shape[0]:
-        raise ShapeError(f"a Hamiltonian must be square; this sparse one has shape {matrix.shape}")
-    found = sp.csr_array(matrix)
-    kind = np.result_type(found.dtype, np.float64)
-    if kind not in (np.dtype(np.float64), np.dtype(np.complex128)):
-        raise ShapeError(f"a Hamiltonian must hold numbers; this one has dtype {found.dtype}")
-    if not np.isfinite(found.data).all():
-        raise NotFiniteError(
-            "a sparse Hamiltonian holds values that are NaN or infinite; remove or replace them"
-        )
-    return found.astype(kind)
-
-
-def _order(positions: Any, size: int) -> Array:
-    if positions is None:
-        return np.arange(size)
-    places = np.asarray(positions, dtype=float)
-    if places.ndim not in (1, 2) or len(places) != size or places.size == 0:
-        raise ShapeError(
-            f"positions has shape {places.shape}; ({size},) or ({size}, dimensions) is expected"
-        )
-    check_finite("positions", places)
-    if places.ndim == 2:
-        places = places[:, int(np.ptp(places, axis=0).argmax())]
-    # Positions equal to rounding keep the order of H.
-    span = float(np.ptp(places))
-    return np.argsort(np.round(places / span, 12) if span else places, kind="stable")
-
-
-def _refuse_skew(skew: Array, worst: Array, first: int, tolerance: float) -> None:
-    bad = np.flatnonzero(skew > tolerance * worst)
-    if len(bad):
-        k = int(bad[skew[bad].argmax()])
+def _kind_of(loaded: Matrices, samples: Array, pattern: Any, shape: _Shape) -> str:
+    """ "block" or "hamiltonian" for samples of one pattern, or an error that names both."""
+    if not np.any(np.not_equal(*pattern.nonzero())):
+        return "block"  # diagonal: as a Hamiltonian it would have no hopping
+    block = 'as a block h[x, y] = <A,x|H|B,y> (say kind="block")'
+    relative = shape.skew[samples] / shape.largest[samples]
+    hermitian = relative <= loaded.tolerance
+    nearly = ~hermitian & (relative <= _NEARLY)
+    coloured = colours(pattern) is not None
+    if nearly.any():
+        k = samples[nearly.argmax()]
         raise NotChiralError(
-            f"the Hamiltonian (sample {first + k}) is not Hermitian: H − H† reaches {skew[k]:.3g} "
-            f"(largest element {worst[k]:.3g}); symmetrise it first"
+            f"{loaded.name(k)} is Hermitian but for {shape.skew[k]:.3g} (largest element "
+            f"{shape.largest[k]:.3g}), more than the tolerance {loaded.tolerance:.1g}: it is read "
+            f"as a Hamiltonian if you symmetrise it or give tolerance={_NEARLY:g}, or {block}"
         )
-
-
-def _refuse_within(within: Array, worst: Array, first: int, tolerance: float) -> None:
-    bad = np.flatnonzero(within > tolerance * worst)
-    if len(bad):
-        k = int(bad[within[bad].argmax()])
+    if hermitian.any() and not coloured:
+        k = samples[hermitian.argmax()]
+        raise NotChiralError(f"{_not_chiral(loaded, k, shape)}.  It can also be read {block}")
+    far = samples[~hermitian]
+    if not len(far):
+        return "hamiltonian"
+    why = None
+    if coloured and 2 * pattern.multiply(pattern.T).nnz >= pattern.nnz:
+        why = "non-reciprocal hoppings"
+    elif pattern.diagonal().any():
+        bare = loaded.chosen(far).without_diagonal().skew()
+        near = bare <= _NEARLY * shape.largest[far]
+        why, far = ("gain and loss" if near.any() else None), far[near]
+    if why is not None:
+        k = far[0]
         raise NotChiralError(
-            f"the Hamiltonian (sample {first + k}) is not chiral: elements within a sublattice "
-            f"(A–A or B–B, on-site terms among them) reach {within[k]:.3g}, where "
-            f"{tolerance * worst[k]:.1g} is allowed (largest element {worst[k]:.3g}); check the "
-            "sublattices, or remove those terms"
+            f"{loaded.name(k)} can be read {block}, or as a Hamiltonian with {why} (H − H† "
+            f"reaches {shape.skew[k]:.3g}), which has no winding number of this kind "
+            '(kind="hamiltonian" expects H = H†)'
         )
+    return "block"
 
 
-def _top(matrix: Any) -> float:
-    return float(abs(matrix).max()) if matrix.nnz else 0.0
+def _not_chiral(loaded: Matrices, sample: int, shape: _Shape) -> str:
+    weights = sp.csr_array(abs(sp.csr_array(loaded.values[int(sample)])))
+    return (
+        f"the Hamiltonian ({loaded.name(sample)}) is not chiral: whatever orbitals are called A "
+        "and B, elements within a sublattice (on-site terms among them) reach "
+        f"{violation(weights):.3g}, where {loaded.tolerance * shape.largest[sample]:.1g} is "
+        f"allowed (largest element {shape.largest[sample]:.3g}); remove those terms, or give the "
+        "chiral operator if it is not diagonal"
+    )
+
+
+def _sublattices(
+    loaded: Matrices, samples: Array, pattern: Any, words: Words, shape: _Shape
+) -> list[tuple[Array, Array]]:
+    """The A orbitals and the B orbitals; several pairs where H does not tell."""
+    largest, skew = shape.largest, shape.skew
+    bad = samples[skew[samples] > loaded.tolerance * largest[samples]]
+    if len(bad):
+        k = bad[skew[bad].argmax()]
+        raise NotChiralError(
+            f"the Hamiltonian ({loaded.name(k)}) is not Hermitian: H − H† reaches {skew[k]:.3g} "
+            f"(largest element {largest[k]:.3g}), more than the tolerance {loaded.tolerance:.1g}; "
+            "symmetrise it, or give a larger tolerance"
+        )
+    k = samples[0]
+    if words.signs is not None:
+        candidates = [words.signs]
+    else:
+        coloured = colours(pattern)
+        if coloured is None:
+            raise NotChiralError(_not_chiral(loaded, k, shape))
+        candidates = standard_signs(*coloured, words.order)
+        if not candidates:
+            raise NotChiralError(
+                f"the Hamiltonian falls into {coloured[0].max() + 1} pieces that no element "
+                "joins, so which of their orbitals are A cannot be told from it; give the "
+                "sublattice vector"
+            )
+    order = np.arange(loaded.size) if words.along is None else words.along
+    pairs = [(order[signs[order] > 0], order[signs[order] < 0]) for signs in candidates]
+    even = [pair for pair in pairs if len(pair[0]) == len(pair[1])]
+    if not even:
+        a, b = len(pairs[0][0]), len(pairs[0][1])
+        raise UnbalancedError(
+            f"read as a Hamiltonian, {a} orbitals are on sublattice A and {b} on B: the chain has "
+            f"{abs(a - b)} states pinned at zero energy and no winding number by the polar factor; "
+            'take off the orbitals in excess.  If it is a block, say kind="block"',
+            len(loaded),
+        )
+    if words.signs is not None:
+        matrix = abs(sp.csr_array(loaded.values[int(k)]))
+        within = max(float(matrix[part][:, part].max()) for part in even[0])
+        if within > loaded.tolerance * largest[k]:
+            raise NotChiralError(
+                f"the Hamiltonian ({loaded.name(k)}) is not chiral: elements within a sublattice "
+                f"(A–A or B–B, on-site terms among them) reach {within:.3g}, where "
+                f"{loaded.tolerance * largest[k]:.1g} is allowed (largest element "
+                f"{largest[k]:.3g}); check the sublattices, or remove those terms"
+            )
+    return even
+
+
+def _one_place(
+    sample: str, pattern: Any, words: Words, pairs: list[tuple[Array, Array]], kind: str
+) -> tuple[Array, Array, Place]:
+    """The only pair of sublattices and order along the chain that makes the block local."""
+    as_it_came = (*pairs[0], Place(np.arange(len(pairs[0][0])), words.boundary or "open"))
+    if not words.ends and (kind == "block" or words.signs is not None):
+        return as_it_came
+    fits = list(_fitting(pattern, words, pairs))
+    if len(fits) == 1:
+        return fits[0]
+    if not fits and kind == "block" and words.boundary is not None:
+        # The user says where it closes: a block of few cells, or of a long range.
+        return as_it_came
+    which = f"the {kind} ({sample})"
+    if fits:
+        ways = "; ".join(sorted({place.words for _, _, place in fits}))
+        raise UnclearError(
+            f"{which} has several orders that make a chain of it: {ways}.  Say which, by order= "
+            "or by positions="
+        )
+    closed = "" if words.boundary is None else f' with boundary="{words.boundary}"'
+    raise UnclearError(
+        f"{which} is no chain{closed}: in no order known here do its elements join near cells "
+        "only (a lattice of two dimensions, orbitals in another order, positions on a circle, "
+        "noise above the tolerance?).  Give positions= along the chain, order=, cells=, "
+        "boundary= or a larger tolerance="
+    )
+
+
+def _fitting(
+    pattern: Any, words: Words, pairs: list[tuple[Array, Array]]
+) -> Iterator[tuple[Array, Array, Place]]:
+    seen = set()
+    for rows, columns in pairs:
+        part = sp.csr_array(sp.csr_array(pattern)[rows][:, columns])
+        alone = words.along is not None
+        for place in places(part, words.order, words.cells, words.boundary, alone):
+            # Dimers may be coloured in several ways; one block of them is one reading.
+            block = sp.csr_array(part[place.order][:, place.order])
+            block.sort_indices()
+            key = (block.indptr.tobytes(), block.indices.tobytes(), place.boundary)
+            if key not in seen:
+                seen.add(key)
+                yield rows, columns, place

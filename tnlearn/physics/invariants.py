@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tnlearn.errors import check_choice
-from tnlearn.physics.blocks import check_block, hoppings_from_block
 from tnlearn.physics.chains import Chains
-from tnlearn.physics.geometry import check_boundary
 from tnlearn.physics.lyapunov import lyapunov_winding
+from tnlearn.physics.matrices import times_power
+from tnlearn.physics.rawblocks import Blocks, Bulk, bulk_of
 from tnlearn.physics.rings import log_winding, momentum_winding, ring_gaps, twist_winding
 from tnlearn.physics.rswn import (
     TOLERANCE,
@@ -27,7 +28,7 @@ from tnlearn.physics.rswn import (
 )
 from tnlearn.physics.structure import bands_of
 
-__all__ = ["METHODS", "Winding", "as_numpy", "winding"]
+__all__ = ["METHODS", "Winding", "winding"]
 
 Array = NDArray[Any]
 
@@ -57,7 +58,8 @@ class Winding:
     reliable : (samples,) bool array
         False if the gap is zero to rounding, if |value − integer| > 0.3, or if
         the method could not settle its count; for `localizer`, if its integer
-        might be another one elsewhere in the middle half of the chain.
+        might be another one elsewhere in the middle half of the chain; for raw blocks, if
+        their bulk does not say the same (`tnlearn.physics.rawblocks`).
     method : str
         Which number this is.
     error : (samples,) float array
@@ -78,7 +80,7 @@ class Winding:
 
 
 def winding(
-    chains_or_h: Chains | Any,
+    source: Chains | Blocks,
     method: str = "rswn",
     boundary: str | None = None,
     window: float = 0.5,
@@ -88,76 +90,98 @@ def winding(
     gap: bool = True,
     compiled: bool | None = None,
 ) -> Winding:
-    """Winding number of chains, or of raw blocks, by one of six methods.
+    """Winding numbers of chains, or of blocks that were read, by one of six methods.
 
-    What `tnlearn.winding` comes to once its input is read: the formulas of the methods, and
-    what `method`, `boundary`, `window`, `tolerance`, `threads` and `gap` mean, are told there.
+    What `tnlearn.winding` comes to once its input is read (`tnlearn.physics.hamiltonians.read`):
+    the formulas of the methods, and what the options mean, are told there.
 
     `rswn` looks at the chain as it is, `localizer` at the open chain; the others look at the
     same sample closed into a ring: `Chains` hold the hopping of every cell, also where an open
-    chain leaves the bond out.
-
-    Parameters
-    ----------
-    chains_or_h : Chains, or a block (cells, cells) or (samples, cells, cells)
-        h[x, y] = <A,x|H|B,y>, real or complex, in units of the hopping.  A raw
-        open block lacks the bonds across the seam; `rswn` does not need them, for
-        the others they are filled in as told by
-        `tnlearn.physics.hoppings_from_block`.
-    boundary : "open" | "periodic", optional
-        Where chains are given it opens them or closes them.
-    compiled : bool, optional
-        Whether by compiled kernels, or by plain linear algebra: the ways agree to `error`, not
-        to the bit.  None: the plain way until it has cost the process a second.
-
-    Returns
-    -------
-    Winding
-        Nothing is rounded silently: see its `value`, `gap` and `reliable`.  With a
-        zero mode the pairing of the two sublattices' states is arbitrary: the
-        number is computed and flagged.
+    chain leaves the bond out.  `Blocks` hold what was in the matrix: an open one answers by
+    the rings of its bulk, and every answer has to be the bulk's (`tnlearn.physics.rawblocks`).
+    `boundary` opens chains or closes them.  `compiled`: whether by compiled kernels, or by plain
+    linear algebra; the ways agree to `error`, not to the bit.  None: the plain way until it has
+    cost the process a second.
 
     Raises
     ------
-    UnknownNameError, ShapeError, NotFiniteError, ConfigError, MemoryLimitError
-        For unknown names, shapes that do not fit (a whole Hamiltonian among
-        them), NaN or infinity, a window out of range, `momentum` of a disordered
-        chain, a size past memory.
+    UnknownNameError, ConfigError, MemoryLimitError
+        For an unknown method, a window out of range, `momentum` of a disordered chain, a size
+        past memory.
     """
     check_choice("method", method, METHODS)
-    if boundary is not None:
-        check_boundary(boundary)
     limit = check_tolerance(TOLERANCE if tolerance is None else tolerance)
     workers = check_threads(threads)
-    if isinstance(chains_or_h, Chains):
-        given = chains_or_h
-        if boundary is not None and boundary != given.boundary:
-            given = given.with_boundary(boundary)
-        where = given.boundary
-        source: Chains | Array = given
-    else:
-        source = check_block(as_numpy(chains_or_h))
-        where = boundary or "open"
     if not len(source):
         none = np.empty(0)
         return _assemble(method, [Labels(none, none, none, none.astype(bool))])
-    if isinstance(source, Chains):
-        source, exponents = _scaled(source)
-        if exponents.any():
-            labels = winding(
-                source, method, window=window, tolerance=tolerance, threads=threads, gap=gap,
-                compiled=compiled,
-            )  # fmt: skip
-            return replace(labels, gap=np.ldexp(labels.gap, exponents))
+    if isinstance(source, Blocks):
+        number = partial(rswn, tolerance=limit, threads=workers, compiled=compiled)
+        return _assemble(method, [_of_blocks(source, method, window, number, gap, compiled)])
+    if boundary is not None and boundary != source.boundary:
+        source = source.with_boundary(boundary)
+    source, exponents = _scaled(source)
+    if exponents.any():
+        labels = winding(
+            source, method, window=window, tolerance=tolerance, threads=threads, gap=gap,
+            compiled=compiled,
+        )  # fmt: skip
+        return replace(labels, gap=np.ldexp(labels.gap, exponents))
     if method == "rswn":
-        return _assemble("rswn", [rswn(source, where, window, limit, workers, compiled)])
-    given = source if isinstance(source, Chains) else hoppings_from_block(source, where)
-    flux = given.flux if given.boundary == "periodic" else 0.0
-    ring = given.with_boundary("periodic", flux)
+        return _assemble("rswn", [rswn(source, source.boundary, window, limit, workers, compiled)])
+    ring = source.with_boundary("periodic", source.flux)
     if method == "lyapunov" and not gap:
         # In linear time and memory: no need of chunks.
         return _assemble(method, [_counted(ring, workers, compiled)])
     return _assemble(method, [_RING[method](c, gap, compiled) for c in _chunks(ring)])
+
+
+def _of_blocks(
+    blocks: Blocks,
+    method: str,
+    window: float,
+    number: Callable[..., Labels],
+    gap: bool,
+    compiled: bool | None,
+) -> Labels:
+    """Blocks by one method; reliable only where the bulk says the same.
+
+    `number(source, boundary, window)` is their real-space winding number.
+    """
+    bulk = bulk_of(blocks)
+    if method == "rswn":
+        labels = number(blocks.source, blocks.boundary, window)
+        agreed = labels
+    else:
+        pieces = _pieces(blocks, bulk, method)
+        labels = _in_order(len(blocks), [(s, _RING[method](c, gap, compiled)) for s, c in pieces])
+        # Where no bound says it, the real-space number has to be the bulk's, too.
+        agreed = labels
+        if (bulk.likely & labels.sound).any():
+            agreed = number(blocks.source, blocks.boundary, 0.5)
+    near = np.abs(np.nan_to_num(agreed.value, nan=np.inf) - bulk.integer) <= ROUNDING_LIMIT
+    same = np.round(np.nan_to_num(labels.value)) == bulk.integer
+    sound = labels.sound & same & (bulk.certain | (bulk.likely & agreed.sound & near))
+    return replace(labels, gap=times_power(labels.gap, blocks.exponents), sound=sound)
+
+
+def _pieces(blocks: Blocks, bulk: Bulk, method: str) -> Iterator[tuple[Array, Chains]]:
+    """The chains a method looks at, a few samples at a time: the rings, or the blocks opened."""
+    whole = [(np.arange(len(blocks)), blocks.chains()[0])]
+    for some, chains in whole if method == "localizer" else bulk.rings:
+        step = chunk_length(chains.cells)
+        for start in range(0, len(some), step):
+            yield some[start : start + step], chains[start : start + step]
+
+
+def _in_order(samples: int, parts: list[tuple[Array, Labels]]) -> Labels:
+    arrays = []
+    for name in ("value", "gap", "error", "sound"):
+        array = np.empty(samples, dtype=bool if name == "sound" else float)
+        for some, labels in parts:
+            array[some] = getattr(labels, name)
+        arrays.append(array)
+    return Labels(*arrays)
 
 
 def _scaled(chains: Chains) -> tuple[Chains, Array]:
@@ -180,14 +204,6 @@ def _scaled(chains: Chains) -> tuple[Chains, Array]:
         if np.iscomplexobj(t):
             scaled[m] = scaled[m] + 1j * np.ldexp(t.imag, power)
     return replace(chains, hoppings=scaled), exponents
-
-
-def as_numpy(values: Any) -> Any:
-    """A torch tensor as a numpy array (detached, on the CPU); everything else as it is."""
-    if hasattr(values, "detach") and hasattr(values, "cpu"):
-        values = values.detach().cpu()
-        return (values.resolve_conj() if hasattr(values, "resolve_conj") else values).numpy()
-    return values
 
 
 def _localizer(chains: Chains, gap: bool, compiled: bool | None = None) -> Labels:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tnlearn.physics import invariants
-from tnlearn.physics.inputs import chains_or_block
+from tnlearn.physics.hamiltonians import read
 from tnlearn.physics.invariants import Winding
 
 __all__ = ["winding"]
@@ -19,9 +19,11 @@ def winding(
     window: float = 0.5,
     *,
     kind: str = "auto",
+    order: str | None = None,
     sublattice: Any = None,
     chiral: Any = None,
     positions: Any = None,
+    cells: int | None = None,
     params: Mapping[str, Any] | None = None,
     tolerance: float | None = None,
     threads: int | None = 1,
@@ -41,9 +43,10 @@ def winding(
     ========== =======================================================  ================
 
     `rswn` looks at the chain as it is, `localizer` at the open chain, the others at the
-    same sample closed into a ring: `Chains` hold the hopping of every cell, and what a raw
-    open block lacks is filled in (`tnlearn.physics.hoppings_from_block`).  The SSH chain
-    with |t_1| > |t_0| has W = +1.
+    same sample closed into a ring.  `Chains` hold the hopping of every cell; a raw open block
+    answers by the cell of its bulk, if that repeats, or by its complete rows, and is called
+    reliable only where a bound or two independent ways agree (`tnlearn.physics.rawblocks`).
+    The SSH chain with |t_1| > |t_0| has W = +1.
 
     Parameters
     ----------
@@ -60,12 +63,16 @@ def winding(
         One of the table.
     boundary : "open" | "periodic", optional
         Known where chains are given; giving it all the same opens them or closes
-        them.  "open" for a matrix unless told otherwise.
+        them.  Of a matrix, seen from the corners: elements that join the ends make a ring.
     window : float
         Fraction of the cells over which `rswn` traces an open chain.
     kind : "auto" | "block" | "hamiltonian"
-        What a matrix is.  "auto": a Hamiltonian if it is Hermitian, of even size and
-        not diagonal, or if one of the following is given; else a block.
+        What a matrix is.  "auto": a Hamiltonian if it is Hermitian and joins A to B only, or
+        if one of the following is given; a block if it is far from Hermitian.  What has both
+        readings, or none, is refused.
+    order : "site" | "sublattice" | "orbital", optional
+        Of the orbitals: cell after cell (A B A B …, or each cell's orbitals together), A … A
+        B … B, or all cells of one orbital after the other.  Found where one makes h local.
     sublattice : (n,) array or str, optional
         Of each orbital of H: +1 (A) or −1 (B), also 1 and 0, True and False, "A" and
         "B"; or "site" (A B A B …), "sublattice" (A … A B … B).  The i-th A and the
@@ -78,11 +85,15 @@ def winding(
     positions : (n,) or (n, dimensions) array, optional
         Where the orbitals of H are; they count along the longest extent.  Those of a
         PythTB or kwant model are known.
+    cells : int, optional
+        Number of unit cells, where they have several orbitals on a sublattice.
     params : dict, optional
         Parameters of a PythTB or kwant model.
     tolerance : float, optional
-        Error that the fast forms of `rswn` may make, from 1e-13 to 0.1; 1e-12
-        unless told otherwise.  What was really reached is bounded by `error`.
+        What counts as rounding, from 1e-13 to 0.1: elements of a matrix, and violations of
+        hermiticity and chirality, below this share of the largest element (1e-8 unless
+        said, 1e-4 for single precision), and the error that the fast forms of `rswn` may
+        make (1e-12 unless said; what was really reached is bounded by `error`).
     threads : int or None
         Threads that share the samples; None takes all cores.
     gap : bool
@@ -96,6 +107,8 @@ def winding(
 
     Raises
     ------
+    UnclearError
+        For a matrix with two readings, or none; both are named, and the word to say.
     NotChiralError
         With the size of the violation, if H is not Hermitian or not chiral.
     UnknownNameError, ShapeError, NotFiniteError, ConfigError, MemoryLimitError
@@ -104,21 +117,18 @@ def winding(
 
     Sources: rswn arXiv:2509.26261; lyapunov arXiv:1311.5233; log arXiv:2101.08546.
     """
-    ready = chains_or_block(
-        invariants.as_numpy(given),
+    ready = read(
+        given,
         kind=kind,
+        order=order,
         sublattice=sublattice,
         chiral=chiral,
         positions=positions,
-        params=params,
+        cells=cells,
         boundary=boundary,
+        params=params,
+        tolerance=tolerance,
     )
     return invariants.winding(
-        ready,
-        method,
-        boundary=boundary,
-        window=window,
-        tolerance=tolerance,
-        threads=threads,
-        gap=gap,
+        ready, method, window=window, tolerance=tolerance, threads=threads, gap=gap
     )

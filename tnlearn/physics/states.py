@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tnlearn.errors import ShapeError, UnknownNameError
-from tnlearn.physics.blocks import check_block
 from tnlearn.physics.chains import Chains
+from tnlearn.physics.matrices import times_power
 from tnlearn.physics.memory import check_memory
 from tnlearn.physics.structure import Bands, bands_of, gauge_to_real
 
@@ -143,7 +143,18 @@ def check_precision(dtype: Any) -> np.dtype[Any]:
     return np.dtype(real[name])
 
 
-def states(h: Chains | Any) -> States:
+def states(
+    h: Chains | Any,
+    *,
+    kind: str = "auto",
+    order: str | None = None,
+    sublattice: Any = None,
+    chiral: Any = None,
+    positions: Any = None,
+    cells: int | None = None,
+    params: Mapping[str, Any] | None = None,
+    tolerance: float | None = None,
+) -> States:
     """Eigenstates of chiral chains, from the SVD of the block h.
 
     Open nearest-neighbour chains (a bidiagonal block) go through LAPACK's `dbdsdc`,
@@ -155,8 +166,10 @@ def states(h: Chains | Any) -> States:
 
     Parameters
     ----------
-    h : Chains, or a block of shape (cells, cells) or (samples, cells, cells)
-        h[x, y] = <A,x|H|B,y>, in units of the hopping.
+    h : Chains, or anything else that `tnlearn.winding` takes
+        A block h[x, y] = <A,x|H|B,y>, in units of the hopping, is taken in the order it has.
+    kind, order, sublattice, chiral, positions, cells, params, tolerance
+        How a matrix is read: as in `tnlearn.winding`.
 
     Returns
     -------
@@ -166,20 +179,43 @@ def states(h: Chains | Any) -> States:
 
     Raises
     ------
-    ShapeError, NotFiniteError, MemoryLimitError
-        For a block that is not square or is a whole Hamiltonian, for NaN or
-        infinity, for a size past memory.
+    UnclearError, NotChiralError, ShapeError, NotFiniteError, MemoryLimitError
+        For a matrix that is neither a block nor a chiral Hamiltonian, or could be both; for NaN
+        or infinity; for a size past memory.
     """
+    # (What reads matrices stands above: it makes chains and blocks of them.)
+    from tnlearn.physics.hamiltonians import read
+
+    exponents: Array | None = None
+    source: Chains | Array
     if isinstance(h, Chains):
-        check_memory(
-            f"the states of {h.samples} chains of {h.cells} cells",
-            3 * h.samples * h.cells**2 * h.dtype.itemsize,
-        )
-        source: Chains | Array = h
+        source = h
     else:
-        if hasattr(h, "detach"):
-            h = h.detach().cpu().numpy()
-        source = check_block(h)
+        blocks = read(
+            h,
+            kind=kind,
+            order=order,
+            sublattice=sublattice,
+            chiral=chiral,
+            positions=positions,
+            cells=cells,
+            params=params,
+            tolerance=tolerance,
+            ends=False,
+        )
+        source, exponents = blocks.source, blocks.exponents
+    solved = _states(source)
+    if exponents is None or not exponents.any():
+        return solved
+    return replace(solved, energies=times_power(solved.energies, exponents[:, None]))
+
+
+def _states(source: Chains | Array) -> States:
+    if isinstance(source, Chains):
+        check_memory(
+            f"the states of {source.samples} chains of {source.cells} cells",
+            3 * source.samples * source.cells**2 * source.dtype.itemsize,
+        )
     bands = bands_of(source) if isinstance(source, Chains) or _may_be_bidiagonal(source) else None
     if bands is not None and bands.bidiagonal and bands.cells > 1:
         found = _bidiagonal_states(bands, source.dtype)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tnlearn.errors import NotChiralError, ShapeError
 
-__all__ = ["find_sublattices", "read_sublattice", "split_chiral"]
+__all__ = ["colours", "read_sublattice", "split_chiral", "standard_signs", "violation"]
 
 Array = NDArray[Any]
 
@@ -62,109 +62,74 @@ def read_sublattice(given: Any, size: int) -> Array:
     return np.asarray(signs, dtype=np.int64)
 
 
-def find_sublattices(weights: Any, tolerance: float = 1e-10) -> Array:
-    """The diagonal chiral operator of a Hamiltonian, from the graph of its elements.
+def colours(pattern: Any) -> tuple[Array, Array] | None:
+    """Connected pieces of a graph and a colouring of each with two colours; None if there is none.
 
-    The strongest elements decide: orbitals are coloured along a maximum spanning
-    tree of |H|, so that if no colouring is free of A–A and B–B elements, the
-    largest one left is as small as it can be; it is the violation that is told.
-
-    Parameters
-    ----------
-    weights : (n, n) array or sparse array
-        |H|, or the largest |H| over many samples that share one lattice.
-    tolerance : float
-        Elements below this share of the largest are rounding.
+    Two copies of the orbitals, each bond joining unlike copies: an orbital is joined to its
+    own other copy exactly where a cycle of odd length (or an on-site term) is in its piece.
 
     Returns
     -------
-    signs : (n,) int array
-        +1 (A) and −1 (B), the first orbital on A.  Where H falls into pieces that
-        no element joins, their relative sign is not in H: the orders A B A B … and
-        A … A B … B are tried, and taken if they fit.
-
-    Raises
-    ------
-    NotChiralError
-        If no colouring fits, or if the pieces fit neither order.
+    piece, signs : (n,) int arrays
+        Number of the piece, and ±1; the first orbital of a piece has +1.
     """
-    graph = sp.csr_array(abs(sp.csr_array(weights)))
-    size = graph.shape[0]
-    scale = float(graph.max()) if graph.nnz else 0.0
-    graph.data[graph.data <= tolerance * scale] = 0.0
-    graph.eliminate_zeros()
-    joined = sp.csr_array(graph.maximum(graph.T))
-    onsite = float(joined.diagonal().max()) if size else 0.0
-    pieces, label, signs = _colour(joined)
-    violation = max(onsite, _within(joined, signs))
-    if violation > 0.0:
-        raise NotChiralError(
-            "the Hamiltonian is not chiral: whatever orbitals are called A and B, elements within "
-            f"a sublattice (on-site terms among them) reach {violation:.3g}, where "
-            f"{tolerance * scale:.1g} is allowed (largest element {scale:.3g}); remove those "
-            "terms, or give the chiral operator if it is not diagonal"
-        )
-    if pieces == 1:
-        return np.asarray(signs * signs[0])
-    if size % 2 == 0:
-        for order in ("site", "sublattice"):
-            known = read_sublattice(order, size)
-            # It fits if within each piece it is the colouring found, up to one sign.
-            agree = np.bincount(label, weights=signs * known, minlength=pieces)
-            if np.array_equal(np.abs(agree), np.bincount(label, minlength=pieces)):
-                return known
-    raise NotChiralError(
-        f"the Hamiltonian falls into {pieces} pieces that no element joins, so which of their "
-        "orbitals are A cannot be told from it; give the sublattice vector"
-    )
+    from scipy.sparse.csgraph import connected_components
+
+    size = pattern.shape[0]
+    double = sp.block_array([[None, pattern], [pattern.T, None]], format="csr")
+    _, label = connected_components(double, directed=False)
+    up, down = label[:size], label[size:]
+    if np.any(up == down):
+        return None
+    # Labels count up, so that the first orbital of a piece has the smaller one above.
+    _, first, piece = np.unique(np.minimum(up, down), return_index=True, return_inverse=True)
+    signs = np.where(up < down, 1, -1)
+    return piece, signs * signs[first][piece]
 
 
-def _colour(graph: Any) -> tuple[int, Array, Array]:
-    """Number of connected pieces, piece of each orbital, and a colouring along strong bonds."""
-    from scipy.sparse.csgraph import breadth_first_order, connected_components
+def standard_signs(piece: Array, signs: Array, order: str | None = None) -> list[Array]:
+    """The sublattice vectors that a Hamiltonian may have, +1 for A, the first orbital on A.
 
-    size = graph.shape[0]
-    pieces, label = connected_components(graph, directed=False)
-    # One more node, joined to the first orbital of each piece, makes one tree of all.
-    firsts = np.unique(label, return_index=True)[1]
-    tree = sp.coo_array(_strong_tree(graph))
-    rows = np.concatenate([tree.row, np.full(pieces, size)])
-    columns = np.concatenate([tree.col, firsts])
-    whole = sp.csr_array(
-        (np.ones(len(rows)), (rows, columns)), shape=(size + 1, size + 1), dtype=float
-    )
-    order, parent = breadth_first_order(whole, size, directed=False)
-    signs = np.ones(size + 1, dtype=np.int64)
-    # Level by level: parents stand before their children.
-    signs[order] = np.where(_depths(order, parent) % 2, 1, -1)
-    return int(pieces), label, signs[:size]
-
-
-def _depths(order: Array, parent: Array) -> Array:
-    place = np.empty(len(parent), dtype=np.int64)
-    place[order] = np.arange(len(order))
-    above = place[parent[order[1:]]]
-    depth = [0] * len(order)
-    for k, up in enumerate(above.tolist(), start=1):
-        depth[k] = depth[up] + 1
-    return np.asarray(depth)
+    One where it hangs together.  Where it falls into pieces their relative sign is not in H:
+    then those of the usual orders that colour each piece rightly: A B A B …, A … A B … B, and
+    both with several orbitals on each place, orbital by orbital or cell by cell.
+    """
+    if piece.max() == 0:
+        return [signs]
+    size = len(signs)
+    usual = []
+    for count in range(1, min(16, size // 2) + 1):
+        if size % (2 * count) == 0:
+            part = size // count
+            if order != "sublattice":
+                usual.append(np.repeat(np.tile([1, -1], part // 2), count))
+            if order != "site":
+                usual.append(np.tile(np.repeat([1, -1], part // 2), count))
+    whole = np.bincount(piece)
+    fit = [u for u in usual if np.array_equal(np.abs(np.bincount(piece, signs * u)), whole)]
+    return [u for k, u in enumerate(fit) if not any(np.array_equal(u, v) for v in fit[:k])]
 
 
-def _strong_tree(graph: Any) -> Any:
-    from scipy.sparse.csgraph import minimum_spanning_tree
+def violation(weights: Any) -> float:
+    """The smallest possible largest element within a sublattice, over all sublattice vectors.
 
-    # A minimum spanning tree of 1 / |H| is a maximum spanning tree of |H|.
-    inverse = graph.copy()
-    inverse.setdiag(0.0)
-    inverse.eliminate_zeros()
-    inverse.data = inverse.data.max(initial=1.0) / inverse.data
-    return minimum_spanning_tree(inverse)
-
-
-def _within(graph: Any, signs: Array) -> float:
-    entries = sp.coo_array(graph)
-    same = signs[entries.row] == signs[entries.col]
-    return float(entries.data[same].max(initial=0.0))
+    Parameters
+    ----------
+    weights : sparse (n, n) array
+        |H|.
+    """
+    graph = sp.coo_array(weights)
+    levels = np.unique(graph.data)
+    low, high = 0, len(levels)  # no elements above the last level: colours exist
+    while low < high:
+        middle = (low + high) // 2
+        stay = graph.data > levels[middle]
+        there = (graph.data[stay], (graph.row[stay], graph.col[stay]))
+        if colours(sp.csr_array(there, shape=graph.shape)) is None:
+            low = middle + 1
+        else:
+            high = middle
+    return float(levels[low]) if len(levels) else 0.0
 
 
 def split_chiral(operator: Any, size: int, tolerance: float = 1e-10) -> tuple[Any, Array]:
