@@ -38,6 +38,7 @@ REMAINING = {
     ("lab.study", "studies.study"),
     ("lab.tasks", "lab.cluster"),
     ("physics.states", "physics.chains"),
+    ("physics.states", "physics.hamiltonians"),
     ("physics.structure", "physics.chains"),
 }
 
