@@ -239,7 +239,7 @@ def _outer_cells(stack: Stack) -> None:
             "q2.edge",
             (BATCH, "x", "e"),
             (None, cells, len(outer)),
-            (Operand(squared.name, squared.inds), Operand("edge", ("e", "y"))),
+            (squared.use, Operand("edge", ("e", "y"))),
         )
     )
 

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from tnlearn.models.rswn import Q_SQUARED
+from tnlearn.networks.formula import amplitudes
 from tnlearn.networks.graph import (
     BATCH,
     Contraction,
     Function,
     Inds,
-    Input,
     Node,
     Operand,
     Parameter,
@@ -42,8 +43,7 @@ class Stack:
     def __init__(self, cells: int) -> None:
         self.nodes: dict[str, Node] = {}
         self.cells = cells
-        for name in ("u", "v"):
-            self.add(Input(name, (BATCH, "state", "cell"), (None, cells, cells)))
+        self.add(*amplitudes(cells))
 
     def add(self, *nodes: Node) -> Node:
         """Enter nodes; return the last one."""
@@ -62,7 +62,7 @@ class Stack:
         options: Mapping[str, object] | None = None,
     ) -> Node:
         """A function of nodes, each under its own index names."""
-        parts = tuple(Operand(source.name, source.inds) for source in sources)
+        parts = tuple(source.use for source in sources)
         return self.add(Function(name, inds, shape, op, parts, dict(options or {})))
 
     # ---------------------------------------------------------------- what enters
@@ -97,15 +97,9 @@ class Stack:
 
     def q_squared(self) -> Node:
         """|q_xy|² = Σ_nm u_n(x) v_n(y)* u_m(x)* v_m(y), (batch, x, y)."""
-        parts = (
-            Operand("u", (BATCH, "n", "x")),
-            Operand("v", (BATCH, "n", "y"), conj=True),
-            Operand("u", (BATCH, "m", "x"), conj=True),
-            Operand("v", (BATCH, "m", "y")),
-        )
         shape = (None, self.cells, self.cells)
         inds = (BATCH, "x", "y")
-        product = self.add(Contraction("q.qdagger", inds, shape, parts))
+        product = self.add(Contraction("q.qdagger", inds, shape, Q_SQUARED))
         return self.function("q2", "real", [product], inds, shape)
 
     def products(self, complex: bool) -> Node:
@@ -145,7 +139,7 @@ class Stack:
     def residual(self, name: str, shortcut: Node) -> Node:
         """The last node plus an earlier one of the same shape."""
         parts = (
-            Operand(self.last.name, self.last.inds),
+            self.last.use,
             Operand(shortcut.name, self.last.inds),
         )
         return self.add(Function(name, self.last.inds, self.last.shape, "add", parts))
@@ -222,7 +216,7 @@ class Stack:
             )
             parts = (
                 Operand(source.name, (BATCH, "state", "width")),
-                Operand(weight.name, weight.inds),
+                weight.use,
             )
             inds, shape = (BATCH, "state", "head", "part"), (None, states, heads, size)
             self.add(weight)
@@ -248,7 +242,7 @@ class Stack:
                 (BATCH, "state", "head", "part"),
                 (None, states, heads, size),
                 (
-                    Operand(weights.name, weights.inds),
+                    weights.use,
                     Operand(projected["value"].name, (BATCH, "other", "head", "part")),
                 ),
             )
@@ -262,6 +256,6 @@ class Stack:
                 name,
                 (BATCH, "state", "width"),
                 source.shape,
-                (Operand(seen.name, seen.inds), Operand(out.name, out.inds)),
+                (seen.use, out.use),
             )
         )

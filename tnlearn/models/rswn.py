@@ -13,18 +13,24 @@ from tnlearn.networks.graph import (
     Contraction,
     Function,
     Graph,
-    Input,
-    Node,
     Operand,
     as_constant,
 )
 from tnlearn.physics.geometry import displacement, window_cells
 
-__all__ = ["FORMS", "rswn"]
+__all__ = ["FORMS", "Q_SQUARED", "rswn"]
 
 FORMS = ("operator", "sublattice", "quartic", "lowrank")
 BOUNDARIES = ("open", "periodic")
 Floats = npt.NDArray[np.float64]
+
+# |q_xy|² = Σ_nm u_n(x) v_n(y)* u_m(x)* v_m(y)
+Q_SQUARED = (
+    Operand("u", (BATCH, "n", "x")),
+    Operand("v", (BATCH, "n", "y"), conj=True),
+    Operand("u", (BATCH, "m", "x"), conj=True),
+    Operand("v", (BATCH, "m", "y")),
+)
 
 
 def rswn(cells: int, form: str = "quartic", boundary: str = "open", window: float = 0.5) -> Network:
@@ -125,26 +131,19 @@ def _sublattice(cells: int, boundary: str, kept: Floats, distance: Floats) -> f.
 
 def _polynomial(cells: int, weights: Floats, *, low_rank: bool) -> Graph:
     """The fourth-order polynomial ``Σ D_xy u_n(x) v_n(y)* u_m(x)* v_m(y)``."""
-    inputs = [Input(name, (BATCH, "state", "cell"), (None, cells, cells)) for name in ("u", "v")]
-    nodes: dict[str, Node] = {node.name: node for node in inputs}
-    weight_parts: tuple[Operand, ...]
     if low_rank:
         left, right = _factors(weights)
-        nodes["left"] = as_constant("left", ("x", "bond"), left)
-        nodes["right"] = as_constant("right", ("y", "bond"), right)
-        weight_parts = (Operand("left", ("x", "bond")), Operand("right", ("y", "bond")))
+        factors = [
+            as_constant("left", ("x", "bond"), left),
+            as_constant("right", ("y", "bond"), right),
+        ]
     else:
-        nodes["D"] = as_constant("D", ("x", "y"), weights)
-        weight_parts = (Operand("D", ("x", "y")),)
-    amplitudes = (
-        Operand("u", (BATCH, "n", "x")),
-        Operand("v", (BATCH, "n", "y"), conj=True),
-        Operand("u", (BATCH, "m", "x"), conj=True),
-        Operand("v", (BATCH, "m", "y")),
-    )
-    nodes["polynomial"] = Contraction("polynomial", (BATCH,), (None,), (*amplitudes, *weight_parts))
-    nodes["W"] = Function("W", (BATCH,), (None,), "real", (Operand("polynomial", (BATCH,)),))
-    return Graph(nodes, "W")
+        factors = [as_constant("D", ("x", "y"), weights)]
+    parts = (*Q_SQUARED, *(node.use for node in factors))
+    polynomial = Contraction("polynomial", (BATCH,), (None,), parts)
+    total = Function("W", (BATCH,), (None,), "real", (polynomial.use,))
+    nodes = (*f.amplitudes(cells), *factors, polynomial, total)
+    return Graph({node.name: node for node in nodes}, "W")
 
 
 def _factors(weights: Floats) -> tuple[Floats, Floats]:

@@ -29,12 +29,13 @@ import numpy.typing as npt
 
 from tnlearn.errors import ConfigError
 from tnlearn.models.network import Network
+from tnlearn.models.rswn import Q_SQUARED
+from tnlearn.networks.formula import amplitudes
 from tnlearn.networks.graph import (
     BATCH,
     Contraction,
     Function,
     Graph,
-    Input,
     Node,
     Operand,
     as_constant,
@@ -118,16 +119,9 @@ def scaling(
     if isinstance(cells, bool) or not isinstance(cells, (int, np.integer)) or cells < 2:
         raise ConfigError(f"cells must be a whole number >= 2, not {cells!r}")
     recipe: dict[str, object] = {"call": "scaling", "cells": int(cells)}
-    inputs = [Input(name, (BATCH, "state", "cell"), (None, cells, cells)) for name in ("u", "v")]
-    nodes: dict[str, Node] = {node.name: node for node in inputs}
-    nodes["D.basis"] = as_constant("D.basis", (_MOMENT, "x", "y"), scaling_functions(int(cells)))
-    parts = (
-        Operand("u", (BATCH, "n", "x")),
-        Operand("v", (BATCH, "n", "y"), conj=True),
-        Operand("u", (BATCH, "m", "x"), conj=True),
-        Operand("v", (BATCH, "m", "y")),
-        Operand("D.basis", (_MOMENT, "x", "y")),
-    )
+    basis = as_constant("D.basis", (_MOMENT, "x", "y"), scaling_functions(int(cells)))
+    nodes: dict[str, Node] = {node.name: node for node in (*amplitudes(cells), basis)}
+    parts = (*Q_SQUARED, basis.use)
     shape = (None, moment_count())
     inds = (BATCH, _MOMENT)
     nodes["polynomial"] = Contraction("polynomial", inds, shape, parts)

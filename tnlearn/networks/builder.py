@@ -114,12 +114,10 @@ class _Builder:
                 (BATCH,),
                 (None,),
                 "add",
-                tuple(Operand(c.name, c.inds) for c in contractions),
+                tuple(c.use for c in contractions),
             )
             self.nodes["sum"] = last
-        self.nodes[name] = Function(
-            name, last.inds, last.shape, part, (Operand(last.name, last.inds),)
-        )
+        self.nodes[name] = Function(name, last.inds, last.shape, part, (last.use,))
         return Graph(self.nodes, name, written=written)
 
     def _densify(self, expression: Expression) -> Expression:

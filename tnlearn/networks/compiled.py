@@ -137,9 +137,10 @@ def _check_tensors(
 class NetworkModule(nn.Module):
     """A network as a torch module, with parameters under the names of their nodes.
 
-    ``module(u, v)`` in the order of the network's inputs, ``module(psi=psi)``, or a mapping
-    gives (batch,) or (batch, classes).  ``module.graph`` is the `torch.fx.GraphModule` that
-    does the work; print ``module.graph.code`` to read it.  Safe under deepcopy, pickle,
+    Called with tensors in the order of the network's inputs, with keywords such as
+    ``module(psi=psi)``, or with a mapping, it gives (batch,) or (batch, classes).
+    ``module.graph`` is the `torch.fx.GraphModule` that does the work; print
+    ``module.graph.code`` to read it.  Safe under deepcopy, pickle,
     `torch.func.functional_call`, `torch.export` and `torch.compile`; the constants of the
     formula follow ``module.to(…)`` and ``module.double()`` as the parameters do.
     """

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tnlearn.errors import ConfigError, ShapeError, check_finite
-from tnlearn.networks.graph import BATCH, Function, Input, Node, Operand, as_constant
+from tnlearn.networks.graph import BATCH, Function, Input, Node, as_constant
 
 if TYPE_CHECKING:
     from tnlearn.models.network import Network
@@ -39,6 +39,7 @@ __all__ = [
     "Sum",
     "Symbol",
     "Tr",
+    "amplitudes",
     "commutator",
     "diagonal",
     "displacement",
@@ -241,9 +242,14 @@ def displacement(name: str, array: Any) -> Expression:
 
 def states(cells: int, count: int | None = None) -> tuple[Expression, Expression]:
     """The inputs u and v as operators (cells x states), so that ``q = u @ v.H``."""
-    shape = (None, cells if count is None else count, cells)
-    u, v = (Input(name, (BATCH, "state", "cell"), shape) for name in ("u", "v"))
+    u, v = amplitudes(cells, count)
     return Symbol(u, 2, 1), Symbol(v, 2, 1)
+
+
+def amplitudes(cells: int, count: int | None = None) -> tuple[Input, Input]:
+    """The input nodes u and v, each (batch, state, cell), of `count` states (all by default)."""
+    shape = (None, cells if count is None else count, cells)
+    return Input("u", (BATCH, "state", "cell"), shape), Input("v", (BATCH, "state", "cell"), shape)
 
 
 def eigenstates(cells: int, count: int | None = None) -> tuple[Expression, Expression]:
@@ -252,13 +258,13 @@ def eigenstates(cells: int, count: int | None = None) -> tuple[Expression, Expre
     ``Q = psi @ sigma @ psi.H`` is the flattened Hamiltonian, sites in (A; B) order.
     """
     number = cells if count is None else count
-    u, v = (Input(name, (BATCH, "state", "cell"), (None, number, cells)) for name in ("u", "v"))
+    u, v = amplitudes(cells, count)
     psi = Function(
         "psi",
         (BATCH, "level", "site"),
         (None, 2 * number, 2 * cells),
         "eigenstates",
-        (Operand("u", u.inds), Operand("v", v.inds)),
+        (u.use, v.use),
     )
     signs = np.repeat([1.0, -1.0], number)
     return Symbol(psi, 2, 1, makers=(u, v)), diagonal("sigma", signs)

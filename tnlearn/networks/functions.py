@@ -114,13 +114,13 @@ def _stack(args: Sequence[Labelled], out: tuple[Label, ...], options: Options) -
 
 
 def _eigenstates(args: Sequence[Labelled], out: tuple[Label, ...], options: Options) -> Labelled:
-    """The 2N states (u, ±v)/√2 on 2L sites, from the two halves u and v of N of them."""
-    u, v = args
-    first, second = u.array, permute(v, u.labels)
-    upper = do("concatenate", [first, second], axis=-1)
-    lower = do("concatenate", [first, -second], axis=-1)
-    psi = do("concatenate", [upper, lower], axis=-2) * math.sqrt(0.5)
-    return Labelled(psi, (*u.labels[:-2], *out[-2:]))
+    """The 2N states (a, ±b)/√2 on 2L sites, from N of them on each of two sublattices."""
+    labels = args[0].labels
+    a, b = (permute(x, labels) for x in args)
+    positive = do("concatenate", [a, b], axis=-1)
+    negative = do("concatenate", [a, -b], axis=-1)
+    both = do("concatenate", [positive, negative], axis=-2) * math.sqrt(0.5)
+    return Labelled(both, (*labels[:-2], *out[-2:]))
 
 
 def _tile(args: Sequence[Labelled], out: tuple[Label, ...], options: Options) -> Labelled:
