@@ -86,7 +86,7 @@ def baseline(
     check_choice("baseline", kind, KINDS)
     check_choice("activation", activation, ACTIVATIONS)
     builder, allowed = KINDS[kind]
-    given: dict[str, Any] = {
+    asked: dict[str, Any] = {
         "variant": variant,
         "hidden": None if hidden is None else tuple(int(n) for n in hidden),
         "features": None if features is None else tuple(int(n) for n in features),
@@ -94,7 +94,7 @@ def baseline(
         "heads": heads,
         "depth": depth,
     }
-    for name, value in given.items():
+    for name, value in asked.items():
         if value is not None and name not in allowed:
             raise ConfigError(
                 f"baseline {kind!r} has no option {name!r}; it has: {', '.join(allowed) or 'none'}"
@@ -102,7 +102,7 @@ def baseline(
     if kind == "symmetric":
         check_choice("variant", variant or "dense", VARIANTS)
         unused = "hidden" if variant == "conv" else "features"
-        if given[unused] is not None:
+        if asked[unused] is not None:
             raise ConfigError(f"variant {variant or 'dense'!r} has no option {unused!r}")
     if kind == "resnet" and features is not None and len(features) != 1:
         raise ConfigError(f"a resnet has one number of features, such as (16,), not {features!r}")
@@ -114,7 +114,7 @@ def baseline(
         "heads": 4,
         "depth": 2 if kind == "resnet" else 1,
     }
-    chosen = {name: defaults[name] if value is None else value for name, value in given.items()}
+    chosen = {name: defaults[name] if value is None else value for name, value in asked.items()}
     numbers = [cells, classes - 1, chosen["width"], chosen["heads"], chosen["depth"]]
     if any(n < 1 for n in (*numbers, *chosen["hidden"], *chosen["features"])):
         raise ConfigError(f"sizes of a baseline must be positive and classes >= 2: {chosen}")
@@ -133,7 +133,7 @@ def baseline(
     }
     recipe |= {
         name: list(value) if isinstance(value, tuple) else value
-        for name, value in given.items()
+        for name, value in asked.items()
         if value is not None
     }
     return Network(Graph(stack.nodes, stack.last.name), recipe=[recipe], factory=baseline)

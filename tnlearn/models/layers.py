@@ -77,8 +77,8 @@ class Stack:
             node = self.nodes[name]
             if complex:
                 for part in ("real", "imag"):
-                    made = self.function(f"{name}.{part}", part, [node], node.inds, node.shape)
-                    sources.append(made)
+                    component = self.function(f"{name}.{part}", part, [node], node.inds, node.shape)
+                    sources.append(component)
             else:
                 sources.append(node)
         return self.stack_features("image", sources)

@@ -393,9 +393,9 @@ class Network(Graph):
         return to_html(self, path, title=self.title)
 
 
-def _whole(given: Any) -> Any:
+def _whole(value: Any) -> Any:
     """A whole number, or a list of them."""
-    return int(given) if isinstance(given, (int, np.integer)) else [int(n) for n in given]
+    return int(value) if isinstance(value, (int, np.integer)) else [int(n) for n in value]
 
 
 def example_inputs(

@@ -70,10 +70,10 @@ def scaling_functions(cells: int, rows: slice = slice(None)) -> Floats:
     offset = (x - y).astype(float)
     share = offset / cells
     centre = (x + y + 1) / cells - 1
-    found = np.empty((moment_count(), *offset.shape))
+    functions = np.empty((moment_count(), *offset.shape))
     k = 0
     for number in range(1, len(NEAR) - 1):
-        found[k] = _hat(offset, NEAR, number) / cells
+        functions[k] = _hat(offset, NEAR, number) / cells
         k += 1
     angle = np.arccos(np.clip(centre, -1.0, 1.0))
     waves = [np.cos(degree * angle) for degree in DEGREES]
@@ -81,9 +81,9 @@ def scaling_functions(cells: int, rows: slice = slice(None)) -> Floats:
         for number in range(1, len(FAR)):
             hat = _hat(side * share, FAR, number)
             for wave in waves:
-                np.multiply(hat, wave, out=found[k])
+                np.multiply(hat, wave, out=functions[k])
                 k += 1
-    return found
+    return functions
 
 
 def _hat(at: Floats, knots: Sequence[float], number: int) -> Floats:
@@ -109,7 +109,7 @@ def scaling(
         Number L of unit cells, at least 2.
     shift, scale
         Numbers a moment is standardised with, (B_k − shift_k) scale_k, the same for every length;
-        none if not given.  Adam learns several times faster with features of one size.
+        none by default.  Adam learns several times faster with features of one size.
 
     Raises
     ------
@@ -127,10 +127,10 @@ def scaling(
     nodes["polynomial"] = Contraction("polynomial", inds, shape, parts)
     nodes["B"] = Function("B", inds, shape, "real", (Operand("polynomial", inds),))
     last = "B"
-    for name, op, given in (("shift", "subtract", shift), ("scale", "multiply", scale)):
-        if given is None:
+    for name, op, values in (("shift", "subtract", shift), ("scale", "multiply", scale)):
+        if values is None:
             continue
-        numbers = np.asarray(given, dtype=float)
+        numbers = np.asarray(values, dtype=float)
         if numbers.shape != (moment_count(),) or not np.isfinite(numbers).all():
             raise ConfigError(
                 f"{name} must be {moment_count()} finite numbers, one a moment, "

@@ -32,19 +32,19 @@ Sizes = Mapping[Label, int | None]
 
 def emit(
     plan: Plan,
-    given: Mapping[int, Labelled],
+    known: Mapping[int, Labelled],
     wanted: Iterable[int],
     *,
     members: int | None = None,
     note: Callable[[Term, Any], None] | None = None,
 ) -> dict[int, Labelled]:
-    """Compute the wanted terms from the given ones.
+    """Compute the wanted terms from the known ones.
 
     Parameters
     ----------
     plan
         The plan whose terms these are.
-    given
+    known
         Arrays already there, by term number: leaves, constants, folded terms.
         Labels are the numbers of the term's axes, or ``MEMBER``.
     wanted
@@ -55,7 +55,7 @@ def emit(
         Called with every term and its array as it is made (to name a graph's nodes).
     """
     wanted = list(wanted)
-    done: dict[int, Labelled] = dict(given)
+    done: dict[int, Labelled] = dict(known)
     conjugated: dict[int, Labelled] = {}
 
     def use(term: int, conj: bool) -> Labelled:
@@ -128,7 +128,7 @@ def _carry_out(term: Term, args: list[Labelled], sizes: Sizes, terms: list[Term]
         return Labelled(x.array * term.detail, x.labels)
     if term.kind in ("square", "abs2"):
         return Labelled(do(term.kind, x.array), x.labels)
-    raise AssertionError(f"a leaf was not given: {term.name}")
+    raise AssertionError(f"a leaf is missing: {term.name}")
 
 
 def _contract(a: Labelled, b: Labelled, out: set[int], sizes: Sizes) -> Labelled:
@@ -210,24 +210,26 @@ def _convolve(image: Labelled, kernel: Labelled, term: Term, sizes: Sizes) -> La
     out_feature, _, tap_row, tap_column = term.uses[1].labels
     detail = term.detail
     grouped = MEMBER in image.labels
-    own = MEMBER in kernel.labels
-    if grouped and not own:
+    several = MEMBER in kernel.labels
+    if grouped and not several:
         raise AssertionError("a frozen kernel on features that differ by member")
     member: list[Label] = [MEMBER]
     picture = permute(image, [batch, *(member if grouped else []), feature, row, column])
-    weights = permute(kernel, [*(member if own else []), out_feature, feature, tap_row, tap_column])
+    weights = permute(
+        kernel, [*(member if several else []), out_feature, feature, tap_row, tap_column]
+    )
     members = sizes[MEMBER] or 1
     if grouped:
         height, width = sizes[row], sizes[column]
         picture = do("reshape", picture, (-1, members * (sizes[feature] or 1), height, width))
-    if own:
+    if several:
         taps = (sizes[feature], sizes[tap_row], sizes[tap_column])
         weights = do("reshape", weights, (members * (sizes[out_feature] or 1), *taps))
     groups = members if grouped else 1
     result = do("conv2d", picture, weights, detail["stride"], detail["padding"], groups)
     _, _, out_row, out_column = term.out
     labels: tuple[Label, ...] = (batch, out_feature, out_row, out_column)
-    if own:
+    if several:
         shape = (-1, members, sizes[out_feature], sizes[out_row], sizes[out_column])
         result = do("reshape", result, shape)
         labels = (batch, MEMBER, out_feature, out_row, out_column)

@@ -98,12 +98,12 @@ def check_inputs(inputs: Mapping[str, Input], arrays: Mapping[str, Any]) -> None
 def constant_arrays(plan: Plan) -> dict[int, Any]:
     """The constants that live or data-dependent steps read, computed once in double precision."""
     nodes = plan.graph.nodes
-    given = {
+    known = {
         term.id: Labelled(node.array, tuple(range(len(node.inds))))
         for name, term in plan.leaves.items()
         if isinstance(node := nodes[name], Constant)
     }
-    values = emit(plan, given, plan.constants)
+    values = emit(plan, known, plan.constants)
     return {i: ordered(x, range(len(plan.term(i).shape))) for i, x in values.items()}
 
 
@@ -158,7 +158,7 @@ def node_values(
     arrays = arrays or {}
     plan = find_plan(graph, complex=any(_is_complex(array) for array in arrays.values()))
     like = next(iter(arrays.values()), np.empty(0))
-    given: dict[int, Labelled] = {}
+    known: dict[int, Labelled] = {}
     for name, node in graph.nodes.items():
         if isinstance(node, Input) and name in arrays:
             array = arrays[name]
@@ -171,11 +171,11 @@ def node_values(
             array = _as(start, like)
         else:
             continue
-        given[plan.values[name].term.id] = Labelled(array, tuple(range(len(node.inds))))
+        known[plan.values[name].term.id] = Labelled(array, tuple(range(len(node.inds))))
     for i, array in constant_arrays(plan).items():
-        given[i] = Labelled(_as(array, like), tuple(range(array.ndim)))
+        known[i] = Labelled(_as(array, like), tuple(range(array.ndim)))
     wanted = {name: plan.values[name] for name in names}
-    computed = emit(plan, given, {value.term.id for value in wanted.values()})
+    computed = emit(plan, known, {value.term.id for value in wanted.values()})
     values: dict[str, Any] = {}
     for name, value in wanted.items():
         order = [value.names.index(ind) for ind in graph.nodes[name].inds]

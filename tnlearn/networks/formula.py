@@ -85,24 +85,24 @@ class Expression:
         return Adjoint(self)
 
 
-def as_operator(given: Any) -> Expression:
-    """The operator given, or an error that says what else it is."""
-    if not isinstance(given, Expression):
+def as_operator(value: Any) -> Expression:
+    """The operator itself, or an error that says what else it is."""
+    if not isinstance(value, Expression):
         raise ConfigError(
-            f"a formula joins operators with '@', '+' and '-'; a {type(given).__name__} is not "
+            f"a formula joins operators with '@', '+' and '-'; a {type(value).__name__} is not "
             "one: wrap an array in formula.matrix(name, array) or formula.diagonal(name, vector)"
         )
-    return given
+    return value
 
 
-def _factor(given: Any) -> float:
-    if isinstance(given, Expression):
+def _factor(value: Any) -> float:
+    if isinstance(value, Expression):
         raise ConfigError("'*' takes a number; the product of two operators is '@'")
     try:
-        return float(given)
+        return float(value)
     except (TypeError, ValueError):
         raise ConfigError(
-            f"a factor of a formula is a real number, not {given!r}; "
+            f"a factor of a formula is a real number, not {value!r}; "
             "put a complex one into a matrix or a diagonal operator"
         ) from None
 

@@ -92,16 +92,16 @@ def zeros() -> Init:
     return Init("zeros")
 
 
-def as_init(given: Any) -> Init:
+def as_init(value: Any) -> Init:
     """An `Init` from itself or from a name such as ``"exact"``."""
-    if isinstance(given, Init):
-        return given
-    if isinstance(given, str):
-        check_choice("initialisation", given, _KINDS)
-        if given in ("normal", "uniform", "fan_in"):
-            return Init(given, 0.1 if given != "fan_in" else 1.0)
-        return Init(given, 1.0 if given in ("orthogonal", "parts") else 0.0)
-    raise ConfigError(f"init must be an initialisation such as tnl.init.normal(0.1), not {given!r}")
+    if isinstance(value, Init):
+        return value
+    if isinstance(value, str):
+        check_choice("initialisation", value, _KINDS)
+        if value in ("normal", "uniform", "fan_in"):
+            return Init(value, 0.1 if value != "fan_in" else 1.0)
+        return Init(value, 1.0 if value in ("orthogonal", "parts") else 0.0)
+    raise ConfigError(f"init must be an initialisation such as tnl.init.normal(0.1), not {value!r}")
 
 
 def draw(

@@ -137,21 +137,21 @@ def lower(
     graph = fx.Graph()
     tracer = fx.proxy.GraphAppendingTracer(graph)
     names: dict[fx.Node, str] = {}
-    given = {}
+    known = {}
     for slot in slots:
         node = graph.placeholder(identifier(slot.name))
-        given[slot.term] = Labelled(fx.Proxy(node, tracer), slot.labels)
+        known[slot.term] = Labelled(fx.Proxy(node, tracer), slot.labels)
 
     def note(term: Term, proxy: Any) -> None:
         names[proxy.node] = identifier(term.name)
 
-    made = emit(plan, given, [i for i, _ in outputs], members=members, note=note)
-    results = [ordered(made[i], order) for i, order in outputs]
+    computed = emit(plan, known, [i for i, _ in outputs], members=members, note=note)
+    results = [ordered(computed[i], order) for i, order in outputs]
     nodes = tuple(result.node for result in results)
     graph.output(nodes[0] if len(nodes) == 1 else nodes)
     graph.eliminate_dead_code()
     module = fx.GraphModule(torch.nn.Module(), _renamed(graph, names), class_name=name)
-    return module, [len(made[i].labels) > len(order) for i, order in outputs]
+    return module, [len(computed[i].labels) > len(order) for i, order in outputs]
 
 
 def identifier(name: str) -> str:

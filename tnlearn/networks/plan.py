@@ -251,12 +251,12 @@ def cost(plan: Plan, batch: int = 1) -> Cost:
             flops = value.term.flops(terms, batch)
             naive += flops
             path += flops
-    made = [term for term in plan.terms if term.kind != "leaf"]
+    steps = [term for term in plan.terms if term.kind != "leaf"]
     return Cost(
         naive=naive,
         path=path,
-        shared=sum(term.flops(terms, batch) for term in made),
-        peak=max((term.elements(batch) for term in made), default=0),
+        shared=sum(term.flops(terms, batch) for term in steps),
+        peak=max((term.elements(batch) for term in steps), default=0),
         parameters=plan.graph.parameter_count(),
         batch=batch,
     )

@@ -40,12 +40,12 @@ def encode_array(array: Any) -> dict[str, Any]:
     }
 
 
-def decode_array(given: Mapping[str, Any]) -> Any:
+def decode_array(entry: Mapping[str, Any]) -> Any:
     """The array of `encode_array`."""
-    if given["dtype"] not in ("<f8", "<c16"):
-        raise ConfigError(f"an array of a network is <f8 or <c16, not {given['dtype']!r}")
-    raw = base64.b64decode(given["base64"])
-    return np.frombuffer(raw, dtype=given["dtype"]).reshape(given["shape"]).copy()
+    if entry["dtype"] not in ("<f8", "<c16"):
+        raise ConfigError(f"an array of a network is <f8 or <c16, not {entry['dtype']!r}")
+    raw = base64.b64decode(entry["base64"])
+    return np.frombuffer(raw, dtype=entry["dtype"]).reshape(entry["shape"]).copy()
 
 
 def encode_nodes(nodes: Mapping[str, Node]) -> list[dict[str, Any]]:
