@@ -7,8 +7,8 @@ cell) and = U D' U† (from the last), both unit triangular, the column x of G =
     G_{y,x} = −Σ_{j=1..w} L*_{y+j,y} G_{y+j,x}   (y < x),
     G_{y,x} = −Σ_{j=1..w} U*_{y−j,y} G_{y−j,x}   (y ≥ x + w),
 
-started from the band of G itself (Takahashi's recursion).  Arrays end in the poles, eight of
-them to a vector of `simd`; complex ones as eight real and then eight imaginary parts.
+started from the band of G itself (Takahashi's recursion).  Arrays
+end in the poles, or in the 16 columns that are worked side by side.
 
 Forming T costs half the digits of singular values below 1e-8 of the norm, so the
 cut-off stays above that; a mode that is left out, or anything else that goes wrong,
@@ -25,20 +25,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tnlearn.physics.jit import kernel
-from tnlearn.physics.simd import (
-    LANES,
-    conjugate,
-    load,
-    load16_as,
-    load_as,
-    number_as,
-    real_part,
-    size,
-    spread16_as,
-    spread_as,
-    store,
-    total,
-)
 
 __all__ = ["banded_gaps", "banded_windings"]
 
@@ -46,48 +32,57 @@ Array = NDArray[Any]
 
 # A pole is followed outward until some of its amplitudes in a row are below this.
 _TAIL = 1e-14
+# Columns worked side by side.
+_WIDE = 16
 
 
 @kernel
 def _factor(t: Array, shifts: Array, l: Array, d: Array) -> None:
-    """t[x, j] = T[x, x−j] to l[x, j, …] = L_{x,x−j} and d[x, …] = 1/D_x, of LANES poles."""
+    """t[x, j] = T[x, x−j] to l[x, j, …] = L_{x,x−j} and d[x, …] = 1/D_x, of all poles."""
     cells, bands = t.shape
-    w = bands - 1
+    n = len(shifts)
     for x in range(cells):
-        here, reach = l[x], min(w, x)
-        pivot = load(shifts, 0) + t[x, 0].real
+        here, pivot, reach = l[x], d[x], min(bands - 1, x)
+        for k in range(n):
+            pivot[k] = shifts[k] + t[x, 0].real
         for j in range(reach, 0, -1):
-            acc = spread_as(t, t[x, j])
+            row = here[j]
+            row[:] = t[x, j]
             for i in range(j + 1, reach + 1):
-                # l[x, i] still holds L_{x,x−i} D_{x−i}.
-                acc = acc - load_as(t, here[i], 0) * conjugate(load_as(t, l[x - j, i - j], 0))
-            store(here[j], 0, acc)
+                # here[i] still holds L_{x,x−i} D_{x−i}.
+                raw, factor = here[i], l[x - j, i - j]
+                for k in range(n):
+                    row[k] -= raw[k] * np.conj(factor[k])
         for j in range(1, reach + 1):
-            raw = load_as(t, here[j], 0)
-            scaled = raw * load(d[x - j], 0)
-            pivot = pivot - real_part(raw * conjugate(scaled))
-            store(here[j], 0, scaled)
-        store(d[x], 0, 1.0 / pivot)
+            row, inverse = here[j], d[x - j]
+            for k in range(n):
+                scaled = row[k] * inverse[k]
+                pivot[k] -= (row[k] * np.conj(scaled)).real
+                row[k] = scaled
+        for k in range(n):
+            pivot[k] = 1.0 / pivot[k]
 
 
 @kernel
-def _band_of_inverse(like: Array, l: Array, d: Array, g: Array) -> None:
+def _band_of_inverse(l: Array, d: Array, g: Array) -> None:
     """g[y, i, …] = G_{y,y+i}, i = 0 … w, by Takahashi's recursion from the last cell."""
-    cells, bands, _ = l.shape
-    w = bands - 1
+    cells, bands, n = l.shape
     for y in range(cells - 1, -1, -1):
-        reach = min(w, cells - 1 - y)
+        reach = min(bands - 1, cells - 1 - y)
         for i in range(reach, -1, -1):
-            acc = spread_as(like, 0.0)
+            row = g[y, i]
+            row[:] = 0.0
             for j in range(1, reach + 1):
-                factor = conjugate(load_as(like, l[y + j, j], 0))
+                factor = l[y + j, j]
                 if j <= i:
-                    acc = acc - factor * load_as(like, g[y + j, i - j], 0)
+                    other = g[y + j, i - j]
+                    for k in range(n):
+                        row[k] -= np.conj(factor[k]) * other[k]
                 else:
-                    acc = acc - factor * conjugate(load_as(like, g[y + i, j - i], 0))
-            store(g[y, i], 0, acc)
-        # (The first is real.)
-        store(g[y, 0], 0, load(g[y, 0], 0) + load(d[y], 0))
+                    other = g[y + i, j - i]
+                    for k in range(n):
+                        row[k] -= np.conj(factor[k] * other[k])
+        g[y, 0] += d[y]
 
 
 @kernel
@@ -100,67 +95,66 @@ def _tables(
     lower[k, y, j] = L*_{y+j,y} and upper[k, y, j] = U*_{y−j,y}, zero beyond the ends.
     """
     cells, bands = t.shape
-    for first in range(0, len(shifts), LANES):
-        poles = shifts[first : first + LANES]
-        _factor(back, poles, work, d)
-        for k in range(LANES):
-            for y in range(cells):
-                for j in range(1, min(bands, y + 1)):
-                    upper[first + k, y, j] = np.conj(number_as(t, work[cells - 1 - y + j, j], k))
-        _factor(t, poles, work, d)
-        _band_of_inverse(t, work, d, g)
-        for k in range(LANES):
-            for y in range(cells):
-                start[first + k, y, 0] = g[y, 0, k]
-                for j in range(1, min(bands, cells - y)):
-                    lower[first + k, y, j] = np.conj(number_as(t, work[y + j, j], k))
-                    start[first + k, y, j] = np.conj(number_as(t, g[y, j], k))
+    _factor(back, shifts, work, d)
+    for y in range(cells):
+        for j in range(1, min(bands, y + 1)):
+            upper[:, y, j] = np.conj(work[cells - 1 - y + j, j])
+    _factor(t, shifts, work, d)
+    _band_of_inverse(work, d, g)
+    for y in range(cells):
+        start[:, y, 0] = np.conj(g[y, 0])
+        for j in range(1, min(bands, cells - y)):
+            lower[:, y, j] = np.conj(work[y + j, j])
+            start[:, y, j] = np.conj(g[y, j])
+
+
+@kernel
+def _recur(past: Array, row: Array, y: int, step: int) -> Array:
+    """The next amplitudes of 16 columns, −Σ_j row_j past_{y − j step}; kept among the past."""
+    mask = len(past) - 1
+    here: Array = past[y & mask]
+    one = past[(y - step) & mask]
+    for k in range(_WIDE):
+        here[k] = -(row[1] * one[k])
+    for j in range(2, len(row)):
+        other, factor = past[(y - j * step) & mask], row[j]
+        for k in range(_WIDE):
+            here[k] -= factor * other[k]
+    return here
+
+
+@kernel
+def _is_quiet(here: Array, weight: float) -> bool:
+    total = 0.0
+    for k in range(_WIDE):
+        total += abs(here[k].real) + abs(here[k].imag)
+    return weight * total < _TAIL
 
 
 @kernel
 def _down(
-    like: Array, upper: Array, start: Array, weight: float, x: int, count: int,
-    f: Array, past: Array,
-) -> int:  # fmt: skip
-    """Add c G_{y,x'} of one pole, y ≥ x', for the columns x' = x … x + count − 1 in the lanes.
+    upper: Array, start: Array, weight: float, x: int, count: int, f: Array, past: Array
+) -> int:
+    """Add c G_{y,x'} of one pole, y ≥ x', for the columns x' = x … x + count − 1.
 
-    f: (cells + 2 w) vectors of 16, cell 0 at w; past: a power of two above w of them.
+    f: cells + 2 w rows, cell 0 at w; past: a power of two above w of them.
     Returns the first row not reached.
     """
     cells: int = upper.shape[0]
-    bands = upper.shape[1]
-    w = bands - 1
-    wide = 32 if np.iscomplexobj(like) else 16
-    mask = len(past) // wide - 1
-    one = two = spread16_as(like, 0.0)
+    w = upper.shape[1] - 1
     past[:] = 0.0
     quiet = 0
     for y in range(x, cells):
-        row = upper[y]
-        at = (y & mask) * wide
-        here = -(spread16_as(like, row[1]) * one)
-        if w > 1:
-            here = here - spread16_as(like, row[2]) * two
-        for j in range(3, bands):
-            other = load16_as(like, past, ((y - j) & mask) * wide)
-            here = here - spread16_as(like, row[j]) * other
+        here = _recur(past, upper[y], y, 1)
         if y < x + count + w:
             # Some columns start, or have not started.
-            store(past, at, here)
             for k in range(max(0, y - w + 1 - x), min(count, y + 1 - x)):
-                number = start[x + k, y - x - k]
-                past[at + k] = number.real
-                if wide == 32:
-                    past[at + 16 + k] = number.imag
-            here = load16_as(like, past, at)
-        elif w > 2:
-            store(past, at, here)
-        place = (w + y) * wide
-        store(f, place, load16_as(like, f, place) + weight * here)
-        two = one
-        one = here
+                here[k] = start[x + k, y - x - k]
+        out = f[w + y]
+        for k in range(_WIDE):
+            out[k] += weight * here[k]
         if y % 4 == 0 and y >= x + count + w:
-            quiet = quiet + 1 if weight * total(size(here)) < _TAIL else 0
+            quiet = quiet + 1 if _is_quiet(here, weight) else 0
             if 4 * quiet > w + 4:
                 return y + 1
     return cells
@@ -168,48 +162,27 @@ def _down(
 
 @kernel
 def _up(
-    like: Array, lower: Array, start: Array, weight: float, x: int, count: int,
-    f: Array, past: Array,
-) -> int:  # fmt: skip
+    lower: Array, start: Array, weight: float, x: int, count: int, f: Array, past: Array
+) -> int:
     """The same for y < x'; returns the last row reached."""
     cells, bands = lower.shape
     w = bands - 1
-    wide = 32 if np.iscomplexobj(like) else 16
-    mask = len(past) // wide - 1
-    one = two = spread16_as(like, 0.0)
     past[:] = 0.0
     quiet = 0
     for y in range(min(cells, x + count + w) - 1, -1, -1):
-        row = lower[y]
-        at = (y & mask) * wide
-        here = -(spread16_as(like, row[1]) * one)
-        if w > 1:
-            here = here - spread16_as(like, row[2]) * two
-        for j in range(3, bands):
-            other = load16_as(like, past, ((y + j) & mask) * wide)
-            here = here - spread16_as(like, row[j]) * other
+        here = _recur(past, lower[y], y, -1)
+        out = f[w + y]
         if y >= x:
-            store(past, at, here)
             for k in range(min(count, y + 1 - x)):
-                number = start[x + k, y - x - k] if y - x - k < w else start[0, 0] * 0.0
-                past[at + k] = number.real
-                if wide == 32:
-                    past[at + 16 + k] = number.imag
-            here = load16_as(like, past, at)
+                here[k] = start[x + k, y - x - k] if y - x - k < w else 0.0
             # What is at or below the diagonal was added on the way down.
             for k in range(y + 1 - x, count):
-                f[(w + y) * wide + k] += weight * past[at + k]
-                if wide == 32:
-                    f[(w + y) * wide + 16 + k] += weight * past[at + 16 + k]
+                out[k] += weight * here[k]
         else:
-            if w > 2:
-                store(past, at, here)
-            place = (w + y) * wide
-            store(f, place, load16_as(like, f, place) + weight * here)
-        two = one
-        one = here
+            for k in range(_WIDE):
+                out[k] += weight * here[k]
         if y % 4 == 0 and y < x - w:
-            quiet = quiet + 1 if weight * total(size(here)) < _TAIL else 0
+            quiet = quiet + 1 if _is_quiet(here, weight) else 0
             if 4 * quiet > w + 4:
                 return y
     return 0
@@ -218,36 +191,37 @@ def _up(
 @kernel
 def _columns(
     h: Array, low: int, lower: Array, upper: Array, start: Array, weights: Array,
-    first: int, kept: int, f: Array, past: Array, masses: Array, result: Array,
+    first: int, kept: int, f: Array, past: Array, result: Array,
 ) -> None:  # fmt: skip
     """Σ over the window of Σ_y (y − x) |q_yx|² and the worst |1 − Σ_y |q_yx|²|."""
     cells, bands = h.shape
     w = bands - 1
     high = low + w
-    wide = 32 if np.iscomplexobj(h) else 16
+    mass = np.zeros(_WIDE)
+    q = np.zeros(_WIDE, dtype=h.dtype)
     whole, worst = 0.0, 0.0
-    for x in range(first, first + kept, 16):
-        count = min(16, first + kept - x)
+    for x in range(first, first + kept, _WIDE):
+        count = min(_WIDE, first + kept - x)
         top, bottom = x, x + 1
-        for k in range(len(weights)):
-            bottom = max(bottom, _down(h, upper[k], start[k], weights[k], x, count, f, past))
-            top = min(top, _up(h, lower[k], start[k], weights[k], x, count, f, past))
-        mass = moment = real_part(spread16_as(h, 0.0))
+        for pole in range(len(weights)):
+            weight = weights[pole]
+            bottom = max(bottom, _down(upper[pole], start[pole], weight, x, count, f, past))
+            top = min(top, _up(lower[pole], start[pole], weight, x, count, f, past))
+        mass[:] = 0.0
         for y in range(max(0, top + low), min(cells, bottom + high)):
-            q = spread16_as(h, 0.0)
+            q[:] = 0.0
             # The bond to y from z = y − low − a, where that is a cell.
             for a in range(max(0, y - low - cells + 1), min(bands, y - low + 1)):
-                z = y - low - a
-                q = q + spread16_as(h, h[z, a]) * load16_as(h, f, (w + z) * wide)
-            square = real_part(q * conjugate(q))
-            mass = mass + square
-            moment = moment + float(y - x) * square
-        f[(w + top) * wide : (w + bottom) * wide] = 0.0
-        store(masses, 0, mass)
-        store(masses, 16, moment)
+                bond, column = h[y - low - a, a], f[w + y - low - a]
+                for k in range(_WIDE):
+                    q[k] += bond * column[k]
+            for k in range(count):
+                square = (q[k] * np.conj(q[k])).real
+                mass[k] += square
+                whole += (y - x - k) * square
+        f[w + top : w + bottom] = 0.0
         for k in range(count):
-            whole += masses[16 + k] - k * masses[k]
-            worst = max(worst, abs(1.0 - masses[k]))
+            worst = max(worst, abs(1.0 - mass[k]))
     result[0] = whole / kept
     result[1] = worst
 
@@ -257,7 +231,7 @@ def banded_windings(
     h: Array, low: int, first: int, kept: int, shifts: Array, weights: Array,
     value: Array, defect: Array,
 ) -> None:  # fmt: skip
-    """Winding numbers of a batch with one table of poles, a multiple of LANES of them.
+    """Winding numbers of a batch with one table of poles.
 
     h (samples, cells, w + 1): h[s, y, m − low] = h[y+m, y], zero outside the block,
     norms at most 1.  Out: value and defect, the worst |1 − Σ_y |q_yx|²| of a column.
@@ -265,21 +239,19 @@ def banded_windings(
     samples, cells, bands = h.shape
     w = bands - 1
     n = len(shifts)
-    parts = 2 if np.iscomplexobj(h) else 1
     t = np.zeros((cells, bands), dtype=h.dtype)
     back = np.zeros((cells, bands), dtype=h.dtype)
-    work = np.zeros((cells, bands, parts * LANES))
-    g = np.zeros((cells, bands, parts * LANES))
-    d = np.empty((cells, LANES))
+    work = np.zeros((cells, bands, n), dtype=h.dtype)
+    g = np.zeros((cells, bands, n), dtype=h.dtype)
+    d = np.empty((cells, n))
     lower = np.zeros((n, cells, bands), dtype=h.dtype)
     upper = np.zeros((n, cells, bands), dtype=h.dtype)
     start = np.zeros((n, cells, bands), dtype=h.dtype)
-    f = np.zeros((cells + 2 * w) * 16 * parts)
+    f = np.zeros((cells + 2 * w, _WIDE), dtype=h.dtype)
     slots = 1
     while slots <= w:
         slots *= 2
-    past = np.zeros(slots * 16 * parts)
-    masses = np.zeros(32)
+    past = np.zeros((slots, _WIDE), dtype=h.dtype)
     result = np.empty(2)
     for i in range(samples):
         for x in range(cells):
@@ -291,7 +263,7 @@ def banded_windings(
                 t[x, j] = acc
                 back[cells - 1 - x + j, j] = np.conj(acc)
         _tables(t, back, shifts, work, d, g, lower, upper, start)
-        _columns(h[i], low, lower, upper, start, weights, first, kept, f, past, masses, result)
+        _columns(h[i], low, lower, upper, start, weights, first, kept, f, past, result)
         value[i] = result[0]
         defect[i] = result[1]
 

@@ -333,7 +333,7 @@ def _regular(bonds: Array, high: int, a: Array, b: Array) -> Array:
     # λA − B = λ(A − ωB) + (λω − 1) B, at a point ω where A − ωB is regular as a rule.
     omega = np.exp(2.39996j)
     mu = _solve(a - omega * b, b.astype(complex))
-    known: Array = np.isfinite(mu).all(axis=(1, 2))
+    known = np.asarray(np.isfinite(mu).all(axis=(1, 2)))
     mu = np.linalg.eigvals(np.where(known[:, None, None], mu, 0.0))
     fluxes = -np.angle(mu * np.conj(1.0 + omega * mu))
     least = np.empty(samples)

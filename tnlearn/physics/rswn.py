@@ -264,7 +264,7 @@ def banded_rswn(bands: Bands, window: float, threads: int) -> Labels:
     for m, t in bands.bonds.items():
         h[:, :, m - low] = t / norm[:, None]
     value, gap, defect, error = np.empty((4, samples))
-    check_memory(f"the poles of chains of {cells} cells", threads * 3 * 40 * h[0].nbytes)
+    check_memory(f"the poles of chains of {cells} cells", threads * 5 * 40 * h[0].nbytes)
 
     def work(part: slice) -> None:
         banded_gaps(h[part], low, 200, gap[part])
