@@ -7,6 +7,7 @@ that ``tnlearn --help`` starts without numpy, torch, quimb or matplotlib.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
 from collections.abc import Sequence
@@ -508,6 +509,11 @@ def about() -> None:
     compiler = next((path for name in compilers if name and (path := shutil.which(name))), None)
     facts["compiler"] = compiler or "none found: everything works, without compiled steps"
     facts["accelerator"] = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
+    with contextlib.suppress(PackageNotFoundError):
+        facts["warning"] = (
+            f"another package called tnlearn {version('tnlearn')} is installed beside this one: "
+            "both are imported as tnlearn; uninstall it (this one is tnlearn-topology)"
+        )
     width = max(map(len, facts))
     for name, fact in facts.items():
         print(f"{name:<{width}}  {fact}")

@@ -20,6 +20,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from tnlearn import __version__
 from tnlearn.errors import ConfigError, FileError, TnlearnError
 from tnlearn.lab.pool import carried, worker_surroundings
 from tnlearn.lab.tasks import Attempts, Job, Task
@@ -30,7 +31,7 @@ CONNECT_SECONDS = 30
 # Loggers of dask in this process that print a traceback when the scheduler goes away.
 _TALKATIVE = ("distributed.client", "distributed.batched")
 # What decides a number, or whether machines understand each other.
-PACKAGES = ("tnlearn", "numpy", "scipy", "numba", "torch", "quimb", "cotengra", "distributed")
+PACKAGES = ("numpy", "scipy", "numba", "torch", "quimb", "cotengra", "distributed")
 _MARK = ".folder"  # the file that tells a folder from others of its name
 
 
@@ -253,7 +254,7 @@ def _quietly(close: Any, *what: Any) -> None:
 
 @lru_cache(maxsize=1)
 def _versions() -> dict[str, str]:
-    versions = {"python": ".".join(map(str, sys.version_info[:2]))}
+    versions = {"python": ".".join(map(str, sys.version_info[:2])), "tnlearn": __version__}
     for name in PACKAGES:
         try:
             versions[name] = version(name)

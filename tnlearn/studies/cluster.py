@@ -230,7 +230,7 @@ def _distributed() -> Any:
     except ImportError as error:
         raise ConfigError(
             "a scheduler needs the package distributed, which is not installed here: "
-            "pip install 'tnlearn[cluster]'"
+            "pip install distributed"
         ) from error
 
 
