@@ -138,7 +138,19 @@ def _edges(opened: Opened, threshold: float) -> Floats:
 
 
 def _lyapunov_open(opened: Opened, _: float) -> Floats:
-    return winding(opened.chains.block(), "lyapunov", gap=False).value
+    """The exponents of the bonds that the open chain has, its seam closed by their means."""
+    size = opened.chains.cells
+    bonds = {}
+    for m, t in opened.chains.hoppings.items():
+        inside = np.arange(max(0, -m), size - max(0, m))
+        modulus = np.abs(t[:, inside])
+        source = t[:, inside[np.arange(size) % len(inside)]]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mean = np.exp(np.log(modulus).mean(axis=1, keepdims=True))
+            closed = np.where(source == 0, 0, mean * source / np.abs(source))
+        closed[:, inside] = t[:, inside]
+        bonds[m] = closed
+    return winding(Chains(size, bonds, "periodic"), "lyapunov", gap=False).value
 
 
 def _ring(method: str) -> Callable[[Opened, float], Floats]:
