@@ -21,15 +21,16 @@ from tnlearn.studies import maps
 from tnlearn.studies.maps import MAP, STUDY, TUNED, Maps, started, tuned
 
 CELLS = 6
+FLAGS = {"success": "success", "common": "common", "near": "own"}  # and as they were kept
 
 
 def table_of(old: dict[str, Any]) -> pd.DataFrame:
     """A table with the successes and mean accuracies of every cell that were kept."""
     rows = [
         {"map": name, "network": network, "scale": cell["scale"], "rate": cell["rate"]}
-        | {key: k < cell[key] for key in ("success", "common", "own")}
+        | {flag: k < cell[key] for flag, key in FLAGS.items()}
         | {"accuracy": cell["accuracy"]["mean"]}
-        | {how: _spread(found, k) for how, found in cell["shifts"].items()}
+        | {how: _spread(summary, k) for how, summary in cell["shifts"].items()}
         for name, chosen in old["maps"].items()
         for network, of_network in chosen["networks"].items()
         for cell in of_network["cells"]
@@ -38,14 +39,14 @@ def table_of(old: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _spread(found: dict[str, float], k: int) -> float:
+def _spread(summary: dict[str, float], k: int) -> float:
     """One of as many values of the mean and the interval of Student's t that were kept."""
     from scipy.stats import t
 
-    n = found["members"]
-    arm = (found["high"] - found["low"]) / 2
+    n = summary["members"]
+    arm = (summary["high"] - summary["low"]) / 2
     deviation = arm * np.sqrt(n) / t.ppf(0.975, n - 1) * np.sqrt((n - 1) / n)
-    return float(found["mean"] + deviation * (-1) ** k)
+    return float(summary["mean"] + deviation * (-1) ** k)
 
 
 def labelled(old: dict[str, Any]) -> dict[str, Any]:
@@ -94,17 +95,17 @@ def test_findings_and_verdicts_are_those_that_were_kept(monkeypatch: pytest.Monk
 
 def test_starts_are_scaled_as_the_map_says() -> None:
     entries = {k: as_record(e) for k, e in read_profile(Maps, "maps", "quick").entries.items()}
-    plain = started(entries["quartic-single"], 3.0, CELLS, 4).parameters["D"].init
-    assert (plain.kind, plain.scale) == ("normal", 3.0)
+    larger = started(entries["quartic-single"], 3.0, CELLS, 4).parameters["D"].init
+    assert (larger.kind, larger.scale) == ("normal", 3.0)
     mended = started(entries["operator-mended"], 0.5, CELLS, 4).parameters
     inits = {name: (p.init.kind, p.init.scale) for name, p in mended.items() if "head" not in name}
     assert inits == {"X.spacings": ("normal", 0.5), "window.cells": ("parts", 0.5)}
     # The head of a formula starts as ever; all of a baseline is scaled.
     head = started(entries["quartic"], 3.0, CELLS, 4).parameters["head.0.weight"].init
     assert head == build_network(entries["quartic"], CELLS, 4).parameters["head.0.weight"].init
-    own = build_network(entries["symmetric-dense"], CELLS, 4).parameters
+    plain = build_network(entries["symmetric-dense"], CELLS, 4).parameters
     for name, parameter in started(entries["symmetric-dense"], 3.0, CELLS, 4).parameters.items():
-        assert np.isclose(parameter.init.scale, 3.0 * own[name].init.scale)
+        assert np.isclose(parameter.init.scale, 3.0 * plain[name].init.scale)
     assert entries["operator-mended"]["free"]["X"]["init"]["scale"] == 1.0  # not changed in place
 
 
@@ -163,7 +164,7 @@ def cells(network: str, shares: dict[float, dict[float, float]], members: int = 
     """Members of which these shares succeed, {scale: {rate: share}}."""
     return pd.DataFrame(
         {"map": "four", "network": network, "scale": scale, "rate": rate}
-        | dict.fromkeys(("success", "common", "own"), k < round(share * members))
+        | dict.fromkeys(FLAGS, k < round(share * members))
         | {"accuracy": share, "disorder-0.5": share}
         for scale, row in shares.items()
         for rate, share in row.items()

@@ -33,8 +33,8 @@ def test_a_network_is_compared_at_its_batch_size(tmp_path: Path) -> None:
         for _ in range(50)
     ]
     verdict = STUDY.decide(pd.DataFrame(rows), profile)["less-trainable-widths"]
-    found = {(row["batch"], row["value"]) for row in verdict.rows.to_dict("records")}
-    assert found == {(32, 0.0), (16, 1.0)}
+    gaps = {(row["batch"], row["value"]) for row in verdict.rows.to_dict("records")}
+    assert gaps == {(32, 0.0), (16, 1.0)}
     assert verdict.word == "not supported"
     with pytest.raises(ConfigError, match="'linear' is none"):
         tiny("widths", tmp_path, ours=["linear"])

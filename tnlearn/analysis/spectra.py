@@ -124,10 +124,6 @@ class Density:
         inside = (self.values >= low) & (self.values <= high)
         return float(self.weights[inside].sum())
 
-    def mean(self, power: int = 1) -> float:
-        """``tr H^power / P``."""
-        return float(self.weights @ self.values**power)
-
 
 def spectral_density(
     product: Product, size: int, *, probes: int, steps: int, rng: np.random.Generator

@@ -146,8 +146,8 @@ def against_noise(table: pd.DataFrame, profile: Basin, verdicts: Verdicts) -> Fi
         ("cosine_after", unbounded_mean, "cosine with the exact kernel", ""),
         ("cosine_before", unbounded_mean, "cosine with the exact kernel", ", untrained"),
     ):
-        found = over_members(rows, ["form", "noise"], column, how)
-        parts.append(found.assign(panel=panel, line=found["form"] + dashed))
+        points = over_members(rows, ["form", "noise"], column, how)
+        parts.append(points.assign(panel=panel, line=points["form"] + dashed))
     styles = {
         form + suffix: {"color": COLOURS[n], "marker": MARKERS[n], **more}
         for n, form in enumerate(profile.forms)

@@ -236,10 +236,10 @@ def losses(table: pd.DataFrame, profile: Curvatures, verdicts: Verdicts) -> Figu
     count = profile.lines.points
     rows["at"] = np.tile(np.linspace(0.0, 1.0, count), len(rows) // count)
     rows["losses"] = rows["losses"].astype(float)
-    found = over_members(rows, ["network", "line", "at"], "losses", median)
+    medians = over_members(rows, ["network", "line", "at"], "losses", median)
     labels = ("place t on the line", "loss (nats), median")
     return lines(
-        found,
+        medians,
         "at",
         "line",
         column="network",

@@ -149,7 +149,7 @@ def successes(table: pd.DataFrame, profile: Maps) -> pd.DataFrame:
     return table.assign(
         success=accuracy >= table["map"].map({n: m.threshold for n, m in profile.maps.items()}),
         common=accuracy >= profile.threshold,
-        own=accuracy >= best - roles.own,
+        near=accuracy >= best - roles.own,
     )
 
 
@@ -175,7 +175,7 @@ def learned(table: pd.DataFrame, profile: Maps) -> pd.DataFrame:
     roles, rows = profile.verdicts, judged(table, profile)
     words = {
         "common": f"reach {profile.threshold:g}",
-        "own": f"come within {100 * roles.own:g} points of the network's own best member",
+        "near": f"come within {100 * roles.own:g} points of the network's own best member",
     }
     parts = [
         over_members(members, by, flag, rate).assign(measure=measure, where=place)

@@ -106,15 +106,15 @@ def gaps(table: pd.DataFrame, profile: Widths) -> pd.DataFrame:
 
 def shares(table: pd.DataFrame, profile: Widths, verdicts: Verdicts) -> Figure:
     """Share of members that succeed: a row a setting."""
-    found = pd.concat(
+    rates = pd.concat(
         over_members(rows, ["network"], "success", rate).assign(**labels)
         for labels, rows in pairs(table, profile)
     )
-    found["setting"] = [
-        f"batch {row.batch}, channels {row.channels}, head {row.head}" for row in found.itertuples()
+    rates["setting"] = [
+        f"batch {row.batch}, channels {row.channels}, head {row.head}" for row in rates.itertuples()
     ]
     return dots(
-        found,
+        rates,
         "setting",
         "where",
         dot="network",
