@@ -49,6 +49,8 @@ STUDIES = (
     "pruning",
     "masked",
     "sizes",
+    "disorder",
+    "amplitudes",
     "samples",
     "widths",
     "comparison",

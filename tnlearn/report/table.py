@@ -29,14 +29,20 @@ def where(table: pd.DataFrame, **conditions: Any) -> pd.DataFrame:
     return table[keep]
 
 
-def learned(table: pd.DataFrame, whole: pd.DataFrame, chance: float) -> pd.DataFrame:
-    """The rows of the members of each network that learned at all, by their accuracy in `whole`.
+def learned(
+    table: pd.DataFrame,
+    whole: pd.DataFrame,
+    chance: float,
+    by: Sequence[str] = ("network",),
+    value: str = "accuracy",
+) -> pd.DataFrame:
+    """The rows of the members that learned at all, by the column `value` of their row in `whole`.
 
-    `whole` has a row a network and member; see `stats.above_chance`.
+    Members are compared with those of the same `by`; see `stats.above_chance`.
     """
-    accuracy = whole.groupby("network", sort=False)["accuracy"]
-    above = accuracy.transform(lambda x: stats.above_chance(x, chance)).astype(bool)
-    return table.merge(whole.loc[above, ["network", "member"]])
+    level = whole.groupby(list(by), sort=False)[value]
+    above = level.transform(lambda x: stats.above_chance(x, chance)).astype(bool)
+    return table.merge(whole.loc[above, [*by, "member"]])
 
 
 def over_members(

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from tnlearn.lab.study import Verdicts
 from tnlearn.report.figures import BLACK, COLOURS, DIVERGING, GREY, Figure, panels, tidy
 
-__all__ = ["densities", "vectors"]
+__all__ = ["densities", "maps", "vectors"]
 
 
 def densities(
@@ -109,3 +109,28 @@ def _vector(ax: Any, values: Any, along: str, top: float) -> None:
     ax.set_xlabel(along, fontsize=7.5, color=BLACK)
     ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     ax.tick_params(labelsize=7)
+
+
+def maps(rows: pd.DataFrame, kinds: Mapping[str, tuple[str, str, str]], unit: str) -> Figure:
+    """Maps over two indices: a row an amplitude, a column a strength, one scale for a row.
+
+    `rows` have ``amplitude, strength, map``; `kinds` the title of an amplitude and its indices.
+    """
+    strengths = list(dict.fromkeys(rows["strength"]))
+    figure, axes = panels(len(kinds), len(strengths), 2.3)
+    for line, (kind, (title, down, along)) in zip(axes, kinds.items(), strict=True):
+        here = {r["strength"]: np.array(r["map"])
+                for r in rows[rows["amplitude"] == kind].to_dict("records")}  # fmt: skip
+        top = max(float(array.max()) for array in here.values())
+        for ax, (strength, array) in zip(line, here.items(), strict=True):
+            shown = ax.imshow(array, cmap="cividis", vmin=0.0, vmax=top, interpolation="nearest")
+            words = f"disorder {strength:g}" if strength else "clean"
+            tidy(
+                ax, title=words, x=along, y=f"{title}\n{down}" if ax is line[0] else "", grid="none"
+            )
+            ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+            ax.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+        bar = figure.colorbar(shown, ax=list(line), fraction=0.03, pad=0.01)
+        bar.set_label(unit, fontsize=8, color=BLACK)
+        bar.ax.tick_params(labelsize=7)
+    return figure

@@ -37,7 +37,6 @@ FORMAT = "tnlearn-study/1"
 # In the order in which `all` does them: what trains most for the others comes first.
 STUDIES = (
     "audit",
-    "disorder",
     "marker",
 )
 PROFILES = ("quick", "hour", "paper")

@@ -76,11 +76,11 @@ def resampled_ratios(
     centred = features - features.mean(axis=0)
     counts, sums, squares = [], [], np.zeros((resamples, features.shape[1]))
     for c in np.unique(labels):
-        mine = centred[labels == c]
-        weights = rng.multinomial(len(mine), np.full(len(mine), 1 / len(mine)), size=resamples)
-        counts.append(len(mine))
-        sums.append(weights @ mine)
-        squares += weights @ mine**2
+        here = centred[labels == c]
+        weights = rng.multinomial(len(here), np.full(len(here), 1 / len(here)), size=resamples)
+        counts.append(len(here))
+        sums.append(weights @ here)
+        squares += weights @ here**2
     return _kelley(np.array(counts, dtype=np.float64)[:, None, None], np.array(sums), squares)
 
 

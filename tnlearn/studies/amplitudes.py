@@ -1,0 +1,211 @@
+"""Study `amplitudes`: how much of the label an amplitude knows, and what disorder leaves of it.
+
+Of every |u_n(x)|², |v_n(y)|² and |q_xy|² it is measured which share of its variance the label
+explains, at every strength of the disorder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from msgspec import Meta
+
+from tnlearn.analysis.correlation import class_means, correlation_ratio, resampled_ratios, spread
+from tnlearn.analysis.places import outer
+from tnlearn.data.dataset import Dataset
+from tnlearn.data.recipes import DATASETS
+from tnlearn.errors import ConfigError
+from tnlearn.lab.ensembles import chains
+from tnlearn.lab.profile import Amount, Count, Settings, check_names
+from tnlearn.lab.study import Listing, Picture, Study, Verdicts
+from tnlearn.lab.tasks import Task
+from tnlearn.report.claims import PAPER, Claim
+from tnlearn.report.figures import Figure, lines
+from tnlearn.studies import pictures
+
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+# Each amplitude, and what its two indices are.
+KINDS = {
+    "u2": ("|u_n(x)|²", "state n", "cell x"),
+    "v2": ("|v_n(y)|²", "state n", "cell y"),
+    "q2": ("|q_xy|²", "cell x", "cell y"),
+}
+
+
+class Amplitudes(Settings, kw_only=True):
+    """What the study runs on."""
+
+    cells: Count
+    chains: str
+    samples: Count
+    resamples: Count
+    test_at: list[Amount]  # strengths of disorder, units of the hopping
+    edge: Annotated[float, Meta(gt=0, lt=0.5)]  # of the chain at each end
+    edge_states: Count  # pairs of states nearest zero energy
+
+    def __post_init__(self) -> None:
+        """Refuse strengths without the clean chains, which are the reference."""
+        check_names("data set", [self.chains], DATASETS)
+        if 0 not in self.test_at:
+            raise ConfigError("test_at must hold 0: the clean chains are the reference")
+
+
+def grid(profile: Amplitudes) -> Iterator[Task]:
+    """A task for each strength."""
+    for strength in profile.test_at:
+        yield Task({"strength": strength}, {}, kind="correlate")
+
+
+def run(task: Task, profile: Amplitudes, store: Path) -> pd.DataFrame:
+    """Correlation ratio of the amplitudes with the label: a row a kind and region, and a map.
+
+    The row of no region has the mean over all amplitudes, the map, and the cosine of the class
+    means with those of the clean chains: 1 if disorder only weakens them.
+    """
+    data, clean = (_chains(profile, strength) for strength in (task.labels["strength"], 0.0))
+    places = regions(profile.cells, profile.edge, profile.edge_states)
+    reference, rows = _squares(clean), []
+    for kind, squares in _squares(data).items():
+        ratio = correlation_ratio(squares, data.labels)
+        again = resampled_ratios(squares, data.labels, profile.resamples, profile.seed)
+        a, b = class_means(squares, data.labels), class_means(reference[kind], clean.labels)
+        everywhere = np.ones((profile.cells, profile.cells), dtype=bool)
+        for region, mask in ({"": everywhere} | places[kind]).items():
+            value = float(ratio[mask.ravel()].mean())
+            low, high = spread(value, again[:, mask.ravel()].mean(axis=1))
+            rows.append({"amplitude": kind, "region": region, "entries": int(mask.sum()),
+                         "value": value, "low": low, "high": high, "members": len(data),
+                         "largest": float(ratio[mask.ravel()].max())})  # fmt: skip
+        rows[-len(places[kind]) - 1] |= {
+            "map": np.round(ratio.reshape(profile.cells, profile.cells), 4).tolist(),
+            "pattern": float((a * b).sum() / np.sqrt((a**2).sum() * (b**2).sum())),
+        }
+    return pd.DataFrame(rows)
+
+
+def _chains(profile: Amplitudes, strength: float) -> Dataset:
+    """Test chains at a strength: the shifts of the clean test set, as in the comparison."""
+    config = {"data": {"name": profile.chains}, "cells": profile.cells, "seed": profile.seed}
+    how = f"disorder-{strength:g}" if strength else "clean"
+    return chains(config, "test", how, samples=profile.samples)
+
+
+def _squares(data: Dataset) -> dict[str, Floats]:
+    """|u_n(x)|², |v_n(y)|² and |q_xy|², each (samples, cells²)."""
+    arrays = {"u2": data.states.u, "v2": data.states.v, "q2": data.states.q()}
+    return {
+        kind: (np.abs(x).astype(np.float64) ** 2).reshape(len(x), -1) for kind, x in arrays.items()
+    }
+
+
+def regions(cells: int, edge: float, edge_states: int) -> dict[str, dict[str, Mask]]:
+    """Where amplitudes sit: masks over |u_n(x)|², |v_n(y)|² (state, cell) and |q_xy|² (x, y)."""
+    at_edge = outer(np.arange(cells, dtype=np.float64), cells, edge)
+    near = np.arange(cells) < edge_states
+    left = at_edge & (np.arange(cells) < cells / 2)
+    right = at_edge & ~left
+    states = {
+        "nearest zero, outer cells": np.outer(near, at_edge),
+        "nearest zero, inner cells": np.outer(near, ~at_edge),
+        "gapped, outer cells": np.outer(~near, at_edge),
+        "gapped, inner cells": np.outer(~near, ~at_edge),
+    }
+    corners = np.outer(left, right) | np.outer(right, left)
+    ends = np.outer(left, left) | np.outer(right, right)
+    inner = np.outer(~at_edge, ~at_edge)
+    blocks = {
+        "from end to end": corners,
+        "within one end": ends,
+        "inner cells": inner,
+        "between end and inner cells": ~(corners | ends | inner),
+    }
+    return {"u2": states, "v2": states, "q2": blocks}
+
+
+def known(table: pd.DataFrame, profile: Amplitudes) -> pd.DataFrame:
+    """Mean correlation ratio of every region at every strength; members are chains."""
+    labels = ["amplitude", "region", "entries", "strength"]
+    return table[table["region"] != ""][[*labels, "value", "low", "high", "members"]]
+
+
+def falls(rows: pd.DataFrame, profile: Amplitudes) -> pd.Series:
+    """Holds where it is less at the strongest disorder than clean, at 95 %; not where as much."""
+    last = rows[rows["strength"] == max(profile.test_at)]
+    clean = rows[rows["strength"] == 0.0].set_index(["amplitude", "region"])
+    before = clean.loc[list(zip(last["amplitude"], last["region"], strict=True))]
+    less = pd.Series(last["high"].to_numpy() < before["low"].to_numpy(), last.index, "boolean")
+    as_much = last["value"].to_numpy() >= before["value"].to_numpy()
+    return less.where(less | as_much).reindex(rows.index)
+
+
+def ratios(table: pd.DataFrame, profile: Amplitudes, verdicts: Verdicts) -> Figure:
+    """Mean correlation ratio of the regions against the strength: a panel a kind."""
+    return lines(
+        known(table, profile), "strength", "region", column="amplitude",
+        labels=("disorder (units of the hopping)", "mean ε² with the label"),
+        names={kind: words[0] for kind, words in KINDS.items()}, height=3.6,
+    )  # fmt: skip
+
+
+def maps(table: pd.DataFrame, profile: Amplitudes, verdicts: Verdicts) -> Figure:
+    """Correlation ratio of every amplitude: a row a kind, a column a strength."""
+    rows = table[table["region"] == ""]
+    return pictures.maps(rows, KINDS, "ε² with the label")
+
+
+def patterns(table: pd.DataFrame, profile: Amplitudes) -> pd.DataFrame:
+    """Cosine of the class means with those of the clean chains."""
+    rows = table[table["region"] == ""]
+    wide = rows.pivot(index="amplitude", columns="strength", values="pattern")
+    wide = wide.map("{:.3f}".format).rename(columns="{:g}".format).reset_index()
+    return wide.assign(amplitude=wide["amplitude"].map({k: words[0] for k, words in KINDS.items()}))
+
+
+STUDY = Study(
+    name="amplitudes",
+    question="What do the amplitudes know of the label, and what does disorder leave of it?",
+    profile=Amplitudes,
+    grid=grid,
+    run=run,
+    claims=(
+        Claim(
+            "disorder-erodes",
+            "Disorder erodes what rests on correlation.",
+            PAPER,
+            "share of the variance of an amplitude that the label explains (Kelley's ε²), mean "
+            "over a region",
+            known,
+            falls,
+            condition="The correlation itself: it is less at the strongest disorder than clean, "
+            "beyond the 95 % intervals of resampled chains.",
+            by="amplitude",
+        ),
+    ),
+    figures=(
+        Picture(
+            "maps",
+            "Share of the variance of an amplitude that the label explains; states ascend in "
+            "energy; one scale for a row.",
+            maps,
+        ),
+        Picture(
+            "regions",
+            "The same, averaged over regions, with 95 % intervals of resampled chains: nearest "
+            "zero are the pairs of lowest energy, outer cells those at either end.",
+            ratios,
+        ),
+    ),
+    tables=(
+        Listing(
+            "Does the pattern stay? Cosine of the class means with those of clean chains", patterns
+        ),
+    ),
+    columns="strength",
+)
