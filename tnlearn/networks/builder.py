@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from tnlearn.errors import ConfigError, check_choice
@@ -122,23 +124,20 @@ class _Builder:
 
     def _densify(self, expression: Expression) -> Expression:
         """Replace diagonal operators that were asked for as full matrices."""
-        match expression:
-            case Symbol() if expression.node.name in self.dense and expression.is_diagonal:
-                assert isinstance(expression.node, Constant)
-                return matrix(expression.node.name, np.diag(expression.node.array))
-            case Product():
-                return Product(self._densify(expression.left), self._densify(expression.right))
-            case Sum():
-                return Sum(self._densify(expression.left), self._densify(expression.right))
-            case Scaled():
-                return Scaled(self._densify(expression.inner), expression.factor)
-            case Adjoint():
-                return Adjoint(self._densify(expression.inner))
-            case Commutator():
-                return commutator(
-                    self._densify(expression.position), self._densify(expression.inner)
-                )
-        return expression
+        if isinstance(expression, Symbol):
+            node = expression.node
+            if node.name not in self.dense or not expression.is_diagonal:
+                return expression
+            assert isinstance(node, Constant)
+            return matrix(node.name, np.diag(node.array))
+        inner = {
+            name: self._densify(operand)
+            for name, operand in vars(expression).items()
+            if isinstance(operand, Expression)
+        }
+        if isinstance(expression, Commutator):  # with a full matrix it is two products
+            return commutator(inner["position"], inner["inner"])
+        return replace(expression, **inner)
 
     def _index(self) -> str:
         self._fresh += 1

@@ -7,7 +7,7 @@ docs/sizes.md, why one value a cell in docs/trainability.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -357,7 +357,7 @@ def standing_waves(count: int, cells: int) -> Floats:
     return np.asarray(np.cos(np.pi * n * (x + 0.5) / cells), dtype=np.float64)
 
 
-STRUCTURES = {
+STRUCTURES: dict[str, Callable[[_Freed], list[Node]]] = {
     "dense": _dense,
     "diagonal": _diagonal,
     "lowrank": _low_rank,

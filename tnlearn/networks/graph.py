@@ -76,8 +76,9 @@ class Node:
 
     @property
     def operands(self) -> tuple[Operand, ...]:
-        """The nodes this one is computed from (none for a leaf)."""
-        return ()
+        """The tensors contracted, or the arguments of the function; none for a leaf."""
+        parts: tuple[Operand, ...] = getattr(self, "parts", ())
+        return parts
 
 
 @dataclass(frozen=True)
@@ -127,11 +128,6 @@ class Contraction(Node):
     lowering: Literal["conv2d"] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
-    def operands(self) -> tuple[Operand, ...]:
-        """The tensors contracted."""
-        return self.parts
-
 
 @dataclass(frozen=True, eq=False)
 class Function(Node):
@@ -140,11 +136,6 @@ class Function(Node):
     op: str
     parts: tuple[Operand, ...]
     options: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def operands(self) -> tuple[Operand, ...]:
-        """The arguments of the function."""
-        return self.parts
 
 
 def sizes_of(node: Node, nodes: Mapping[str, Node]) -> dict[str, int | None]:
