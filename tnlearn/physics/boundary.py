@@ -67,18 +67,18 @@ def mean_log(amplitude: Any, strength: Any) -> Array:
             f"the amplitude has shape {given_a.shape} and the strength {given_w.shape}: they do "
             "not broadcast"
         ) from None
-    found = np.full(a.shape, -np.inf)
+    mean = np.full(a.shape, -np.inf)
     gentle = (half < _SMALL * np.abs(a)) & (np.abs(a) > 0)
     s = np.divide(half, a, out=np.zeros_like(a), where=gentle)
     k = np.arange(1, _TERMS + 1)
     series = (s[..., None] ** (2 * k) / (2 * k * (2 * k + 1))).sum(axis=-1).real
-    np.log(np.abs(a), out=found, where=gentle)
-    found = np.where(gentle, found - series, found)
+    np.log(np.abs(a), out=mean, where=gentle)
+    mean = np.where(gentle, mean - series, mean)
     rough = ~gentle & (half > 0)
     c = np.divide(a, half, out=np.zeros_like(a), where=rough)
     size = np.log(half, out=np.zeros(half.shape), where=rough)
-    found = np.where(rough, size + (_x_log(c + 1) - _x_log(c - 1)) / 2 - 1, found)
-    return np.asarray(found)
+    mean = np.where(rough, size + (_x_log(c + 1) - _x_log(c - 1)) / 2 - 1, mean)
+    return np.asarray(mean)
 
 
 def ssh_exponent(
@@ -91,8 +91,8 @@ def ssh_exponent(
     arrays that broadcast; errors and source as in `mean_log`.
     """
     with np.errstate(invalid="ignore"):
-        found: Array = mean_log(inter, disorder_inter) - mean_log(intra, disorder_intra)
-    return found
+        exponent: Array = mean_log(inter, disorder_inter) - mean_log(intra, disorder_intra)
+    return exponent
 
 
 def ssh_transitions(

@@ -190,6 +190,10 @@ def _scaled(chains: Chains) -> tuple[Chains, Array]:
     Only samples whose squares could leave the range of the numbers are touched.
     """
     top = np.zeros(chains.samples)
+    with np.errstate(over="ignore", under="ignore"):
+        squares = sum(np.einsum("sy,sy->s", t, t.conj()).real for t in chains.hoppings.values())
+    if np.all((squares > 1e-60) & (squares < 1e60)):
+        return chains, top.astype(int)
     for t in chains.hoppings.values():
         for part in (t.real, t.imag) if np.iscomplexobj(t) else (t,):
             top = np.maximum(top, np.maximum(part.max(axis=1), -part.min(axis=1)))

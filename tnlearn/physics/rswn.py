@@ -179,8 +179,8 @@ def bidiagonal_rswn(bands: Bands, window: float, tolerance: float, threads: int)
     if len(poor) and cells <= DENSE_CELLS:
         for k in poor.tolist():
             block = (np.diag(p[k]) + np.diag(r[k], -1))[None]
-            found, energies = rswn_values(block, "open", window, start=first)
-            value[k] = found[0]
+            by_svd, energies = rswn_values(block, "open", window, start=first)
+            value[k] = by_svd[0]
             bound[k] = min(bound[k], svd_error(energies, real=True)[0])
     return Labels(value if down else -value, gap, bound, sound & (bound < 0.05))
 

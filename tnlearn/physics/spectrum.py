@@ -224,15 +224,15 @@ def smallest_singular_value(
     """
     if sigma >= 3e-3:
         return sigma, sigma, False
-    ladder = marks
-    count_below(p, r, ladder, below)
+    choice = marks
+    count_below(p, r, choice, below)
     if below[31] > 1.5 and sigma < 1e-20:
-        ladder = deeper
-        count_below(p, r, ladder, below)
+        choice = deeper
+        count_below(p, r, choice, below)
     for j in range(32):
         if below[j] < 1.5:
-            if ladder[j] >= 1e3 * sigma:
-                return zero_mode(p, r, sigma, u, v), ladder[j], True
+            if choice[j] >= 1e3 * sigma:
+                return zero_mode(p, r, sigma, u, v), choice[j], True
             break
     return sigma, sigma, False
 

@@ -218,9 +218,9 @@ def _states(source: Chains | Array) -> States:
         )
     bands = bands_of(source) if isinstance(source, Chains) or _may_be_bidiagonal(source) else None
     if bands is not None and bands.bidiagonal and bands.cells > 1:
-        found = _bidiagonal_states(bands, source.dtype)
-        if found is not None:
-            return found
+        solved = _bidiagonal_states(bands, source.dtype)
+        if solved is not None:
+            return solved
     block = source.block() if isinstance(source, Chains) else source
     u, s, vh = np.linalg.svd(block)
     return States(

@@ -88,5 +88,5 @@ def _sc(tau: Array, modulus: float) -> Array:
         return np.sinh(tau)
     smaller = (modulus / (1 + math.sqrt((1 - modulus) * (1 + modulus)))) ** 2
     below = _sc(tau / (1 + smaller), smaller)
-    found: Array = (1 + smaller) * below / (1 - smaller * below**2)
-    return found
+    answer: Array = (1 + smaller) * below / (1 - smaller * below**2)
+    return answer
