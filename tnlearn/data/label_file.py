@@ -301,15 +301,8 @@ class _Reader:
         samples = self._raw(start, stop)
         if isinstance(samples, Chains):
             return samples
-        return read(
-            samples,
-            kind=self.kind,
-            boundary=self.boundary,
-            tolerance=self.tolerance,
-            first=start,
-            **self.ordered,
-            **self.named,
-        )
+        words: dict[str, Any] = {"boundary": self.boundary, **self.ordered, **self.named}
+        return read(samples, kind=self.kind, tolerance=self.tolerance, first=start, **words)
 
 
 def _label(

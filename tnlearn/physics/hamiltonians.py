@@ -138,8 +138,9 @@ def read(
     if isinstance(given, Chains):
         words = [*named, *[n for n, v in (("order", order), ("params", params)) if v]]
         _refuse("chains know their sublattices", words)
-        same = boundary is None or boundary == given.boundary
-        return given if same else given.with_boundary(boundary)
+        if boundary is None or boundary == given.boundary:
+            return given
+        return given.with_boundary(boundary)
     system = read_system(given, params)
     if system is not None:
         if kind == "block":

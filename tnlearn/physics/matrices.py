@@ -112,8 +112,8 @@ class Matrices:
                 pattern = _pattern(place, self.size)
                 key = pattern.indptr.tobytes() + pattern.indices.tobytes()
                 groups.setdefault(key, ([], pattern))[0].append(s)
-            for members, pattern in groups.values():
-                yield np.array(members), pattern
+            for listed, pattern in groups.values():
+                yield np.array(listed), pattern
             return
         heavy = np.abs(self.values) > tolerance * largest[:, None, None]
         if (heavy == heavy[0]).all():
@@ -163,11 +163,11 @@ def matrices(given: Any, what: str = "a block or a Hamiltonian") -> Matrices:
         )
     array = array if array.ndim == 3 else array[None]
     _finite(array, what)
-    exponents = np.array([_power_of_two(m) for m in array]) if _extreme(array) else None
-    if exponents is None:
-        return Matrices(array, TOLERANCES[_narrow(plain.dtype)], np.zeros(len(array), int))
-    scaled = times_power(array, -exponents[:, None, None])
-    return Matrices(scaled, TOLERANCES[_narrow(plain.dtype)], exponents)
+    powers = np.zeros(len(array), int)
+    if _extreme(array):
+        powers = np.array([_power_of_two(m) for m in array])
+    scaled = times_power(array, -powers[:, None, None])
+    return Matrices(scaled, TOLERANCES[_narrow(plain.dtype)], powers)
 
 
 def _power_of_two(values: Array) -> int:

@@ -68,8 +68,7 @@ class Blocks:
     @property
     def cells(self) -> int:
         """Number of cells of one orbital on each sublattice."""
-        banded = isinstance(self.source, Chains)
-        return int(self.source.cells if banded else self.source.shape[-1])
+        return int(self.source.cells if isinstance(self.source, Chains) else self.source.shape[-1])
 
     def dense(self) -> Array:
         """The blocks at their own scale, (samples, cells, cells)."""
@@ -130,13 +129,14 @@ def stacked(
     for samples, blocks in parts:
         for s, block in zip(samples, blocks, strict=True):
             ordered[s] = block
-    source = _banded(ordered, boundary, tolerance)
-    if source is None:
-        size = ordered[0].shape[0]
-        width = np.result_type(np.float64, *[b.dtype for b in ordered]).itemsize
-        check_memory(f"{total} dense blocks of {size} cells", total * size**2 * width)
-        source = np.stack([b.toarray() for b in ordered])
-    return Blocks(source, boundary, tolerance, exponents, orbitals)
+    banded = _banded(ordered, boundary, tolerance)
+    if banded is not None:
+        return Blocks(banded, boundary, tolerance, exponents, orbitals)
+    size = ordered[0].shape[0]
+    width = np.result_type(np.float64, *[b.dtype for b in ordered]).itemsize
+    check_memory(f"{total} dense blocks of {size} cells", total * size**2 * width)
+    full = np.stack([b.toarray() for b in ordered])
+    return Blocks(full, boundary, tolerance, exponents, orbitals)
 
 
 def _banded(blocks: list[Any], boundary: str, tolerance: float) -> Chains | None:

@@ -203,6 +203,7 @@ def states(
             tolerance=tolerance,
             ends=False,
         )
+        assert not isinstance(blocks, Chains)
         source, exponents = blocks.source, blocks.exponents
     solved = _states(source)
     if exponents is None or not exponents.any():
