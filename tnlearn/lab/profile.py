@@ -19,6 +19,7 @@ import msgspec
 import tomli_w
 from msgspec import Meta, Struct
 
+from tnlearn.data.recipes import recipe_for
 from tnlearn.errors import ConfigError, FileError, TnlearnError, check_choice, nearest
 
 __all__ = [
@@ -86,6 +87,11 @@ class Data(Section, kw_only=True):
     test: Count | None = None
     disorder: Amount | list[Amount] = 0.0
 
+    @property
+    def chance(self) -> float:
+        """Accuracy of guessing."""
+        return 1 / len(recipe_for(self.name).classes)
+
 
 class Settings(Section, kw_only=True):
     """What every study runs on; `entries` are the networks of `networks`, from the catalogue."""
@@ -101,6 +107,11 @@ class Settings(Section, kw_only=True):
     def titles(self) -> dict[str, str]:
         """Titles of the networks by key."""
         return {name: entry.title for name, entry in self.entries.items()}
+
+    @property
+    def families(self) -> dict[str, str]:
+        """Families of the networks by key."""
+        return {name: entry.family for name, entry in self.entries.items()}
 
 
 class Profile(Settings, kw_only=True):

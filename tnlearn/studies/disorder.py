@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tnlearn.data.recipes import recipe_for
 from tnlearn.errors import ConfigError
 from tnlearn.lab.ensembles import chains, ensemble, measured, trained
 from tnlearn.lab.profile import Amount, Data, Profile, as_record, check_names
@@ -47,11 +46,6 @@ class Disorder(Profile, kw_only=True):
             raise ConfigError(
                 "train_at and test_at must hold 0: the clean chains are the reference"
             )
-
-    @property
-    def chance(self) -> float:
-        """Accuracy of guessing."""
-        return 1 / len(recipe_for(self.data.name).classes)
 
     def trainings(self, name: str) -> dict[str, float | list[float]]:
         """What a network is trained on, by its name: strengths, and the mixture."""
@@ -120,11 +114,11 @@ def regrets(table: pd.DataFrame, profile: Disorder) -> pd.DataFrame:
     """
     rows = trainings(table)
     by = ["network", "trained_at"]
-    keep = learned(rows, where(rows, strength=0.0), profile.chance, by, "validation")
+    keep = learned(rows, where(rows, strength=0.0), profile.data.chance, by, "validation")
     gaps = against(keep, [MIXTURE], [CLEAN], ["network", "strength"], "accuracy", of="trained_at")
     gaps[["value", "low", "high"]] *= 100
     level = where(rows, trained_at=CLEAN, strength=0.0).groupby("network")["validation"].mean()
-    family = [profile.entries[name].family for name in gaps["network"]]
+    family = gaps["network"].map(profile.families)
     gaps = gaps.drop(columns=["trained_at", "rival"])
     return gaps.assign(validation=gaps["network"].map(level), family=family)
 
@@ -135,7 +129,7 @@ def eroded(rows: pd.DataFrame, profile: Disorder) -> pd.Series:
     Not asked of a network that is at guessing when trained clean: it has nothing to lose.
     """
     asked = rows[(rows["strength"] > 0) & rows["low"].notna()]
-    asked = asked[asked["validation"] > ABOVE_GUESSING * profile.chance]
+    asked = asked[asked["validation"] > ABOVE_GUESSING * profile.data.chance]
     worst = asked.loc[asked.groupby("network", sort=False)["value"].idxmax()]
     more = (worst["low"] > 1.0).astype("boolean")
     return more.where(more | (worst["high"] <= 1.0)).reindex(rows.index)

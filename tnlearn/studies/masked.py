@@ -16,7 +16,6 @@ import pandas as pd
 from tnlearn.analysis.masks import MASKS, masked
 from tnlearn.analysis.weights import POINT
 from tnlearn.data.dataset import Dataset
-from tnlearn.data.recipes import recipe_for
 from tnlearn.lab.ensembles import build_network, chains, ensemble, fit_chunk, trained
 from tnlearn.lab.profile import Count, Data, Profile, check_names
 from tnlearn.lab.study import Picture, Study, Verdicts
@@ -44,11 +43,6 @@ class Masked(Profile, kw_only=True):
         """Refuse names of networks and of masks that are not there."""
         check_names("network in 'retrained'", self.retrained, self.networks)
         check_names("mask", [*self.asked, *self.trained], MASKS)
-
-    @property
-    def chance(self) -> float:
-        """Accuracy of guessing."""
-        return 1 / len(recipe_for(self.data.name).classes)
 
 
 def grid(profile: Masked) -> Iterator[Task]:
@@ -89,7 +83,7 @@ def answers(fitted: Fitted, data: Dataset, **labels: Any) -> pd.DataFrame:
 def asked(table: pd.DataFrame, profile: Masked) -> pd.DataFrame:
     """Answers of the networks trained on everything; members that did not learn are left out."""
     rows = where(table, trained_on="everything")
-    return learned(rows, where(rows, mask=""), profile.chance)
+    return learned(rows, where(rows, mask=""), profile.data.chance)
 
 
 def parts(table: pd.DataFrame, profile: Masked) -> pd.DataFrame:

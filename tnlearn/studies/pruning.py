@@ -38,7 +38,6 @@ from tnlearn.analysis.weights import (
     with_parameters,
 )
 from tnlearn.data.dataset import Dataset
-from tnlearn.data.recipes import recipe_for
 from tnlearn.errors import ConfigError
 from tnlearn.lab.ensembles import chains, ensemble, trained
 from tnlearn.lab.profile import Count, Data, Profile, Rate, Section, Share, check_names
@@ -96,11 +95,6 @@ class Pruning(Profile, kw_only=True):
             check_names(f"network in [retrain] {key}", getattr(self.retrain, key), self.networks)
         if both := set(self.shallow) & set(self.complex):
             raise ConfigError(f"{both.pop()!r} is shallow or complex, not both")
-
-    @property
-    def chance(self) -> float:
-        """Accuracy of guessing."""
-        return 1 / len(recipe_for(self.data.name).classes)
 
 
 # ---------------------------------------------------------------------- what is measured
@@ -214,7 +208,7 @@ def vectors(
 def kept(table: pd.DataFrame, profile: Pruning) -> pd.DataFrame:
     """The rows of the members that learned."""
     whole = where(table, way=AS_CUT, weight="", shift=profile.shifts[0])
-    return learned(table, whole, profile.chance)
+    return learned(table, whole, profile.data.chance)
 
 
 def levels(rows: pd.DataFrame, over: str) -> tuple[list[Any], Any, Any]:
@@ -228,11 +222,6 @@ def levels(rows: pd.DataFrame, over: str) -> tuple[list[Any], Any, Any]:
         return list(cuts.columns), accuracy, accuracy[:, -1]
     goal = where(rows, weight="").set_index("member")["accuracy"].loc[cuts.index]
     return list(cuts.columns), accuracy, goal.to_numpy()
-
-
-def families(rows: pd.DataFrame, profile: Pruning) -> list[str]:
-    """The family of the network of every row."""
-    return [profile.entries[name].family for name in rows["network"]]
 
 
 def titles(rows: pd.DataFrame, profile: Pruning) -> pd.Series:
@@ -266,7 +255,7 @@ def few(rows: pd.DataFrame, profile: Pruning) -> pd.Series:
 
     Not asked where there is but one, or where the network is at guessing.
     """
-    asked = (rows["full"] > 1) & (rows["accuracy"] > ABOVE_GUESSING * profile.chance)
+    asked = (rows["full"] > 1) & (rows["accuracy"] > ABOVE_GUESSING * profile.data.chance)
     return (rows["rank"] <= rows["full"] / 2).astype("boolean").where(asked)
 
 
@@ -285,7 +274,7 @@ def edges(table: pd.DataFrame, profile: Pruning) -> pd.DataFrame:
     shares = over_members(shares.dropna(subset="ratio"), by, "ratio", unbounded_mean)
     ranks = smallest(table, profile).drop_duplicates(["network", "weight"], keep="last")
     shares = shares.merge(ranks[["network", "weight", "rank", "full", "accuracy"]])
-    return shares.assign(family=families(shares, profile))
+    return shares.assign(family=shares["network"].map(profile.families))
 
 
 def outside(rows: pd.DataFrame, profile: Pruning) -> pd.Series:
@@ -326,7 +315,7 @@ def pairs(table: pd.DataFrame, profile: Pruning) -> pd.DataFrame:
     gaps = against(both, profile.shallow, profile.complex, ["shift"], "accuracy")
     gaps[["value", "low", "high"]] *= 100
     numbers = gaps["network"].map(cut.groupby("network")["numbers"].mean())
-    return gaps.assign(numbers=numbers.round(), family=families(gaps, profile))
+    return gaps.assign(numbers=numbers.round(), family=gaps["network"].map(profile.families))
 
 
 # ---------------------------------------------------------------------- what it shows
@@ -370,7 +359,8 @@ def together(table: pd.DataFrame, profile: Pruning, verdicts: Verdicts) -> Figur
     rows = where(kept(table, profile), weight=["", "all"])
     trained = where(rows, way=TRAINED_ON)["network"].unique()
     rows = rows[(rows["way"] == TRAINED_ON) | ~rows["network"].isin(trained)]
-    rows = rows.assign(share=rows["share"].fillna(1.0), family=families(rows, profile))
+    family = rows["network"].map(profile.families)
+    rows = rows.assign(share=rows["share"].fillna(np.inf), family=family)
     by = ["network", "shift", "family", "share"]
     points = over_members(rows, by, "accuracy")
     return lines(
@@ -412,7 +402,8 @@ def singular_values(table: pd.DataFrame, profile: Pruning, verdicts: Verdicts) -
     """Singular values of the first weight over the largest: a panel a family."""
     rows = where(kept(table, profile), way=AS_CUT)
     rows = first_weights(rows[rows["relative"].notna()])
-    rows = rows.assign(place=100 * rows["rank"] / rows["full"], family=families(rows, profile))
+    family = rows["network"].map(profile.families)
+    rows = rows.assign(place=100 * rows["rank"] / rows["full"], family=family)
     return lines(
         over_members(rows, ["family", "network", "place"], "relative"),
         "place", "network", column="family", names=profile.titles, limits=(0.0, 1.03),

@@ -14,7 +14,6 @@ from typing import Literal
 
 import pandas as pd
 
-from tnlearn.data.recipes import recipe_for
 from tnlearn.errors import ConfigError
 from tnlearn.lab.ensembles import chains, ensemble, measured, trained
 from tnlearn.lab.profile import Count, Data, Profile, check_names
@@ -50,11 +49,6 @@ class Samples(Profile, kw_only=True):
                     f"sizes are numbers of training chains, at least the batch size "
                     f"{self.batch_size}, not {size}"
                 )
-
-    @property
-    def chance(self) -> float:
-        """Accuracy of guessing."""
-        return 1 / len(recipe_for(self.data.name).classes)
 
 
 def epochs_at(epochs: int, reference: int, size: int, passes: int) -> int:
@@ -98,7 +92,7 @@ def differences(table: pd.DataFrame, profile: Samples) -> pd.DataFrame:
         profile.rivals,
         ["shift", "size", "budget"],
         "accuracy",
-        keep=lambda rows: above_chance(rows["validation"], profile.chance),
+        keep=lambda rows: above_chance(rows["validation"], profile.data.chance),
     )
     found[["value", "low", "high"]] *= 100
     # At the reference size both budgets are the same training.
@@ -109,7 +103,7 @@ def best(table: pd.DataFrame, profile: Samples) -> pd.DataFrame:
     """The most accurate symmetric and the most accurate generic network, at the reference."""
     here = where(table, shift=profile.shifts[0], size=profile.data.train, budget=profile.budgets[0])
     found = over_members(here, ["shift", "size", "network"], "accuracy")
-    found["family"] = [profile.entries[name].family for name in found["network"]]
+    found["family"] = found["network"].map(profile.families)
     found = where(found, family=["symmetric", "generic"])
     return found.loc[found.groupby("family", sort=False)["value"].idxmax()]
 
@@ -118,7 +112,7 @@ def errors(table: pd.DataFrame, profile: Samples, verdicts: Verdicts) -> Figure:
     """Share of wrong answers against the number of chains: a row a shift, a column a family."""
     found = over_members(table, ["shift", "network", "size", "budget"], "accuracy")
     found = where(found, budget=profile.budgets[0])
-    found["family"] = [profile.entries[name].family for name in found["network"]]
+    found["family"] = found["network"].map(profile.families)
     return lines(
         found,
         "size",
@@ -130,7 +124,7 @@ def errors(table: pd.DataFrame, profile: Samples, verdicts: Verdicts) -> Figure:
         styles=network_styles(profile.entries),
         log="xy",
         error=True,
-        marks={"guessing": 1 - profile.chance},
+        marks={"guessing": 1 - profile.data.chance},
     )
 
 
