@@ -160,6 +160,11 @@ def _of_blocks(
         if (bulk.likely & labels.sound).any():
             agreed = number(blocks.source, blocks.boundary, 0.5)
     near = np.abs(np.nan_to_num(agreed.value, nan=np.inf) - bulk.integer) <= ROUNDING_LIMIT
+    doubt = np.flatnonzero(labels.sound & near & bulk.likely & ~bulk.certain)
+    if len(doubt) and blocks.boundary == "open":
+        # What lies beyond the ends is not known: the middle half has to have one integer.
+        middle = _localizer(blocks.chains()[0][doubt], False, compiled)
+        near[doubt] = middle.sound & (middle.value == bulk.integer[doubt])
     same = np.round(np.nan_to_num(labels.value)) == bulk.integer
     sound = labels.sound & same & (bulk.certain | (bulk.likely & agreed.sound & near))
     return replace(labels, gap=times_power(labels.gap, blocks.exponents), sound=sound)
