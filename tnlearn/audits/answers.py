@@ -1,51 +1,71 @@
-"""What a classifier gave, read as winding numbers."""
+"""What a classifier gave, read as winding numbers: as it says of itself, or else named.
+
+One number a sample may be a winding number, the number of a class or a logit, and columns may be in
+any order.  Where nobody says which, the samples whose winding is certified decide whether the plain
+reading stands; if another makes far more answers right, both are named and neither is taken.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tnlearn.errors import ConfigError, NotFiniteError, ShapeError, UnknownNameError, check_choice
+from tnlearn.errors import ConfigError, NotFiniteError, ShapeError, UnknownNameError
 from tnlearn.physics.matrices import as_numpy
+from tnlearn.report.stats import share
 
-__all__ = ["ANSWERS", "best_class", "windings_of"]
+__all__ = ["ANSWERS", "best_class", "confirm", "listed", "numbers_of", "windings_of"]
 
 Array = NDArray[Any]
 
-ANSWERS = ("auto", "windings", "indices", "scores")
+ANSWERS = ("auto", "windings", "indices", "scores", "logit")
+NEAR = 0.25  # a real number this close to a winding looks like one
+
+
+def numbers_of(output: Any, title: str) -> Array:
+    """The output as an array of real numbers; one of several parts is named, not guessed at."""
+    several = isinstance(output, tuple) and any(
+        getattr(part, "shape", ()) or isinstance(part, (list, tuple, Mapping)) for part in output
+    )
+    if isinstance(output, Mapping) or several:
+        word = "dict" if isinstance(output, Mapping) else "tuple"
+        parts = output.items() if isinstance(output, Mapping) else enumerate(output)
+        inside = ", ".join(f"{key!r}: {_form(part)}" for key, part in parts)
+        raise ShapeError(
+            f"the output of {title} is a {word} ({inside}), not one array: wrap it in a model or a "
+            "function that returns the scores, or the winding numbers, alone"
+        )
+    if hasattr(output, "detach") and output.is_floating_point():
+        output = output.detach().cpu().double()
+    try:
+        values = np.asarray(as_numpy(output))
+    except (TypeError, ValueError) as error:
+        raise ShapeError(f"the output of {title} is no array: {error}") from error
+    if values.dtype.kind not in "fiub":
+        raise ShapeError(
+            f"the output of {title} is {type(output).__name__} of dtype {values.dtype}; real "
+            "numbers are expected: scores of the classes, or one winding number a sample"
+        )
+    return values
+
+
+def _form(part: Any) -> str:
+    shape = getattr(part, "shape", None)
+    return type(part).__name__ + (f" of shape {tuple(shape)}" if shape is not None else "")
 
 
 def windings_of(
-    output: Any, samples: int, classes: Sequence[int], *, how: str = "auto", title: str
+    values: Array, samples: int, classes: tuple[int, ...], how: str, title: str
 ) -> Array:
     """Winding numbers from the output for some samples, (samples,) floats.
 
-    Parameters
-    ----------
-    output
-        Scores (logits, probabilities) of shape (samples, classes), of which the largest
-        counts; or one number a sample.  A real number is rounded to the nearest integer,
-        which may be none of the classes; a whole one must be among them.
-    samples : int
-        How many were asked for.
-    classes : sequence of int
-        Winding of each column, or of each index.
-    how : "auto" | "windings" | "indices" | "scores"
-        What the numbers are; "auto" takes two dimensions for scores, one for windings.
-    title : str
-        Of the classifier, for messages.
-
-    Raises
-    ------
-    ShapeError, NotFiniteError, UnknownNameError, ConfigError
-        If the output has another shape or no numbers, holds NaN or infinity, or names a
-        class that there is not.
+    Scores of shape (samples, classes), of which the largest counts; or one number a sample.  A
+    real one is rounded, and may be none of the classes; a whole one of an integer type must be
+    among them.
     """
-    check_choice("kind of answers", how, ANSWERS)
-    values = _numbers(output, title)
     if values.ndim == 2 and values.shape[1] == 1 and how != "scores":
         values = values[:, 0]
     fits = values.ndim in (1, 2) and len(values) == samples
@@ -55,33 +75,41 @@ def windings_of(
             f"{title} gave an output of shape {values.shape} for {samples} samples; {one}"
             f"({samples}, classes) is expected"
         )
+    finite = np.isfinite(values.reshape(samples, -1)).all(axis=1)
+    if not finite.all():
+        raise NotFiniteError(
+            f"{title} gave NaN or infinity for {int((~finite).sum())} of {samples} samples; it "
+            "must answer every sample with numbers"
+        )
     if values.ndim == 2:
-        if how in ("windings", "indices"):
+        if how not in ("auto", "scores"):
             raise ShapeError(
                 f"{title} gave {values.shape[1]} numbers a sample, not one of its {how}; leave "
                 "answers='auto' if they are scores of the classes"
             )
-        if not np.isfinite(values).all():
-            raise _not_finite(title, values)
         return best_class(values, classes, title)
-    if not np.isfinite(values).all():
-        raise _not_finite(title, values)
+    if how == "logit" or (values.dtype.kind == "b" and how == "auto"):
+        if len(classes) != 2:
+            raise ConfigError(
+                f"{title} tells two classes apart, by a logit or by true and false, and there are "
+                f"{len(classes)} ({listed(classes)}): give classes=, the winding of each"
+            )
+        return np.where(values > 0, float(classes[1]), float(classes[0]))
     if how == "indices":
-        whole = values == np.round(values)
-        if not whole.all() or values.min() < 0 or values.max() >= len(classes):
+        wrong = values[(values != np.round(values)) | (values < 0) | (values >= len(classes))]
+        if len(wrong):
             raise UnknownNameError(
-                f"{title} gave {_first(values[~whole] if not whole.all() else values)} as the "
-                f"index of a class; there are {len(classes)}, with indices from 0"
+                f"{title} gave {wrong[0]:g} as the index of a class; there are {len(classes)}, "
+                "with indices from 0"
             )
         return np.asarray(classes, dtype=np.float64)[values.astype(np.int64)]
-    if values.dtype.kind in "iub":
-        strange = values[~np.isin(values, list(classes))]
-        if len(strange):
-            raise UnknownNameError(
-                f"{title} answered {_first(strange)}, which is none of the windings "
-                f"{_listed(classes)}: for indices of classes say answers='indices'; for a real "
-                "winding number return floats, which are rounded here"
-            )
+    strange = values[~np.isin(values, classes)] if values.dtype.kind in "iub" else ()
+    if len(strange):
+        raise UnknownNameError(
+            f"{title} answered {strange[0]:g}, which is none of the windings {listed(classes)}: "
+            "for indices of classes say answers='indices'; for a real winding number return "
+            "floats, which are rounded here"
+        )
     return np.asarray(np.round(values.astype(np.float64)) + 0.0)
 
 
@@ -90,36 +118,57 @@ def best_class(scores: Array, classes: Sequence[int], title: str) -> Array:
     if scores.shape[-1] != len(classes):
         raise ConfigError(
             f"{title} gives {scores.shape[-1]} scores a sample, but there are {len(classes)} "
-            f"classes ({_listed(classes)}): give classes=, the winding of each of its columns"
+            f"classes ({listed(classes)}): give classes=, the winding of each of its columns"
         )
-    found = np.asarray(classes, dtype=np.float64)[scores.argmax(axis=-1)]
-    return np.where(np.isfinite(scores).all(axis=-1), found, np.nan)
+    best = np.asarray(classes, dtype=np.float64)[scores.argmax(axis=-1)]
+    return np.where(np.isfinite(scores).all(axis=-1), best, np.nan)
 
 
-def _numbers(output: Any, title: str) -> Array:
-    try:
-        values = np.asarray(as_numpy(output))
-    except (TypeError, ValueError) as error:
-        raise ShapeError(f"{title} gave something that is no array: {error}") from error
-    if values.dtype.kind not in "fiub":
-        raise ShapeError(
-            f"{title} gave {type(output).__name__} of dtype {values.dtype}; real numbers are "
-            "expected: scores of the classes, or one winding number a sample"
+def confirm(
+    numbers: Array, windings: Array, truth: Array, classes: tuple[int, ...], title: str
+) -> None:
+    """Refuse answers that are right far more often in another reading, and name both readings.
+
+    Real numbers that do not lie near the windings may be the logit of two classes.  Answers may be
+    numbers of classes, or columns in another order, if calling each by another winding makes more
+    than half of the samples right (of columns, which say more of themselves, 9 in 10).
+    """
+    right, samples = int((windings == truth).sum()), len(truth)
+    plain = f"read as winding numbers, the answers of {title} are right on {right / samples:.0%}"
+    values = numbers.ravel()
+    if len(values) == samples and len(classes) == 2:
+        far = np.abs(values[:, None] - np.asarray(classes)).min(axis=1) > NEAR
+        signs, count = _renamed(values > 0, truth)
+        if far.mean() > 0.1 and len(set(signs.values())) == 2 and count >= right:
+            raise ConfigError(
+                f"{plain} of the samples, by their sign on {count / samples:.0%}: say "
+                f"answers='logit' if a number above 0 means winding {classes[1]} (classes= in the "
+                "other order turns it), or answers='windings' if they are to be rounded"
+            )
+    names, count = _renamed(windings, truth)
+    least = 0.5 if len(values) == samples else 0.9
+    one_to_one = len(set(names.values())) == len(names) > 1
+    apart = share(count, samples)["low"] > share(right, samples)["high"]
+    if one_to_one and apart and count > least * samples:
+        other = ", ".join(f"{key:g} as {winding}" for key, winding in names.items())
+        raise ConfigError(
+            f"{plain} of the samples; reading {other} on {count / samples:.0%}: these look like "
+            "numbers of classes. Say answers='indices', or classes= (the winding of each, in the "
+            "order of their numbers or columns); answers='windings' or 'scores' if they are right "
+            "as they are"
         )
-    return values
 
 
-def _not_finite(title: str, values: Array) -> NotFiniteError:
-    bad = int((~np.isfinite(values.reshape(len(values), -1)).all(axis=1)).sum())
-    return NotFiniteError(
-        f"{title} gave NaN or infinity for {bad} of {len(values)} samples; it must answer every "
-        "sample with numbers"
-    )
+def _renamed(answers: Array, truth: Array) -> tuple[dict[float, int], int]:
+    """The winding that goes most often with each answer, and how many samples that makes right."""
+    names, right = {}, 0
+    for answer in np.unique(answers):
+        windings, counts = np.unique(truth[answers == answer], return_counts=True)
+        names[float(answer)] = int(windings[counts.argmax()])
+        right += int(counts.max())
+    return names, right
 
 
-def _first(values: Array) -> str:
-    return f"{values.flat[0]:g}"
-
-
-def _listed(classes: Sequence[int]) -> str:
+def listed(classes: Sequence[int]) -> str:
+    """Windings for a message: ``-1, 0, 1``."""
     return ", ".join(map(str, classes))

@@ -1,37 +1,52 @@
-"""`tnlearn.audit`: what a classifier of states relies on, by interventions that are certified."""
+"""`tnlearn.audit`: what a classifier of states relies on, by interventions that are certified.
+
+With s_i the share of the certified pairs of intervention i on which the answer follows,
+
+    score = ½ ⟨s_i⟩ over the preserving interventions + ½ ⟨s_i⟩ over the changing ones,
+
+each intervention counting once, however many pairs it has.  So what follows the winding of each
+sample scores 1, and what gives one answer to all scores ½.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 from tqdm import tqdm
 
-from tnlearn.audits.certify import Pairs
-from tnlearn.audits.classifiers import Classifier, adapted, known_cells, known_data
+from tnlearn.audits.certify import SAMPLES, first_samples, sample_set, suite
+from tnlearn.audits.classifiers import adapted, known_cells, known_data
 from tnlearn.audits.interventions import Intervention, resolved
-from tnlearn.audits.score import Estimate, Row, finite, judged, not_asked, plain, score
-from tnlearn.audits.suite import SAMPLES, Suite, drawn, suite, taken
-from tnlearn.audits.tables import as_html, as_text
+from tnlearn.audits.table import COUNTS, PAIRS, WORDS, Estimate, Row, ask, mean_share, of_right
 from tnlearn.data.dataset import Dataset
-from tnlearn.errors import ConfigError, FileError, TnlearnError
-from tnlearn.files import replace_file
+from tnlearn.errors import ConfigError, FileError
+from tnlearn.files import parsing, replace_file
+from tnlearn.lab.results import columns_of, table_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Audit", "audit", "put"]
+__all__ = ["Audit", "audit"]
 
-Array = NDArray[Any]
-
-FORMAT = "tnlearn-audit/1"
+FORMAT = "tnlearn-audit/2"
+HEADINGS = {
+    "preserving": "The winding number stands: does the answer stay?",
+    "changing": "The winding number changes: does the answer follow?",
+    "ablation": "States blanked out, not scored: does the answer stay?",
+}
+NOTES = """\
+certified: pairs whose windings, recomputed from the chains, are as claimed and clear, of
+the pairs made. if right: of the certified pairs answered rightly before. edge: share of
+them with as many counted edge states after as before. score: mean of the preserving and
+the changing rows, each family counting half; 0.5 for a constant answer. *: not scored."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -44,21 +59,55 @@ class Audit:
         Of the classifier.
     classes : tuple of int
         The windings it tells apart.
-    rows : tuple of Row
-        One for each intervention: see `tnlearn.audits.score.Row`.
+    table : DataFrame
+        A row an intervention and member.  `intervention`, `title`, `family`, `scored`, `changes`
+        and `keeps` are its own; pairs `made`, `certified` and `refused` (reasons and how many);
+        `reason` why there is no answer, if there is none; `edge_count_kept`, the share of the
+        certified pairs with as many counted edge states after as before.  Then, of the certified
+        pairs, on how many the member's answer `followed` (of an ablation: stayed), was right,
+        `right_before` and `right_after`, and followed of those that were right before,
+        `followed_right`: NaN for a member without finite answers.
     settings : dict
         The samples (name, cells, samples, disorder, seed) and the seed of the interventions.
     """
 
     title: str
     classes: tuple[int, ...]
-    rows: tuple[Row, ...]
-    settings: dict[str, Any] = field(default_factory=dict)
+    table: pd.DataFrame
+    settings: dict[str, Any]
 
     @property
     def members(self) -> int:
         """Members of the ensemble; 1 for a single classifier."""
-        return len(self.rows[0].followed)
+        return int(self.table["member"].nunique())
+
+    @property
+    def rows(self) -> list[Row]:
+        """The interventions one by one."""
+        return [Row(rows) for _, rows in self.table.groupby("intervention", sort=False)]
+
+    def __getitem__(self, name: str) -> Row:
+        """The row of an intervention.  Raises `KeyError` if it is not among them."""
+        rows = self.table[self.table["intervention"] == name]
+        if rows.empty:
+            raise KeyError(name)
+        return Row(rows)
+
+    def estimate(self, *, right: bool = False, family: str | None = None) -> Estimate:
+        """The score, or the mean share of one family ("preserving", "changing"), with interval.
+
+        `right`: of the pairs to which the answer before was right.  NaN without pairs of it.
+        """
+        return self._score(right, family)[0]
+
+    def _score(self, right: bool = False, family: str | None = None) -> tuple[Estimate, pd.Series]:
+        families = ["preserving", "changing"] if family is None else [family]
+        rows = self.table[self.table["family"].isin(families) & self.table["scored"]]
+        rows = rows[rows["certified"] > 0]
+        if set(rows["family"]) != set(families):
+            nothing = pd.Series(math.nan, range(self.members))
+            return Estimate(math.nan, math.nan, math.nan, 0), nothing
+        return mean_share(rows, *of_right(right))
 
     @property
     def score(self) -> float:
@@ -68,130 +117,124 @@ class Audit:
     @property
     def interval(self) -> tuple[float, float]:
         """Its 95 % interval: over the pairs for one classifier, over the members for several."""
-        found = self.estimate()
-        return found.low, found.high
+        return self.estimate()[1:3]
 
     @property
     def scores(self) -> list[float]:
         """The score of each member."""
-        return score(self.rows)[1]
-
-    def estimate(self, *, right: bool = False, family: str | None = None) -> Estimate:
-        """The score, or the mean share of one family ("preserving", "changing"), with interval.
-
-        `right`: of the pairs to which the answer before was right.
-        """
-        return score(self.rows, right=right, family=family)[0]
-
-    def __getitem__(self, name: str) -> Row:
-        """The row of an intervention.  Raises `KeyError` if it is not among them."""
-        for row in self.rows:
-            if row.name == name:
-                return row
-        raise KeyError(name)
-
-    @property
-    def table(self) -> list[dict[str, Any]]:
-        """The rows as dictionaries of plain numbers and words."""
-        return [row.record() for row in self.rows]
-
-    def record(self) -> dict[str, Any]:
-        """Everything as a dictionary that JSON can hold."""
-        found: dict[str, Any] = {
-            "format": FORMAT,
-            "title": self.title,
-            "classes": list(self.classes),
-            "members": self.members,
-            "settings": self.settings,
-        }
-        for key, right in (("score", False), ("score_right", True)):
-            whole, each = score(self.rows, right=right)
-            found[key] = {
-                **plain(whole),
-                "members": [finite(value) for value in each],
-                "preserving": plain(self.estimate(right=right, family="preserving")),
-                "changing": plain(self.estimate(right=right, family="changing")),
-            }
-        return {**found, "rows": self.table}
-
-    def to_json(self) -> str:
-        """Everything as JSON."""
-        return json.dumps(self.record(), indent=1, allow_nan=False)
+        return [float(value) for value in self._score()[1]]
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to a JSON file, whole or not at all; `load` reads it back.
 
         Raises `FileError` if it cannot be written.
         """
-        text = self.to_json().encode()
-        replace_file(Path(path), lambda handle: handle.write(text))
+        once = self.table[["intervention", *WORDS, *PAIRS]].drop_duplicates("intervention")
+        record = {
+            "format": FORMAT,
+            "title": self.title,
+            "classes": list(self.classes),
+            "settings": self.settings,
+            "interventions": columns_of(once),
+            "answers": columns_of(self.table[["intervention", "member", *COUNTS]]),
+        }
+        text = json.dumps(record, indent=1, allow_nan=False).encode()
+        replace_file(Path(path), lambda stream: stream.write(text))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Audit:
         """Read an audit written by `save`.  Raises `FileError` if it cannot be, or is none."""
         try:
-            found = json.loads(Path(path).read_text(encoding="utf-8"))
+            text = Path(path).read_bytes()
         except OSError as error:
             raise FileError(f"cannot read {path}: {error.strerror or error}") from error
-        except ValueError as error:
-            raise FileError(f"{path} is no JSON: {error}") from error
-        if not isinstance(found, dict) or found.get("format") != FORMAT:
-            raise FileError(f"{path} is no audit written by Audit.save ({FORMAT})")
-        return cls.read(found)
-
-    @classmethod
-    def read(cls, record: dict[str, Any]) -> Audit:
-        """Back from `record`.  Raises `FileError` if something is missing."""
-        try:
-            title, classes = record["title"], tuple(record["classes"])
-            rows, settings = record["rows"], record["settings"]
-        except (KeyError, TypeError) as error:
-            raise FileError(f"this is no audit: {error}") from error
-        return cls(title, classes, tuple(Row.read(row) for row in rows), settings)
-
-    @classmethod
-    def joined(cls, parts: Sequence[Audit]) -> Audit:
-        """The audits of some members each, on the same pairs, as one of all members.
-
-        Raises `ConfigError` if they are not of the same pairs.
-        """
-        first = parts[0]
-        for part in parts[1:]:
-            same = len(part.rows) == len(first.rows) and all(
-                (a.name, a.certified, a.refused) == (b.name, b.certified, b.refused)
-                for a, b in zip(part.rows, first.rows, strict=True)
-            )
-            if not same or part.settings != first.settings:
-                raise ConfigError("these audits are not of the same certified pairs")
-        rows = []
-        for number, row in enumerate(first.rows):
-            joined: dict[str, Any] = {
-                name: tuple(k for part in parts for k in getattr(part.rows[number], name))
-                for name in ("followed", "right_before", "right_after", "followed_right")
-            }
-            rows.append(replace(row, **joined))
-        return cls(first.title, first.classes, tuple(rows), first.settings)
+        with parsing(Path(path), f"an audit written by Audit.save ({FORMAT})"):
+            record = json.loads(text)
+            if record["format"] != FORMAT:
+                raise FileError(f"{path} is no audit written by Audit.save ({FORMAT})")
+            once = table_of(record["interventions"])[["intervention", *WORDS, *PAIRS]]
+            answers = table_of(record["answers"])[["intervention", "member", *COUNTS]]
+            table = once.merge(answers, "left", on="intervention", validate="1:m")
+            return cls(record["title"], tuple(record["classes"]), table, dict(record["settings"]))
 
     def draw(self, path: str | os.PathLike[str] | None = None) -> Figure:
         """The picture: for each intervention the share of pairs that follow the invariant.
 
-        Written to `path` (.png, .svg or .pdf) if one is given.  Raises `FileError` or
-        `UnknownNameError` if it cannot be.
+        Filled: of all certified pairs, hollow: of those that were answered rightly before; with
+        95 % intervals.  Written to `path` (.png, .svg or .pdf) if one is given; raises
+        `FileError` or `UnknownNameError` if it cannot be.
         """
-        from tnlearn.report.audit_figure import draw_audit
+        from tnlearn.report.figures import BLACK, COLOURS, GREY, dots, write_figure
 
-        made: Figure = draw_audit(self.record(), None if path is None else Path(path))
-        return made
+        rightly = "pairs answered rightly before"
+        points = []
+        for row in self.rows:
+            label = f"{_title(row)} ({row.certified:,}{_why(row, '; ')})"
+            for kind, right in ((HEADINGS[row.family], False), (rightly, True)):
+                points.append({"row": label, "kind": kind} | row.estimate(right=right)._asdict())
+        kinds = zip(HEADINGS.values(), (COLOURS[0], COLOURS[1], GREY), "os^", strict=True)
+        styles: dict[str, dict[str, Any]] = {k: {"color": c, "marker": m} for k, c, m in kinds}
+        styles[rightly] = {"color": BLACK, "marker": "D", "markerfacecolor": "none"}
+        figure = dots(
+            pd.DataFrame(points),
+            "row",
+            dot="kind",
+            label="share of the certified pairs (how many, in brackets) that follow; *: not scored",
+            styles=styles,
+            limits=(-0.02, 1.02),
+        )
+        members = "" if self.members == 1 else f", {self.members} members"
+        figure.suptitle(
+            f"{self.title}{members}: score {_text(self.estimate())}; a constant answer has 0.5",
+            fontsize=10.5,
+            color=BLACK,
+        )
+        if path is not None:
+            write_figure(figure, Path(path))
+        return figure
+
+    def _shown(self) -> pd.DataFrame:
+        """What is printed: a row an intervention below the heading of its family."""
+        lines = {}
+        for row in self.rows:
+            follows, right = row.estimate(), row.estimate(right=True)
+            lines[HEADINGS[row.family], _title(row)] = {
+                "certified": f"{row.certified}/{row.made}",
+                "follows": _text(follows),
+                "if right": _number(right.value),
+                "edge": _number(row.edge_count_kept, 2),
+            }
+        return pd.DataFrame.from_dict(lines, orient="index")
 
     def __str__(self) -> str:
-        return as_text(self)
+        members = "" if self.members == 1 else f", {self.members} members"
+        settings = self.settings
+        parts = [
+            f"Audit of {self.title}{members}: {settings.get('samples')} chains of "
+            f"{settings.get('name')!r}, {settings.get('cells')} cells"
+        ]
+        shown = self._shown()
+        for heading in HEADINGS.values():
+            if heading in shown.index:
+                parts.append(f"{heading}\n{shown.loc[heading].to_string()}")
+        reasons = [f"{_title(row)}: {_why(row)}" for row in self.rows if row.reason]
+        return "\n\n".join([*parts, *reasons, self._scores(), NOTES])
+
+    def _scores(self) -> str:
+        lines = []
+        for name, right in (("score", False), ("score, answers right before", True)):
+            parts = [
+                f"{family} {_number(self.estimate(right=right, family=family).value)}"
+                for family in ("preserving", "changing")
+            ]
+            lines.append(f"{name}: {_text(self.estimate(right=right))}   ({', '.join(parts)})")
+        return "\n".join(lines)
 
     def __repr__(self) -> str:
-        low, high = self.interval
-        return f"Audit({self.title}: score {self.score:.3f} [{low:.3f}, {high:.3f}])"
+        return f"Audit({self.title}: score {_text(self.estimate())})"
 
     def _repr_html_(self) -> str:
-        return as_html(self)
+        return f"{self._shown().to_html()}<pre>{self._scores()}</pre>"
 
 
 def audit(
@@ -254,8 +297,10 @@ def audit(
         What the classifier is called with.  "auto": a function gets `States`, an estimator a
         flat array, a torch module the first that it takes of (u, v), stacked, flat.  One array
         is real: of complex states the real and imaginary parts of u, then of v.
-    answers : "auto" | "windings" | "indices" | "scores"
-        What it gives; "auto": two dimensions are scores, one is windings.
+    answers : "auto" | "windings" | "indices" | "scores" | "logit"
+        What it gives: winding numbers; numbers of classes, from 0; scores; or one logit, above 0
+        for the second of two classes.  "auto": two dimensions are scores, one is windings, and
+        an error that names both readings where another than these is right far more often.
     title : str, optional
         Its name in the table.
     progress : bool
@@ -264,20 +309,20 @@ def audit(
     Returns
     -------
     Audit
-        Prints as a table; `score`, `rows`, `draw`, `save`.
+        Prints as a table; `score`, `interval`, `table`, `draw`, `save`.
 
     Raises
     ------
     ConfigError, ShapeError, NotFiniteError, UnknownNameError
         If the classifier is of none of these kinds, does not take these samples, gives another
-        shape, NaN or an unknown class, or its classes are not known; if the samples are no open
+        shape, NaN or an unknown class, or what it gives is not known; if the samples are no open
         chains, or none of them is clear.
 
     Source: docs/audit.md for the interventions and the score; docs/physics.md for the winding.
     """
     if data is None:
         known = known_cells(classifier) or 20
-        data = drawn(
+        data = sample_set(
             dataset or known_data(classifier) or "extended",
             known if cells is None else cells,
             SAMPLES if samples is None else samples,
@@ -286,52 +331,29 @@ def audit(
     elif cells is not None or dataset is not None:
         raise ConfigError("cells and dataset say what is drawn: leave them out where data is given")
     else:
-        data = taken(data, samples)
+        data = first_samples(data, samples)
     asked = adapted(classifier, data, classes=classes, inputs=inputs, answers=answers, title=title)
     chosen = resolved(interventions)
     bar = tqdm(total=2 * len(chosen), unit="step", disable=not progress)
     with contextlib.closing(bar):
         questions = suite(data, asked.classes, chosen, seed, bar.update)
-        return put(asked, questions, bar.update)
+        table = ask(asked, questions, bar.update)
+    return Audit(asked.title, asked.classes, table, questions.settings())
 
 
-def put(asked: Classifier, questions: Suite, step: Callable[[], Any] = lambda: None) -> Audit:
-    """Put the questions to a classifier.
-
-    Parameters
-    ----------
-    asked : Classifier
-        As `tnlearn.audits.classifiers.adapted` makes it.
-    questions : Suite
-        Certified for its classes.
-    step : callable
-        Called after each intervention.
-
-    Raises
-    ------
-    ConfigError, ShapeError, NotFiniteError, UnknownNameError
-        If the classifier fails, or gives what cannot be read.
-    """
-    data, index = questions.data, questions.usable
-    place = np.full(len(data), -1)
-    place[index] = np.arange(len(index))
-    first = asked.answer(data[index])
-    rows = []
-    for pairs in questions.pairs:
-        rows.append(_row(asked, pairs, first[:, place[pairs.index]], data.states.cells))
-        step()
-    return Audit(asked.title, asked.classes, tuple(rows), questions.settings())
+def _title(row: Row) -> str:
+    return f"{row.title}{'' if row.scored or row.family == 'ablation' else '*'}"
 
 
-def _row(asked: Classifier, pairs: Pairs, first: Array, cells: int) -> Row:
-    if not len(pairs):
-        nothing = np.empty((asked.members, 0))
-        return judged(pairs, nothing, nothing)
-    before = first if pairs.own else asked.answer(pairs.before)
-    try:
-        return judged(pairs, before, asked.answer(pairs.after))
-    except TnlearnError as error:
-        if pairs.after.states.cells == cells:
-            raise
-        reason = f"takes chains of {cells} cells only: {str(error).splitlines()[0]}"
-        return not_asked(pairs, asked.members, reason)
+def _why(row: Row, before: str = "") -> str:
+    """Why there is no answer; the detail after the colon is in the table."""
+    return before + row.reason.split(":")[0] if row.reason else ""
+
+
+def _number(value: float, digits: int = 3) -> str:
+    return f"{value:.{digits}f}" if math.isfinite(value) else "–"
+
+
+def _text(share: Estimate) -> str:
+    ends = f" [{share.low:.3f}, {share.high:.3f}]" if math.isfinite(share.low) else ""
+    return _number(share.value) + ends

@@ -1,4 +1,4 @@
-"""Pairs of samples, each with the winding number of its own chain recomputed.
+"""The questions of an audit: pairs of samples, each with the winding of its own chain recomputed.
 
 A pair counts only where the certificate says what the intervention claims: the winding
 stands, or has changed, and is clear in both members.  All others are refused, with the
@@ -7,24 +7,30 @@ reason.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tnlearn.audits.interventions import Intervention
-from tnlearn.data.dataset import Dataset, ambiguity, class_indices
-from tnlearn.errors import ShapeError
+from tnlearn.audits.classifiers import edge_count
+from tnlearn.audits.interventions import Intervention, resolved
+from tnlearn.data.dataset import Dataset, ambiguity, class_indices, dataset
+from tnlearn.data.sampling import derived_seed
+from tnlearn.data.stored import StoredDataset
+from tnlearn.errors import ConfigError, ShapeError, check_whole
 from tnlearn.physics.label import winding
 
-__all__ = ["Certificate", "Pairs", "certificate", "certified"]
+__all__ = ["SAMPLES", "Certificate", "Pairs", "Suite", "certificate", "certified", "first_samples"]
+__all__ += ["sample_set", "suite"]
 
 Array = NDArray[Any]
 
-# Entries of q are at most 1, those of single precision are good to about 1e-6.
-_SAME_Q = 1e-4
+SAMPLES = 500
+SAME_Q = 1e-4  # entries of q are at most 1, those of single precision are good to about 1e-6
+# What alterations read of the recipe of a data set.
+RECIPE = ("name", "cells", "seed", "gauge", "dtype", "shifts")
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +64,7 @@ class Pairs:
     own : bool
         Whether `before` are the samples of the data set as they were.
     made : int
-        Pairs made.
+        Pairs altered, certified or not.
     refused : dict of str to int
         Why the others do not count, and how many.
     """
@@ -69,16 +75,105 @@ class Pairs:
     index: Array
     own: bool
     made: int
-    refused: dict[str, int] = field(default_factory=dict)
+    refused: dict[str, int]
 
     def __len__(self) -> int:
         return len(self.index)
 
+    @property
+    def edge_count_kept(self) -> float:
+        """Share of the pairs with as many counted edge states (`edge_count`) after as before."""
+        if not len(self):
+            return float("nan")
+        same = edge_count(self.before.states) == edge_count(self.after.states)
+        return float(same.mean())
+
+
+@dataclass(frozen=True, eq=False)
+class Suite:
+    """Samples, and the certified pairs of every intervention.
+
+    Attributes
+    ----------
+    data : Dataset
+        The samples as they were, with the windings of their certificate.
+    classes : tuple of int
+        The windings that an answer can name.
+    pairs : tuple of Pairs
+        One for each intervention.
+    seed : int
+        Of what the interventions drew.
+    """
+
+    data: Dataset
+    classes: tuple[int, ...]
+    pairs: tuple[Pairs, ...]
+    seed: int
+
+    @property
+    def usable(self) -> Array:
+        """Indices of the samples whose winding is clear and among the classes."""
+        return np.flatnonzero(~self.data.ambiguous & np.isin(self.data.windings, self.classes))
+
+    def settings(self) -> dict[str, Any]:
+        """What was asked, as JSON holds it."""
+        info = self.data.info
+        return {
+            **{key: info.get(key) for key in ("name", "cells", "disorder", "variant", "start")},
+            "shifts": [step["name"] for step in info["shifts"]],
+            "samples": len(self.data),
+            "usable": len(self.usable),
+            "data_seed": info["seed"],
+            "seed": self.seed,
+        }
+
+
+def sample_set(name: str, cells: int, samples: int, seed: int, disorder: float = 0.0) -> Dataset:
+    """Samples for an audit, from a stream of their own: not those of a small seed.
+
+    Raises what `tnlearn.dataset` raises.
+    """
+    # Seeds of PCG64 streams may be large; JSON readers want them below 2^53.
+    stream = derived_seed(check_whole("seed", seed, 0), "audit") >> 10
+    return dataset(name, cells, samples, disorder, stream)
+
+
+def first_samples(data: Any, samples: int | None = None) -> Dataset:
+    """The first samples of a data set, if it is one that can be audited on.
+
+    Raises
+    ------
+    ShapeError, ConfigError
+        If it is no data set, holds rings or too few samples, or lacks its recipe.
+    """
+    if isinstance(data, StoredDataset):
+        data = data[: len(data) if samples is None else samples]
+    if not isinstance(data, Dataset):
+        raise ShapeError(
+            f"data must be a data set of tnlearn.dataset, not {type(data).__name__}: the winding "
+            "numbers are recomputed from its chains"
+        )
+    if missing := [key for key in RECIPE if key not in data.info]:
+        raise ConfigError(f"the data set lacks {', '.join(missing)} in its info")
+    if data.chains.boundary != "open":
+        raise ConfigError("an audit alters the ends of open chains, and these are rings")
+    if data.states.cells != data.chains.cells or len(data.chains) != len(data):
+        raise ShapeError("the states of the data set are not those of its chains")
+    if samples is not None:
+        whole = not isinstance(samples, bool) and isinstance(samples, (int, np.integer))
+        if not whole or not 1 <= samples <= len(data):
+            raise ConfigError(f"samples must lie between 1 and {len(data)}, not {samples!r}")
+        data = data[: int(samples)]
+    if not len(data):
+        raise ShapeError("there are no samples in the data set")
+    # The other kinds of winding number would be of the chains as they were.
+    return replace(data, kinds={})
+
 
 def certificate(data: Dataset) -> Certificate:
     """Recompute the winding number of every sample from its chain; labels are not looked at."""
-    found = winding(data.chains, "lyapunov", gap=False)
-    return Certificate(found.integer, found.reliable & ~ambiguity(data.chains, found.integer))
+    label = winding(data.chains, "lyapunov", gap=False)
+    return Certificate(label.integer, label.reliable & ~ambiguity(data.chains, label.integer))
 
 
 def certified(
@@ -89,7 +184,7 @@ def certified(
     seed: int = 0,
     known: Certificate | None = None,
 ) -> Pairs:
-    """Make the pairs of an intervention, and keep those that stand up to recomputation.
+    """Alter the samples by an intervention, and keep the pairs that stand up to recomputation.
 
     Parameters
     ----------
@@ -119,17 +214,21 @@ def certified(
         )
     first = known if known is not None and before is data else certificate(before)
     second = first if after.chains is before.chains else certificate(after)
-    tests = [("ambiguous before", ~first.clear), _unknown("before", first, classes)]
+    tests = [
+        ("ambiguous before", ~first.clear),
+        ("no class before", ~np.isin(first.windings, classes)),
+    ]
     if intervention.family != "ablation":
         same = first.windings == second.windings
-        if intervention.family == "preserving":
-            tests.append(("winding moved", ~same))
-        else:
-            tests.append(("winding stands", same))
-        tests += [("ambiguous after", ~second.clear), _unknown("after", second, classes)]
+        stands = intervention.family == "preserving"
+        tests += [
+            ("winding moved", ~same) if stands else ("winding stands", same),
+            ("ambiguous after", ~second.clear),
+            ("no class after", ~np.isin(second.windings, classes)),
+        ]
     if intervention.keeps_q:
         change = np.abs(before.states.q() - after.states.q()).max(axis=(1, 2))
-        tests.append(("q changed", ~(change <= _SAME_Q)))
+        tests.append(("q changed", ~(change <= SAME_Q)))
     left = np.ones(len(data), dtype=bool)
     refused = {}
     for reason, fails in tests:
@@ -149,7 +248,7 @@ def certified(
 
 
 def _labelled(data: Dataset, windings: Array) -> Dataset:
-    """The samples with the labels of their certificate: what is given a data set may read them."""
+    """The samples with the labels of their certificate: who is handed a data set may read them."""
     return replace(
         data,
         windings=windings,
@@ -158,7 +257,45 @@ def _labelled(data: Dataset, windings: Array) -> Dataset:
     )
 
 
-def _unknown(
-    which: str, found: Certificate, classes: Sequence[int]
-) -> tuple[str, NDArray[np.bool_]]:
-    return f"no class {which}", ~np.isin(found.windings, list(classes))
+def suite(
+    data: Dataset,
+    classes: Sequence[int] | None = None,
+    interventions: Iterable[str | Intervention] | None = None,
+    seed: int = 0,
+    step: Callable[[], Any] = lambda: None,
+) -> Suite:
+    """Alter the samples by all interventions, and certify the pairs.
+
+    Parameters
+    ----------
+    data : Dataset
+        As `first_samples` gives it.
+    classes : sequence of int, optional
+        The windings that an answer can name; the classes of the data unless given.
+    interventions, seed
+        As in `tnlearn.audit`.
+    step : callable
+        Called after each intervention.
+
+    Raises
+    ------
+    ConfigError
+        If no sample is clear and of a known class, or an intervention cannot be made of them.
+    UnknownNameError
+        For an unknown intervention.
+    """
+    chosen = resolved(interventions)
+    known = certificate(data)
+    windings = tuple(data.classes) if classes is None else tuple(classes)
+    # What a label says does not count here: the alterations choose by the certificate, too.
+    data = replace(data, windings=known.windings, ambiguous=~known.clear)
+    if not (known.clear & np.isin(known.windings, windings)).any():
+        raise ConfigError(
+            f"none of the {len(data)} samples is clear and of a winding among "
+            f"{', '.join(map(str, windings))}: take more or longer chains, or other data"
+        )
+    pairs = []
+    for intervention in chosen:
+        pairs.append(certified(data, intervention, windings, seed=seed, known=known))
+        step()
+    return Suite(data, windings, tuple(pairs), seed)

@@ -1,4 +1,4 @@
-"""Anything that classifies states, asked in one way: an answer per member and sample."""
+"""Anything that classifies states, asked in one way: a winding number per member and sample."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tnlearn.audits.answers import ANSWERS, best_class, windings_of
+from tnlearn.audits.answers import ANSWERS, best_class, confirm, listed, numbers_of, windings_of
 from tnlearn.data.dataset import Dataset
 from tnlearn.errors import ConfigError, ShapeError, TnlearnError, check_choice
+from tnlearn.physics.states import States
 
-__all__ = ["INPUTS", "Classifier", "adapted", "known_cells", "known_data"]
+__all__ = ["INPUTS", "Classifier", "adapted", "edge_count", "known_cells", "known_data"]
 
 Array = NDArray[Any]
 
 INPUTS = ("auto", "states", "dataset", "uv", "stacked", "flat")
-# Samples that a torch module is given at a time.
-_BATCH = 512
+_BATCH = 512  # samples that a torch module is given at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,33 +36,71 @@ class Classifier:
     members : int
         Of an ensemble; 1 otherwise.
     answer : callable
-        ``answer(data) -> (members, samples)`` floats: whole numbers, NaN for a member whose
-        training diverged.  Raises an error of tnlearn where it cannot.
+        ``answer(data, certified=False) -> (members, samples)`` floats: whole numbers, NaN for a
+        member whose training diverged.  Raises an error of tnlearn where it cannot; with
+        `certified`, the windings of the data are certified, also where another reading of the
+        answers than theirs fits far better.
     """
 
     title: str
     classes: tuple[int, ...]
     members: int
-    answer: Callable[[Dataset], Array]
+    answer: Callable[..., Array]
 
 
-def known_cells(given: Any) -> int | None:
+def edge_count(states: States, depth: int | None = None, lowest: int = 2) -> Array:
+    """Edge states of open chains, counted with the sign of their sublattice: (samples,) floats.
+
+    round Σ_{n < lowest} (Σ_{x < depth} |u_n(x)|² − Σ_{x ≥ L − depth} |u_n(x)|²): the weight of
+    the states nearest zero energy, on sublattice A, at the left end less at the right end.  By the
+    bulk–boundary correspondence it is W on long clean open chains with |W| ≤ lowest, though it
+    looks at a few states and a few cells only: the proxy of the invariant most often suspected.
+
+    Parameters
+    ----------
+    states : States
+        Energies ascending, as `tnlearn.states` gives them.
+    depth : int, optional
+        Cells at either end that are looked at; 0.15 L, at least one, unless given.
+    lowest : int
+        How many pairs of states.
+
+    Raises
+    ------
+    ConfigError
+        If `depth` or `lowest` is below 1 or above what there is.
+
+    Source: of the correspondence, e.g. doi:10.1007/978-3-319-25607-8, chapter 1.
+    """
+    reach = max(1, round(0.15 * states.cells)) if depth is None else depth
+    if not 1 <= reach <= states.cells or not 1 <= lowest <= states.u.shape[1]:
+        raise ConfigError(
+            f"depth={reach} and lowest={lowest} must lie between 1 and the number of cells "
+            f"({states.cells}) and of states ({states.u.shape[1]})"
+        )
+    density = np.abs(states.u[:, :lowest]).astype(np.float64) ** 2
+    left = density[:, :, :reach].sum(axis=(1, 2))
+    right = density[:, :, states.cells - reach :].sum(axis=(1, 2))
+    return np.asarray(np.round(left - right) + 0.0)  # no negative zero
+
+
+def known_cells(classifier: Any) -> int | None:
     """Number of cells that a network or an ensemble of tnlearn takes; None if it does not say."""
-    first = given[0] if isinstance(given, (list, tuple)) and given else given
+    several = isinstance(classifier, (list, tuple)) and classifier
+    first = classifier[0] if several else classifier
     net = first.net if _is_fitted(first) else first
-    return int(net.cells) if _is(net, "tnlearn.models.network", "Network") else None
+    return int(net.cells) if _is_network(net) else None
 
 
-def known_data(given: Any) -> str | None:
+def known_data(classifier: Any) -> str | None:
     """Name of the data set that an ensemble of tnlearn was trained on; None if it does not say."""
-    if not _is_fitted(given):
+    if not _is_fitted(classifier):
         return None
-    info = given.config["data"].get("info") or {}
-    return info.get("name")
+    return (classifier.config["data"].get("info") or {}).get("name")
 
 
 def adapted(
-    given: Any,
+    classifier: Any,
     sample: Dataset,
     *,
     classes: Sequence[int] | None = None,
@@ -74,7 +112,7 @@ def adapted(
 
     Parameters
     ----------
-    given
+    classifier
         A `Fitted`; a `Network`; a torch module; an object with `predict`; a callable; or a
         list of these, taken as the members of an ensemble.
     sample : Dataset
@@ -90,164 +128,192 @@ def adapted(
     check_choice("kind of inputs", inputs, INPUTS)
     check_choice("kind of answers", answers, ANSWERS)
     windings = None if classes is None else _checked(classes)
-    if isinstance(given, (list, tuple)):
-        if not given:
-            raise ConfigError("an empty list is no classifier")
-        parts = [
-            adapted(one, sample, classes=windings, inputs=inputs, answers=answers) for one in given
-        ]
-        if len({part.classes for part in parts}) > 1:
-            raise ConfigError("the members of an ensemble must have the same classes")
-        return Classifier(
-            title or f"{len(parts)} × {parts[0].title}",
-            parts[0].classes,
-            sum(part.members for part in parts),
-            lambda data: np.concatenate([part.answer(data) for part in parts]),
-        )
-    if _is_fitted(given):
-        return _fitted(given, windings, title)
-    named = title or _name(given)
-    known = windings if windings is not None else tuple(sample.classes)
-    if _is(given, "tnlearn.models.network", "Network"):
-        ask = _network(given)
-    elif _is(given, "torch.nn", "Module"):
-        ask = _module(given, sample, inputs, named)
-    elif callable(getattr(given, "predict", None)):
-        return _estimator(given, sample, windings, inputs, answers, named)
-    elif callable(given):
-        ask = _calling(given, "states" if inputs == "auto" else inputs)
+    if isinstance(classifier, (list, tuple)):
+        return _several(classifier, sample, windings, inputs, answers, title)
+    if _is_fitted(classifier):
+        return _fitted(classifier, windings, title)
+    name = title or _name(classifier)
+    ask: Callable[[Dataset], Any]
+    if _is_network(classifier):
+        # One number of a formula is a real winding number.
+        return _single(name, windings, sample, _network(classifier), answers, doubt=False)
+    if _is(classifier, "torch.nn", "Module"):
+        ask = _module(classifier, sample, inputs, name)
+    elif callable(getattr(classifier, "predict", None)):
+        how = "flat" if inputs == "auto" else inputs
+        labels = getattr(classifier, "classes_", None)
+        if labels is not None and answers == "auto":
+            return _labelled(classifier, labels, sample, windings, how, name)
+
+        def ask(data: Dataset) -> Any:
+            return classifier.predict(*_inputs(data, how))
+    elif callable(classifier):
+        how = "states" if inputs == "auto" else inputs
+
+        def ask(data: Dataset) -> Any:
+            return classifier(*_inputs(data, how))
     else:
         raise ConfigError(
-            f"cannot audit {named}: a trained ensemble, a network, a torch module, an object with "
+            f"cannot audit {name}: a trained ensemble, a network, a torch module, an object with "
             "predict(), or a function of states is expected"
         )
-    return _single(named, known, ask, answers)
+    return _single(name, windings, sample, ask, answers)
+
+
+# ---------------------------------------------------------------------- kinds of classifiers
 
 
 def _single(
-    title: str, classes: tuple[int, ...], ask: Callable[[Dataset], Any], answers: str
+    title: str,
+    classes: tuple[int, ...] | None,
+    sample: Dataset,
+    ask: Callable[[Dataset], Any],
+    how: str,
+    doubt: bool = True,
 ) -> Classifier:
-    def answer(data: Dataset) -> Array:
+    known = tuple(sample.classes) if classes is None else classes
+
+    def answer(data: Dataset, certified: bool = False) -> Array:
         try:
-            output = ask(data)
+            numbers = numbers_of(ask(data), title)
         except TnlearnError:
             raise
-        except Exception as error:
+        except Exception as error:  # of the user's classifier, whatever it is
             raise ConfigError(
                 f"{title} failed on {len(data)} samples of {data.states.cells} cells: "
                 f"{type(error).__name__}: {error}"
             ) from error
-        return windings_of(output, len(data), classes, how=answers, title=title)[None]
+        windings = windings_of(numbers, len(data), known, how, title)
+        sure = classes is not None and numbers.ndim == 2 and numbers.shape[1] > 1
+        if certified and doubt and how == "auto" and not sure:
+            confirm(numbers, windings, data.windings, known, title)
+        return windings[None]
 
-    return Classifier(title, classes, 1, answer)
-
-
-def _fitted(given: Any, classes: tuple[int, ...] | None, title: str | None) -> Classifier:
-    """An ensemble trained by `tnlearn.fit`, resized where its parameters allow it."""
-    if classes is not None and classes != tuple(given.classes):
-        raise ConfigError(
-            f"the ensemble was trained on the classes {tuple(given.classes)}, not {classes}: leave "
-            "classes= out"
-        )
-    named = title or f"ensemble of {given.members}"
-
-    def answer(data: Dataset) -> Array:
-        cells = data.states.cells
-        fitting = given if cells == given.net.cells else given.resize(cells)
-        return best_class(fitting.predict(data.states), given.classes, named)
-
-    return Classifier(named, tuple(given.classes), given.members, answer)
+    return Classifier(title, known, 1, answer)
 
 
-def _network(given: Any) -> Callable[[Dataset], Any]:
-    """A network as it is; resized only if it has no parameters that another size would redraw."""
-
-    def ask(data: Dataset) -> Any:
-        cells = data.states.cells
-        if cells != given.cells and given.parameter_count() == 0:
-            return given.resize(cells)(data.states)
-        return given(data.states)
-
-    return ask
-
-
-def _calling(given: Callable[..., Any], inputs: str) -> Callable[[Dataset], Any]:
-    return lambda data: given(*_inputs(data, inputs))
-
-
-def _estimator(
-    given: Any,
+def _several(
+    members: Sequence[Any],
     sample: Dataset,
     classes: tuple[int, ...] | None,
     inputs: str,
     answers: str,
+    title: str | None,
+) -> Classifier:
+    if not members:
+        raise ConfigError("an empty list is no classifier")
+    parts = [adapted(m, sample, classes=classes, inputs=inputs, answers=answers) for m in members]
+    if len({part.classes for part in parts}) > 1:
+        raise ConfigError("the members of an ensemble must have the same classes")
+    return Classifier(
+        title or f"{len(parts)} × {parts[0].title}",
+        parts[0].classes,
+        sum(part.members for part in parts),
+        lambda data, certified=False: np.concatenate([p.answer(data, certified) for p in parts]),
+    )
+
+
+def _fitted(fitted: Any, classes: tuple[int, ...] | None, title: str | None) -> Classifier:
+    """An ensemble trained by `tnlearn.fit`, resized where its parameters allow it."""
+    own = tuple(fitted.classes)
+    if classes not in (None, own):
+        raise ConfigError(
+            f"the ensemble was trained on the classes {own}, not {classes}: leave classes= out"
+        )
+    name = title or f"ensemble of {fitted.members}"
+
+    def answer(data: Dataset, certified: bool = False) -> Array:
+        fits = data.states.cells == fitted.net.cells
+        right_size = fitted if fits else fitted.resize(data.states.cells)
+        return best_class(right_size.predict(data.states), own, name)
+
+    return Classifier(name, own, fitted.members, answer)
+
+
+def _network(network: Any) -> Callable[[Dataset], Any]:
+    """A network as it is; resized only if it has no parameters that another size would redraw."""
+
+    def ask(data: Dataset) -> Any:
+        cells = data.states.cells
+        if cells != network.cells and network.parameter_count() == 0:
+            return network.resize(cells)(data.states)
+        return network(data.states)
+
+    return ask
+
+
+def _labelled(
+    estimator: Any,
+    labels: Any,
+    sample: Dataset,
+    classes: tuple[int, ...] | None,
+    inputs: str,
     title: str,
 ) -> Classifier:
-    """An object of the kind of scikit-learn: predict(X), and perhaps classes_."""
-    how = "flat" if inputs == "auto" else inputs
-    labels = getattr(given, "classes_", None)
-    if labels is None or answers != "auto":
-        known = classes if classes is not None else tuple(sample.classes)
-        return _single(title, known, lambda data: given.predict(*_inputs(data, how)), answers)
+    """An object of the kind of scikit-learn, which says what its answers are: its `classes_`."""
     names = list(np.asarray(labels).tolist())
     if classes is None:
         if not set(names) <= set(sample.classes):
             raise ConfigError(
                 f"{title} has the classes {names}, which are no windings of the data "
-                f"({', '.join(map(str, sample.classes))}): give classes=, the winding of each of "
-                "them in this order"
+                f"({listed(sample.classes)}): give classes=, the winding of each of them in this "
+                "order"
             )
-        classes = tuple(int(name) for name in names)
+        windings = tuple(int(name) for name in names)
     elif len(classes) != len(names):
         raise ConfigError(f"{title} has {len(names)} classes ({names}), not {len(classes)}")
-    place = {name: index for index, name in enumerate(names)}
+    else:
+        windings = classes
+    winding_of = dict(zip(names, windings, strict=True))
 
     def ask(data: Dataset) -> Any:
-        said = np.asarray(given.predict(*_inputs(data, how)))
-        if said.shape != (len(data),):
-            return said  # refused with its shape
-        strange = [name for name in said.tolist() if name not in place]
-        if strange:
-            raise ConfigError(f"{title} predicted {strange[0]!r}, none of its classes {names}")
-        return np.array([place[name] for name in said.tolist()], dtype=np.int64)
+        words = np.asarray(estimator.predict(*_inputs(data, inputs)))
+        if words.shape != (len(data),):
+            return words  # refused with its shape
+        for word in words.tolist():
+            if word not in winding_of:
+                raise ConfigError(f"{title} predicted {word!r}, none of its classes {names}")
+        return np.array([winding_of[word] for word in words.tolist()], dtype=np.int64)
 
-    return _single(title, classes, ask, "indices")
+    how = "auto" if classes is None else "windings"
+    return _single(title, windings, sample, ask, how)
 
 
-def _module(given: Any, sample: Dataset, inputs: str, title: str) -> Callable[[Dataset], Any]:
+def _module(module: Any, sample: Dataset, inputs: str, title: str) -> Callable[[Dataset], Any]:
     """A torch module, in evaluation mode, on its own device and in its own precision."""
     import torch
 
-    first = next((p for p in given.parameters() if p.is_floating_point()), None)
+    first = next((p for p in module.parameters() if p.is_floating_point()), None)
     real = torch.float32 if first is None else first.dtype
     device = "cpu" if first is None else first.device
 
     def tensor(array: Array) -> Any:
-        made = torch.as_tensor(np.ascontiguousarray(array))
-        return made.to(device, real.to_complex() if made.is_complex() else real)
+        held = torch.as_tensor(np.ascontiguousarray(array))
+        return held.to(device, real.to_complex() if held.is_complex() else real)
 
-    def run(data: Dataset, how: str) -> Any:
-        training = given.training
-        given.eval()
+    def run(data: Dataset, how: str) -> Array:
+        training = module.training
+        module.eval()
         try:
             with torch.no_grad():
                 parts = []
                 for start in range(0, len(data), _BATCH):
-                    piece = data[start : start + _BATCH]
-                    given_in = _inputs(piece, how)
+                    arguments = _inputs(data[start : start + _BATCH], how)
                     if how not in ("states", "dataset"):
-                        given_in = tuple(tensor(array) for array in given_in)
-                    parts.append(torch.as_tensor(given(*given_in)).detach().cpu())
-                return torch.cat(parts)
+                        arguments = tuple(tensor(array) for array in arguments)
+                    parts.append(numbers_of(module(*arguments), title))
+                return np.concatenate(parts)
         finally:
-            given.train(training)
+            module.train(training)
 
     if inputs != "auto":
         return lambda data: run(data, inputs)
     few, failures = sample[:2], []
     for how in ("uv", "stacked", "flat"):
         try:
-            shape = tuple(run(few, how).shape)
+            shape = run(few, how).shape
+        except TnlearnError:  # the inputs were right, and what came out cannot be read
+            raise
         except Exception as error:  # of the user's module, whatever it is
             failures.append(f"{how}: {type(error).__name__}: {error}".splitlines()[0])
             continue
@@ -263,10 +329,8 @@ def _module(given: Any, sample: Dataset, inputs: str, title: str) -> Callable[[D
 
 def _inputs(data: Dataset, how: str) -> tuple[Any, ...]:
     """What a classifier is called with; real numbers where it is one array."""
-    if how == "dataset":
-        return (data,)
-    if how == "states":
-        return (data.states,)
+    if how in ("dataset", "states"):
+        return (data if how == "dataset" else data.states,)
     u, v = data.states.u, data.states.v
     if how == "uv":
         return u, v
@@ -277,27 +341,31 @@ def _inputs(data: Dataset, how: str) -> tuple[Any, ...]:
 
 def _checked(classes: Sequence[int]) -> tuple[int, ...]:
     try:
-        found = tuple(int(c) for c in classes)
+        windings = tuple(int(c) for c in classes)
         whole = all(int(c) == c for c in classes)
     except (TypeError, ValueError):
         raise ConfigError(
             f"classes must be windings, such as (-1, 0, 1, 2), not {classes!r}"
         ) from None
-    if not whole or len(found) < 2 or len(set(found)) < len(found):
+    if not whole or len(windings) < 2 or len(set(windings)) < len(windings):
         raise ConfigError(f"classes must be at least two different windings, not {classes!r}")
-    return found
+    return windings
 
 
-def _is(given: Any, module: str, name: str) -> bool:
+def _is(thing: Any, module: str, name: str) -> bool:
     """Whether it is an instance of a class of a module, which is not loaded for the question."""
     home = sys.modules.get(module)
-    return home is not None and isinstance(given, getattr(home, name))
+    return home is not None and isinstance(thing, getattr(home, name))
 
 
-def _is_fitted(given: Any) -> bool:
-    return _is(given, "tnlearn.training.fitted", "Fitted")
+def _is_network(thing: Any) -> bool:
+    return _is(thing, "tnlearn.models.network", "Network")
 
 
-def _name(given: Any) -> str:
-    name = getattr(given, "__name__", None)
-    return name if isinstance(name, str) and name != "<lambda>" else type(given).__name__
+def _is_fitted(thing: Any) -> bool:
+    return _is(thing, "tnlearn.training.fitted", "Fitted")
+
+
+def _name(thing: Any) -> str:
+    name = getattr(thing, "__name__", None)
+    return name if isinstance(name, str) and name != "<lambda>" else type(thing).__name__

@@ -11,20 +11,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from tnlearn.errors import check_choice
-from tnlearn.files import replace_file
-from tnlearn.report.figures import BLACK, COLOURS, panels, tidy
+from tnlearn.report.figures import BLACK, COLOURS, panels, tidy, write_figure
 
 __all__ = ["draw_phases", "phase_figure"]
 
 Array = NDArray[Any]
 
-# Nothing that changes from run to run goes into a file: the same diagram gives the same bytes.
-_PLAIN: dict[str, dict[str, None]] = {
-    ".png": {"Software": None},
-    ".svg": {"Date": None},
-    ".pdf": {"CreationDate": None},
-}
 _NOTHING = "#BDBDBD"
 _LINE = COLOURS[1]
 # Beyond this the exponent only says on which side of the boundary a point lies.
@@ -38,11 +30,7 @@ def draw_phases(diagrams: Sequence[Any], path: Path, *, titles: Sequence[str] = 
     Raises `UnknownNameError` for another kind of picture, `FileError` if the file
     cannot be written (it is written whole or not at all).
     """
-    suffix = check_choice("kind of picture", path.suffix.lower(), _PLAIN)
-    figure = phase_figure(diagrams, titles=titles)
-    replace_file(
-        path, lambda stream: figure.savefig(stream, format=suffix[1:], metadata=_PLAIN[suffix])
-    )
+    write_figure(phase_figure(diagrams, titles=titles), path)
     return path
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,9 @@ from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
+
+from tnlearn.errors import check_choice
+from tnlearn.files import replace_file
 
 __all__ = [
     "BLACK",
@@ -39,6 +43,7 @@ __all__ = [
     "png",
     "rescaled",
     "tidy",
+    "write_figure",
 ]
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F5539", "#4D4D4D")
@@ -49,6 +54,12 @@ GREY = "#8A8A8A"
 DIVERGING = "RdBu_r"
 WIDTH = 10.0
 _DPI = 150
+# Nothing that changes from run to run goes into a file: the same figure gives the same bytes.
+_PLAIN: dict[str, dict[str, None]] = {
+    ".png": {"Software": None},
+    ".svg": {"Date": None},
+    ".pdf": {"CreationDate": None},
+}
 _SMALL = 9
 _DASHES = (":", "-", "--", "-.")  # of levels that are marked
 MOST_TICKS = 7
@@ -332,7 +343,7 @@ def png(figure: Figure) -> bytes:
     from PIL import Image
 
     stream, packed = io.BytesIO(), io.BytesIO()
-    figure.savefig(stream, format="png", metadata={"Software": None})
+    figure.savefig(stream, format="png", metadata=_PLAIN[".png"])
     picture = Image.open(stream).convert("RGB").quantize(256, dither=Image.Dither.NONE)
     picture.save(packed, format="PNG", optimize=True)
     return packed.getvalue()
@@ -347,6 +358,18 @@ def _logarithmic(ax: Any, values: Sequence[float]) -> None:
     if len(values) <= MOST_TICKS:
         ax.set_xticks(values, [_label(value) for value in values])
         ax.minorticks_off()
+
+
+def write_figure(figure: Figure, path: Path) -> None:
+    """Write a figure to a .png, .svg or .pdf file, whole or not at all.
+
+    Raises
+    ------
+    UnknownNameError, FileError
+        For another kind of picture; if the file cannot be written.
+    """
+    kind = check_choice("kind of picture", path.suffix.lower(), _PLAIN)
+    replace_file(path, lambda f: figure.savefig(f, format=kind[1:], metadata=_PLAIN[kind]))
 
 
 def _values(found: pd.DataFrame, column: str | None) -> list[Any]:

@@ -38,6 +38,7 @@ __all__ = [
     "median",
     "rate",
     "rate_gap",
+    "share",
     "unbounded_mean",
 ]
 
@@ -89,10 +90,15 @@ def rate(flags: Values) -> Estimate:
     (0.676, 1.0)
     """
     x = np.asarray(list(flags), dtype=bool)
-    if not x.size:
+    return share(int(x.sum()), x.size)
+
+
+def share(count: int, total: int) -> Estimate:
+    """So many of a total, with Wilson's score interval; NaN of none."""
+    if not total:
         return _estimate(math.nan, math.nan, math.nan, 0)
-    low, high = stats.binomtest(int(x.sum()), x.size).proportion_ci(method="wilson")
-    return _estimate(x.mean(), low, high, x.size)
+    low, high = stats.binomtest(count, total).proportion_ci(method="wilson")
+    return _estimate(count / total, low, high, total)
 
 
 def gap(a: Values, b: Values) -> Estimate:
@@ -150,9 +156,8 @@ def mean_of_sample(accuracies: Values, chains: int) -> Estimate:
     if not x["members"]:
         return x
     value = x["value"]
-    right = round(value * chains)
-    low, high = stats.binomtest(right, chains).proportion_ci(method="wilson")
-    down, up = max(value - low, 0.0), max(high - value, 0.0)
+    sample = share(round(value * chains), chains)
+    down, up = max(value - sample["low"], 0.0), max(sample["high"] - value, 0.0)
     if math.isfinite(x["low"]):
         down, up = math.hypot(down, value - x["low"]), math.hypot(up, x["high"] - value)
     return x | {"low": max(value - down, 0.0), "high": min(value + up, 1.0)}
