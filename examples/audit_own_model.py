@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 import tnlearn as tnl
-from tnlearn.audits.proxies import edge_count
+from tnlearn.audits.classifiers import edge_count
 
 CELLS = 20
 train = tnl.dataset("extended", cells=CELLS, samples=3000, seed=1)  # windings -1, 0, 1, 2
@@ -44,10 +44,10 @@ def taught(model: nn.Module, epochs: int = 30) -> nn.Module:
 
 
 torch.manual_seed(0)
-found = tnl.audit(taught(OwnModel()), title="dense on q²")
-print(found)
-found.draw("audit-dense.png")
-found.save("audit-dense.json")  # every number; tnl.Audit.load reads it back
+audit = tnl.audit(taught(OwnModel()), title="dense on q²")
+print(audit)
+audit.draw("audit-dense.png")
+audit.save("audit-dense.json")  # every number; tnl.Audit.load reads it back
 
 # A function of states that gives one winding number each: here it counts the edge states.
 print(tnl.audit(edge_count, cells=CELLS, title="edge counter"))

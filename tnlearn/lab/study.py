@@ -48,6 +48,7 @@ STUDIES = (
     "curvature",
     "pruning",
     "masked",
+    "audit",
     "sizes",
     "disorder",
     "amplitudes",

@@ -216,11 +216,19 @@ def heat(
     limits: tuple[float, float] = (0.0, 1.0),
     height: float = 2.5,
     across: int = 4,
+    upright: bool = False,
 ) -> Figure:
-    """Value by colour and in digits over `x` and `y`: a panel a `panel`, one scale for all."""
+    """Value by colour and in digits over `x` and `y`: a panel a `panel`, one scale for all.
+
+    `upright`: panels of one `y` in one row, as wide as they have columns, whose names stand upright
+    (both in the order of their categories, if they are such).
+    """
     shown = _values(found, panel)
-    columns = min(across, len(shown))
-    figure, axes = panels(-(-len(shown) // columns), columns, height)
+    columns = len(shown) if upright else min(across, len(shown))
+    form: dict[str, Any] = {}
+    if upright:
+        form = {"sharey": True, "width_ratios": [_of(found, panel, k)[x].nunique() for k in shown]}
+    figure, axes = panels(-(-len(shown) // columns), columns, height, **form)
     shades = colormaps[colours]
     for ax, key in zip(axes.flat, shown, strict=False):
         grid = _of(found, panel, key).pivot(index=y, columns=x, values="value")
@@ -233,8 +241,9 @@ def heat(
                     j, i, text, ha="center", va="center", fontsize=8,
                     color="white" if dark else BLACK,
                 )  # fmt: skip
-        ax.set_xticks(range(grid.shape[1]), [_label(v) for v in grid.columns])
-        ax.set_yticks(range(grid.shape[0]), [_label(v) for v in grid.index])
+        ticks = [textwrap.fill(_name(v, names), 15 if upright else 40) for v in grid.columns]
+        ax.set_xticks(range(grid.shape[1]), ticks, rotation=90 if upright else 0)
+        ax.set_yticks(range(grid.shape[0]), [_name(v, names) for v in grid.index])
         tidy(ax, title=_name(key, names), x=labels[0], y=labels[1], grid="none")
     for ax in axes.flat[len(shown) :]:
         ax.set_visible(False)

@@ -1,140 +1,376 @@
 """Study `audit`: do the trained networks follow the invariant, or the edge states?
 
-Every network is trained on clean chains as in the comparison and put to the
-interventions of `tnlearn.audit`, each certified; so are the untrained formula,
-rounded, an edge counter, which knows nothing but the proxy, and one constant answer.
+Every network is trained on clean chains as in the comparison and put to the interventions of
+`tnlearn.audit`, each certified; so are the untrained formula, rounded, an edge counter, which knows
+nothing but the proxy, and one constant answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import lru_cache, partial
+from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
+import pandas as pd
 
-from tnlearn.audits.audit import put
-from tnlearn.audits.classifiers import Classifier, adapted
+from tnlearn.audits.audit import Audit
+from tnlearn.audits.certify import Suite, sample_set, suite
+from tnlearn.audits.classifiers import adapted, edge_count
 from tnlearn.audits.interventions import INTERVENTIONS, find
-from tnlearn.audits.proxies import edge_count
-from tnlearn.audits.suite import Suite, drawn, suite
+from tnlearn.audits.table import WORDS, ask, mean_share, of_right
 from tnlearn.errors import ConfigError
+from tnlearn.lab.ensembles import ensemble, trained
+from tnlearn.lab.profile import Amount, Count, Data, Profile
+from tnlearn.lab.study import Listing, Picture, Study, Verdicts
+from tnlearn.lab.tasks import Task
 from tnlearn.models.rswn import rswn
-from tnlearn.physics.states import States
-from tnlearn.report.study_audit import page
-from tnlearn.studies.audit_numbers import REFERENCES, assemble
-from tnlearn.studies.profile import Profile
-from tnlearn.studies.study import Study
-from tnlearn.studies.tasks import Result, Task
-from tnlearn.studies.trained import chunks, store_of, trained, training_config
+from tnlearn.report.claims import PACKAGE, PAPER, Claim, not_below
+from tnlearn.report.figures import GREY, Figure, dots, heat, network_styles
+from tnlearn.report.page import interval
+from tnlearn.report.table import over_members, where
 
-__all__ = ["STUDY"]
+# What is put to the same questions without training.
+EXACT, COUNTER, CONSTANT = "RSWN, rounded", "edge states counted", "one answer to all"
+REFERENCES = (EXACT, COUNTER, CONSTANT)
 
-_SCHEMA = {
-    "data": {"name": "str", "train": "int", "validation": "int", "disorder": "?number"},
-    "samples": "int",
-    "disorders": "list",
-    "lengths": "list",
-    "interventions": "?list",
+# Three ways to tell an answer that rests on the edge states from one that rests on the invariant.
+# In the first two the winding stands and the answer changes, in the third it changes and the answer
+# does not follow, if it rests on them.
+TESTS = {
+    "ends altered": ["edge-cell", "edge-potential", "weak-ends", "ends-replaced"],
+    "lowest states left out": ["no-zero-modes-1", "no-zero-modes-2"],
+    "bulk replaced": ["bulk-replaced"],
 }
+JUDGED = "judged"
+# Between the score of one answer to all and that of the invariant.
+HALFWAY = 0.75
 
 
-def tasks(profile: Profile) -> list[Task]:
-    """For each chunk of members of a network one task; for each reference and length one."""
-    _check(profile)
-    made = []
-    for name in profile["networks"]:
-        entry = profile["entries"][name]
-        total = min(profile["members"], entry.get("members", profile["members"]))
-        for offset, members in chunks(total, profile["chunk"]):
-            config = {
-                "network": name,
-                "training": training_config(profile, profile["data"], name, offset, members),
-                "audit": _questions(profile, profile["cells"]),
-            }
-            title = f"{name}, members {offset} to {offset + members - 1}"
-            made.append(Task("audit-network", title, config, 10.0 * members))
+class Audits(Profile, kw_only=True):
+    """What the study runs on; `threshold` is the accuracy on clear chains from which one judges."""
+
+    data: Data
+    samples: Count  # chains altered by each intervention
+    disorders: list[Amount]  # of the chains that are altered
+    lengths: list[Count]  # of the references
+    interventions: list[str] = msgspec.field(default_factory=lambda: list(INTERVENTIONS))
+
+    def __post_init__(self) -> None:
+        """Refuse names of interventions that are not there, and references of other lengths."""
+        for name in self.interventions:
+            find(name)
+        if self.cells not in self.lengths:
+            raise ConfigError(
+                f"lengths must hold the networks' own {self.cells} cells, not {self.lengths}: the "
+                "references are compared with the networks there"
+            )
+
+
+def grid(profile: Audits) -> Iterator[Task]:
+    """A task for each chunk of members of a network, and for each reference and length."""
+    for name in profile.entries:
+        for chunk in ensemble(profile, name):
+            labels = {"network": name, "cells": profile.cells}
+            yield Task(labels, chunk, weight=10.0 * chunk["members"])
     for name in REFERENCES:
-        for cells in profile["lengths"]:
-            config = {"reference": name, "audit": _questions(profile, cells)}
-            made.append(Task("audit-reference", f"{name}, {cells} cells", config, cells / 10))
-    return made
-
-
-def _check(profile: Profile) -> None:
-    if profile["cells"] not in profile["lengths"]:
-        raise ConfigError(
-            f"lengths must hold the networks' own {profile['cells']} cells, not "
-            f"{profile['lengths']}: the references are compared with the networks there"
-        )
-    for name in profile.get("interventions", ()):
-        find(name)
-
-
-def _questions(profile: Profile, cells: int) -> dict[str, Any]:
-    """Everything that decides the certified pairs."""
-    return {
-        "data": profile["data"]["name"],
-        "cells": cells,
-        "samples": profile["samples"],
-        "disorders": [float(strength) for strength in profile["disorders"]],
-        "seed": profile["seed"],
-        "interventions": list(profile.get("interventions", INTERVENTIONS)),
-    }
+        for cells in profile.lengths:
+            yield Task({"network": name, "cells": cells}, {}, "reference", weight=cells / 10)
 
 
 @lru_cache(maxsize=4)
 def _suite(
     name: str, cells: int, samples: int, disorder: float, seed: int, chosen: tuple[str, ...]
 ) -> Suite:
-    """The certified pairs, made once a process."""
-    return suite(drawn(name, cells, samples, seed, disorder), None, chosen, seed)
+    """The certified pairs, altered once a process."""
+    return suite(sample_set(name, cells, samples, seed, disorder), None, chosen, seed)
 
 
-def work(task: Task, folder: Path) -> Result:
-    """Audit one chunk of an ensemble, or one reference, at every strength of disorder."""
-    asked: Mapping[str, Any] = task.config["audit"]
-    found = []
-    for disorder in asked["disorders"]:
+def run(task: Task, profile: Audits, store: Path) -> pd.DataFrame:
+    """Audit a chunk or a reference: a row a strength of disorder, intervention and member."""
+    name, cells = task.labels["network"], task.labels["cells"]
+    fitted = trained(task.config, store) if task.config else None
+    parts = []
+    for disorder in map(float, profile.disorders):
+        chosen = tuple(profile.interventions)
         questions = _suite(
-            asked["data"],
-            asked["cells"],
-            asked["samples"],
-            disorder,
-            asked["seed"],
-            tuple(asked["interventions"]),
+            profile.data.name, cells, profile.samples, disorder, profile.seed, chosen
         )
-        audit = put(_made(task, folder, questions), questions)
-        found.append({"disorder": disorder, "audit": audit.record()})
-    return {"audits": found}
+        asked: Any = fitted if task.config else _reference(name, questions)
+        answers = "auto" if name in profile.entries or name == EXACT else "windings"
+        classifier = adapted(asked, questions.data, answers=answers)
+        parts.append(ask(classifier, questions).drop(columns=WORDS).assign(disorder=disorder))
+    table = pd.concat(parts, ignore_index=True)
+    table["member"] += task.config.get("offset", 0)
+    return table
 
 
-def _made(task: Task, folder: Path, questions: Suite) -> Classifier:
-    if task.kind == "audit-network":
-        given: Any = trained(task.config["training"], store_of(folder))
-        return adapted(given, questions.data, title=task.config["network"])
-    name = task.config["reference"]
-    classes = questions.classes
-    if name == "exact":
-        given = rswn(questions.data.states.cells).head(classes=classes, kind="rounding")
-    elif name == "edge-count":
-        given = edge_count
-    else:
-        given = partial(_one_answer, classes[0])
-    return adapted(given, questions.data, title=name)
+def _reference(name: str, questions: Suite) -> Any:
+    if name == EXACT:
+        cells = questions.data.states.cells
+        return rswn(cells).head(classes=questions.classes, kind="rounding")
+    if name == COUNTER:
+        return edge_count
+    return lambda states: np.full(len(states), questions.classes[0])
 
 
-def _one_answer(winding: int, states: States) -> Any:
-    return np.full(len(states), float(winding))
+# ---------------------------------------------------------------------- what the table says
+
+
+def _own(table: pd.DataFrame, profile: Audits) -> pd.DataFrame:
+    """The rows at the networks' length and the first strength of disorder, which decide."""
+    return where(table, cells=profile.cells, disorder=float(profile.disorders[0]))
+
+
+def _audits(rows: pd.DataFrame) -> dict[str, Audit]:
+    return {name: Audit(name, (), part, {}) for name, part in rows.groupby("network", sort=False)}
+
+
+def _accuracy(audit: Audit) -> Any:
+    """On the clear chains: gauge and rotation keep every one of them."""
+    return max(audit.rows, key=lambda row: row.certified).accuracy("before")
+
+
+def role(name: str, audit: Audit, profile: Audits) -> str:
+    """Whether the claim is of a network: accurate, and without the formula.
+
+    Of one that is hardly ever right, answers that change tell nothing of what they rest on.
+    """
+    if name in REFERENCES:
+        return "untrained"
+    if profile.entries[name].family == "rswn":
+        return "form of the RSWN"
+    accuracy = _accuracy(audit)
+    least = accuracy.value if np.isnan(accuracy.low) else accuracy.low
+    return JUDGED if least >= profile.threshold else "not accurate"
+
+
+def failures(table: pd.DataFrame, profile: Audits) -> pd.DataFrame:
+    """Share of the pairs on which the answer does not follow, test by test."""
+    rows = []
+    for name, audit in _audits(_own(table, profile)).items():
+        if name == CONSTANT:
+            continue
+        labels = {"network": name, "role": role(name, audit, profile)}
+        for test, names in TESTS.items():
+            answers = where(audit.table, intervention=names)
+            if len(answers):
+                share = mean_share(answers, *of_right(True))[0]
+                ends = {"value": 1 - share.value, "low": 1 - share.high, "high": 1 - share.low}
+                rows.append({"test": test, **labels, **ends, "members": share.members})
+    return pd.DataFrame(rows)
+
+
+def rests_on_edges(rows: pd.DataFrame, profile: Audits) -> pd.Series:
+    """Holds where the interval is above half the failures of the edge counter.
+
+    Not where it is below: the network is nearer to the invariant, which by certification fails
+    nowhere.  Undecided where the half lies in the interval, and for networks that are not judged.
+    """
+    counter = where(rows, network=COUNTER).set_index("test")["value"]
+    half = rows["test"].map(counter / 2)
+    edges = (rows["low"] > half).astype("boolean")
+    return edges.where((edges | (rows["high"] < half)) & (rows["role"] == JUDGED))
+
+
+def scores(table: pd.DataFrame, profile: Audits) -> pd.DataFrame:
+    """The score of every network and reference."""
+    audits = _audits(_own(table, profile))
+    return pd.DataFrame(
+        {"network": name, **audit.estimate()._asdict()} for name, audit in audits.items()
+    )
+
+
+def follows(rows: pd.DataFrame, profile: Audits) -> pd.Series:
+    """Holds where a trained network is nearer to the invariant (1) than to one answer (½)."""
+    return not_below(lambda p: HALFWAY)(rows, profile).where(rows["network"].isin(profile.networks))
+
+
+def overview(table: pd.DataFrame, profile: Audits) -> pd.DataFrame:
+    """Accuracy and scores of all networks, and of the references at every length and disorder."""
+    rows = []
+    for (cells, disorder), here in table.groupby(["cells", "disorder"], sort=False):
+        for name, audit in _audits(here).items():
+            columns = {
+                "accuracy": _accuracy(audit),
+                "winding stands": audit.estimate(family="preserving"),
+                "winding changes": audit.estimate(family="changing"),
+                "score": audit.estimate(),
+                "score, if right before": audit.estimate(right=True),
+            }
+            labels = {
+                "network": profile.titles.get(name, name),
+                "cells": cells,
+                "disorder": disorder,
+                "members": "" if name in REFERENCES else audit.members,
+            }
+            rows.append(labels | {key: interval(e._asdict()) for key, e in columns.items()})
+    return pd.DataFrame(rows)
+
+
+def certificates(table: pd.DataFrame, profile: Audits) -> pd.DataFrame:
+    """What each intervention changes and keeps, and how many pairs were certified."""
+    rows = []
+    for row in _own(table, profile).drop_duplicates("intervention").to_dict("records"):
+        intervention = find(row["intervention"])
+        refused = "; ".join(f"{reason}: {count}" for reason, count in row["refused"].items())
+        rows.append(
+            {
+                "intervention": intervention.title,
+                "changes": intervention.changes,
+                "keeps": intervention.keeps,
+                "certified": f"{row['certified']:,} of {row['made']:,}",
+                "refused": refused,
+                "edge count kept": f"{100 * row['edge_count_kept']:.0f} %",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+# ---------------------------------------------------------------------- figures
+
+
+def _styles(profile: Audits) -> dict[str, Any]:
+    greys = zip(REFERENCES, "sDo", strict=True)
+    references = {name: {"color": GREY, "marker": marker} for name, marker in greys}
+    return references | network_styles(profile.entries)
+
+
+def _shares(name: str, caption: str, right: bool, disordered: bool = False) -> Picture:
+    """Networks × interventions: share of the certified pairs that follow, in per cent."""
+    heads = {
+        "preserving": "winding stands: answer stays",
+        "changing": "winding changes: follows",
+        "ablation": "blanked: stays",
+    }
+
+    def draw(table: pd.DataFrame, profile: Audits, verdicts: Verdicts) -> Figure | None:
+        strength = float(profile.disorders[-1 if disordered else 0])
+        rows = where(table, cells=profile.cells, disorder=strength)
+        if disordered and len(profile.disorders) < 2:
+            return None
+        count, total = of_right(right)
+        rows = rows.assign(share=rows[count] / rows[total].where(rows[total] > 0))
+        found = over_members(rows, ["family", "intervention", "network"], "share")
+        names = {i: f"{find(i).title}{'' if find(i).scored else '*'}" for i in rows["intervention"]}
+        found["network"] = pd.Categorical(found["network"], [*profile.networks, *REFERENCES][::-1])
+        found["intervention"] = pd.Categorical(found["intervention"], profile.interventions)
+        titles = {**profile.titles, **names, **heads}
+        return heat(
+            found, "intervention", "network", "family", names=titles, upright=True,
+            height=1.9 + 0.3 * found["network"].nunique(),
+        )  # fmt: skip
+
+    return Picture(name, caption, draw)
+
+
+def score_dots(table: pd.DataFrame, profile: Audits, verdicts: Verdicts) -> Figure:
+    """The score of every network, of all pairs and of those right before."""
+    audits = _audits(_own(table, profile))
+    found = pd.DataFrame(
+        {"network": name, "pairs": words, **audit.estimate(right=right)._asdict()}
+        for words, right in (("all certified pairs", False), ("answered rightly before", True))
+        for name, audit in audits.items()
+    )
+    return dots(
+        found,
+        "network",
+        "pairs",
+        label="score (1: follows the invariant in every pair)",
+        names=profile.titles,
+        styles=_styles(profile),
+        marks={CONSTANT: 0.5, "half way to the invariant": HALFWAY},
+        limits=(0.0, 1.02),
+    )
+
+
+def edges(table: pd.DataFrame, profile: Audits, verdicts: Verdicts) -> Figure | None:
+    """Failures in the three tests in units of those of the edge counter, of accurate networks."""
+    rows = verdicts["proxies"].rows
+    if rows.empty:
+        return None
+    counter = where(rows, network=COUNTER).set_index("test")["value"]
+    rows = where(rows, role=[JUDGED, "form of the RSWN", "untrained"])
+    units = rows["test"].map(counter)
+    found = rows.assign(**{end: rows[end] / units for end in ("value", "low", "high")})
+    return dots(
+        found,
+        "network",
+        "test",
+        label="failures / those of the edge counter",
+        names=profile.titles,
+        styles=_styles(profile),
+        marks={"half way from the invariant to the edge counter": 0.5},
+        limits=(0.0, None),
+    )
 
 
 STUDY = Study(
     name="audit",
-    title="Do the trained networks follow the invariant, or the edge states?",
-    schema=_SCHEMA,
-    tasks=tasks,
-    work=work,
-    assemble=assemble,
-    page=page,
+    question="Do the trained networks follow the invariant, or the edge states?",
+    profile=Audits,
+    grid=grid,
+    run=run,
+    claims=(
+        Claim(
+            "proxies",
+            "They do so through proxies such as edge states.",
+            PAPER,
+            "share of the pairs answered rightly before on which the answer does not follow",
+            failures,
+            rests_on_edges,
+            condition="Of accurate networks that do not hold the formula; true where the failures "
+            "are more than half of those of a counter of edge states, false where they are fewer.",
+            by="test",
+        ),
+        Claim(
+            "audit-score",
+            "Answers of the trained networks follow the invariant.",
+            PACKAGE,
+            "score of the audit",
+            scores,
+            follows,
+            condition="Holds nearer to the invariant (1) than to one answer to all (0.5); what is "
+            "not trained stands beside it.",
+        ),
+    ),
+    tables=(
+        Listing("Accuracy on the clear chains, and scores", overview),
+        Listing("The interventions, and what was certified", certificates),
+    ),
+    figures=(
+        _shares(
+            "shares",
+            "Share of the certified pairs of each intervention on which the answer follows the "
+            "invariant, in per cent, mean over members. Empty: the network takes chains of its own "
+            "length only. *: not scored.",
+            right=False,
+        ),
+        Picture(
+            "scores",
+            "The score: mean share over the interventions that keep the winding and over those "
+            "that change it, each kind counting half. Intervals of 95 %: over members, for what "
+            "is not trained over pairs. Blue: forms of the RSWN; green: networks that know the "
+            "symmetry; orange and brown: generic networks; grey: untrained.",
+            score_dots,
+        ),
+        Picture(
+            "edges",
+            "What an answer that rests on the edge states does, and one on the invariant never: "
+            "failures of accurate networks in three tests, of the pairs answered rightly before, "
+            "in units of those of a counter of the edge states (the two pairs of states nearest "
+            "zero energy in the outer 15 % of the cells).",
+            edges,
+        ),
+        _shares("shares-right", "As the first, of the pairs answered rightly before.", right=True),
+        _shares(
+            "shares-disorder",
+            "As the first, at the strongest disorder of the chains, networks trained as above.",
+            right=False,
+            disordered=True,
+        ),
+    ),
+    columns="test",
 )

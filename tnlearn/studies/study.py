@@ -36,7 +36,6 @@ FORMAT = "tnlearn-study/1"
 
 # In the order in which `all` does them: what trains most for the others comes first.
 STUDIES = (
-    "audit",
     "marker",
 )
 PROFILES = ("quick", "hour", "paper")
