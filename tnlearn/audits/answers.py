@@ -103,7 +103,7 @@ def windings_of(
                 "with indices from 0"
             )
         return np.asarray(classes, dtype=np.float64)[values.astype(np.int64)]
-    strange = values[~np.isin(values, classes)] if values.dtype.kind in "iub" else ()
+    strange = values[~np.isin(values, classes) & (values.dtype.kind in "iub")]
     if len(strange):
         raise UnknownNameError(
             f"{title} answered {strange[0]:g}, which is none of the windings {listed(classes)}: "

@@ -167,7 +167,8 @@ def first_samples(data: Any, samples: int | None = None) -> Dataset:
     if not len(data):
         raise ShapeError("there are no samples in the data set")
     # The other kinds of winding number would be of the chains as they were.
-    return replace(data, kinds={})
+    chosen: Dataset = replace(data, kinds={})
+    return chosen
 
 
 def certificate(data: Dataset) -> Certificate:

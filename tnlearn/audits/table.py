@@ -144,7 +144,7 @@ def mean_share(
     shares = pairs[:, 0] / np.where(pairs[:, 1] > 0, pairs[:, 1], math.nan)
     each = _mean(rows, shares)
     if len(each) != 1:
-        return Estimate(**stats.mean(each)), each  # type: ignore[arg-type]
+        return Estimate(**stats.mean(each)), each
     ends = [stats.share(k, n) for k, n in asked]
     low, high = (_mean(rows, [end[key] for end in ends]).iloc[0] for key in ("low", "high"))
     return Estimate(float(each.iloc[0]), float(low), float(high), 1), each
