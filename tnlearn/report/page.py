@@ -72,7 +72,8 @@ def wide(verdict: Verdict, titles: Mapping[str, str], columns: str = "") -> pd.D
     unit = verdict.claim.unit
     shown["measured"] = [interval(row, unit) for row in rows.to_dict("records")]
     if columns not in labels or len(labels) < 2:
-        return shown.assign(members=rows["members"], holds=rows["holds"].map(_holds))
+        shown["members"] = rows["members"]
+        return shown.assign(holds=rows["holds"].map(_holds)) if verdict.word else shown
     index = [c for c in labels if c != columns]
     heads = list(dict.fromkeys(shown[columns]))
     table = shown.pivot_table(

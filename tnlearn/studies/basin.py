@@ -25,7 +25,7 @@ from tnlearn.lab.tasks import Task
 from tnlearn.report.claims import PAPER, Claim, undecided
 from tnlearn.report.figures import COLOURS, MARKERS, Figure, lines
 from tnlearn.report.stats import mean, rate, unbounded_mean
-from tnlearn.report.table import over_members
+from tnlearn.report.table import over_members, where
 
 _DRAWS, _SEED = 2000, 20260  # of the posterior: the same table gives the same interval
 
@@ -85,13 +85,21 @@ def run(task: Task, profile: Basin, store: Path) -> pd.DataFrame:
 
 
 def radii(table: pd.DataFrame, profile: Basin) -> pd.DataFrame:
-    """The radius of the basin of each form."""
-    rows = []
+    """The radius of the basin of each form, and what becomes of the exact solution itself."""
+    parts = []
     for form, of_form in table.groupby("form", sort=False):
         trained = of_form.groupby("noise")["trained"]
         flags = [(x >= profile.threshold).to_numpy() for _, x in trained]
-        rows.append({"form": form, **radius([noise for noise, _ in trained], flags)})
-    return pd.DataFrame(rows)
+        edge = radius([noise for noise, _ in trained], flags)
+        parts.append(pd.DataFrame([{"form": form, "measure": "radius (noise / rms)", **edge}]))
+    for column, how, words in (
+        ("untrained", mean, "accuracy of the exact solution"),
+        ("trained", mean, "trained from it"),
+        ("cosine_after", unbounded_mean, "cosine with it after training"),
+    ):
+        noiseless = over_members(where(table, noise=0.0), ["form"], column, how)
+        parts.append(noiseless.assign(measure=words))
+    return pd.concat(parts, ignore_index=True)
 
 
 def radius(noises: Sequence[Any], flags: Sequence[npt.NDArray[np.bool_]]) -> dict[str, float]:
@@ -178,11 +186,11 @@ STUDY = Study(
             "init-sensitive",
             "Its training depends on the initialisation.",
             PAPER,
-            "radius of the basin of the exact solution: noise over the rms of the node at which "
-            "half of the members succeed; none: beyond the largest noise",
+            "radius of the basin of the exact solution, the noise at which half of the members "
+            "succeed, and what training makes of the solution itself",
             radii,
             undecided,
-            condition="Intervals from the Jeffreys posterior of every success rate.",
+            condition="Interval of a radius from the Jeffreys posterior of every success rate.",
         ),
     ),
     figures=(
@@ -196,4 +204,5 @@ STUDY = Study(
             against_noise,
         ),
     ),
+    columns="measure",
 )

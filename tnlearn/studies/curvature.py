@@ -8,6 +8,7 @@ normal form (`analysis.normal_form`), as many points are the same function.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from tnlearn.lab.tasks import Task
 from tnlearn.networks.init import normal
 from tnlearn.report.claims import PACKAGE, Claim, undecided
 from tnlearn.report.figures import Figure, lines
-from tnlearn.report.stats import median, rate, unbounded_mean
+from tnlearn.report.stats import mean, median, rate, unbounded_mean
 from tnlearn.report.table import over_members, where
 from tnlearn.studies.pictures import densities
 from tnlearn.training.fitted import Fitted
@@ -195,18 +196,17 @@ def between(form: str, fitted: Fitted, data: Dataset, points: int) -> pd.DataFra
 
 def hessians(table: pd.DataFrame, profile: Curvatures) -> pd.DataFrame:
     """Means over members at starts, learned solutions and the exact one."""
-    measures = {
-        "loss": "loss (nats)",
-        "gradient": "|gradient|",
-        "lowest": "lowest eigenvalue",
-        "highest": "highest eigenvalue",
-        "flat": "flat",
-        "negative": "negative",
-    }
     rows = where(table, kind="spectrum")
     return pd.concat(
-        over_members(rows, ["network", "place"], column, unbounded_mean).assign(measure=words)
-        for column, words in measures.items()
+        over_members(rows, ["network", "place"], column, how).assign(measure=words)
+        for column, how, words in (
+            ("loss", unbounded_mean, "loss (nats)"),
+            ("gradient", unbounded_mean, "|gradient|"),
+            ("lowest", unbounded_mean, "lowest eigenvalue"),
+            ("highest", unbounded_mean, "highest eigenvalue"),
+            ("flat", mean, "flat"),
+            ("negative", mean, "negative"),
+        )
     )
 
 
@@ -219,7 +219,7 @@ def barriers(table: pd.DataFrame, profile: Curvatures) -> pd.DataFrame:
         for column, how, words in (
             ("barrier", median, "barrier (nats), median"),
             ("over", rate, "lines with a barrier"),
-            ("cosine", unbounded_mean, "cosine of the kernels"),
+            ("cosine", partial(mean, bounds=(-1.0, 1.0)), "cosine of the kernels"),
             ("ordered", rate, "W in the order of the classes"),
         )
     )
@@ -259,7 +259,7 @@ STUDY = Study(
     claims=(
         Claim(
             "curvature",
-            "Training leaves directions that do not curve the loss.",
+            "Curvature at the start, at learned solutions and at the exact one",
             PACKAGE,
             "mean over members of the loss, its gradient and its Hessian; flat: |λ| below 10⁻⁶ of "
             "the largest, negative: below minus that. Of the quartic form's D, 2L − 2 directions "
@@ -269,7 +269,7 @@ STUDY = Study(
         ),
         Claim(
             "barriers",
-            "Straight lines between solutions cross a barrier.",
+            "Barriers on straight lines between solutions",
             PACKAGE,
             "highest loss on the line above that of its higher end",
             barriers,

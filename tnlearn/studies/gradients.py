@@ -145,9 +145,9 @@ STUDY = Study(
     claims=(
         Claim(
             "gradients",
-            "Its gradients at random starts do not vanish exponentially with the length.",
+            "Powers of the length with which gradients at random starts grow",
             PACKAGE,
-            "power of the length with which the gradient grows; law: a power or an exponential, "
+            "power of the length; law: a power or an exponential, "
             "whichever leaves less of the logarithm of the mean unexplained",
             exponents,
             undecided,
