@@ -5,11 +5,12 @@ file         content
 ============ ==================================================================
 `.npy`       one array (n, n) or (samples, n, n): blocks or Hamiltonians
 `.npz`       the same under a name; or a sparse matrix as scipy.sparse.save_npz
-             writes it, also with `data` of shape (samples, nonzeros) for many
-             matrices of one pattern; or hoppings `t0`, `t1`, `t-1`, … (samples,
-             cells) with t_m(y) = h[y+m, y]
-`.h5` `.hdf5` the same names as datasets (a sparse matrix as a group); or a data
-             set of tnlearn
+             writes it, in csr or csc layout also with `data` of shape (samples,
+             nonzeros) for many matrices of one pattern; or hoppings `t0`, `t1`,
+             `t-1`, … (samples, cells) with t_m(y) = h[y+m, y]
+`.h5` `.hdf5` the same names as datasets (a sparse matrix as a group), in the file
+             or in a group of it that is named; or a data set of tnlearn
+`.mat`       the same as MATLAB writes it with -v7.3, samples along the last axis
 ============ ==================================================================
 
 The names `h`, `block` say block, `H`, `hamiltonian` say Hamiltonian; `sublattice`,
@@ -32,7 +33,16 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from tnlearn.data.stored import StoredDataset, columns_of, open_hdf5
+from tnlearn.data.hdf5 import (
+    LAYOUTS,
+    Column,
+    columns_of,
+    is_sparse,
+    named_place,
+    open_hdf5,
+    sparse_columns,
+)
+from tnlearn.data.stored import StoredDataset
 from tnlearn.errors import FileError, ShapeError, check_choice
 from tnlearn.files import parsing
 from tnlearn.physics.chains import Chains
@@ -42,7 +52,7 @@ __all__ = ["SUFFIXES", "Source", "open_source"]
 
 Array = NDArray[Any]
 
-SUFFIXES = (".npy", ".npz", ".h5", ".hdf5")
+SUFFIXES = (".npy", ".npz", ".h5", ".hdf5", ".mat")
 
 _NAMES = {
     **dict.fromkeys(("h", "block", "blocks"), "block"),
@@ -50,7 +60,6 @@ _NAMES = {
 }
 _BESIDE = ("sublattice", "chiral", "positions", "boundary")
 _HOPPING = re.compile(r"t_?(-?\d{1,9})")
-_SPARSE = {"data", "indices", "indptr", "shape"}
 
 
 @dataclass(eq=False)
@@ -97,7 +106,8 @@ def open_source(path: Path, key: str | None = None) -> Iterator[Source]:
     ----------
     path : Path
     key : str, optional
-        Name of the array in an `.npz` or HDF5 file, where its name does not tell.
+        Name of the array in an `.npz` or HDF5 file, where its name does not tell; in HDF5 also
+        a group, or an array in one: "run0/H".
 
     Raises
     ------
@@ -197,19 +207,27 @@ def _open_hdf5(path: Path, key: str | None, stack: contextlib.ExitStack) -> Sour
         width = 16 * len(one.hoppings) * one.cells
         return Source(path, len(stored), width, "chains", stored.hoppings)
     with _damaged(path):
-        beside = {n: file.attrs[n] for n in _BESIDE if n in file.attrs}
-        members = columns_of(file)
-        arrays = {n: m for n, m in members.items() if hasattr(m, "dtype")}
-        groups = [n for n, m in members.items() if n not in arrays and set(m) >= _SPARSE]
-        if key is not None and "/" in key and key in file:
-            group, name = key.rsplit("/", 1)
-            arrays[key] = columns_of(file[group])[name]
-    chosen = key if key in groups else next((n for n in groups if n in _NAMES), None)
-    if chosen is None and len(groups) == 1 and not arrays:
-        chosen = groups[0]
-    if chosen is not None and key in (None, chosen):
-        return _sparse(path, columns_of(file[chosen]), {**beside, **_notes(arrays)}, chosen)
-    return _named(path, key, arrays, beside | arrays)
+        group, name = named_place(file, key)
+        members = columns_of(group)
+        arrays = {n: Column(m) for n, m in members.items() if hasattr(m, "dtype")}
+        groups = {n: m for n, m in members.items() if n not in arrays}
+        sparse = {n: parts for n, m in groups.items() if (parts := sparse_columns(m))}
+        whole = sparse_columns(group) if name is None else {}
+        inner = [*sparse, *(f"{n}/{k}" for n, m in groups.items() if n not in sparse for k in m)]
+        notes = {n: Column(m) for n, m in columns_of(file).items() if n in _BESIDE} | arrays
+        for place in (group, file):
+            notes = {n: place.attrs[n] for n in _BESIDE if n in place.attrs} | notes
+    if whole:
+        return _sparse(path, whole, _notes(notes), group.name.rsplit("/", 1)[-1])
+    chosen = [n for n in sparse if n in _NAMES] or [n for n in sparse if len(sparse) == 1]
+    if name is None and chosen and (chosen[0] in _NAMES or not arrays):
+        return _sparse(path, sparse[chosen[0]], _notes(notes), chosen[0])
+    if inner and not arrays:
+        raise FileError(
+            f"{path} holds its arrays in groups: {', '.join(inner[:6])}; name the one to label "
+            "(key), or put the samples into one array"
+        )
+    return _named(path, name, arrays, notes)
 
 
 def _named(
@@ -218,7 +236,7 @@ def _named(
     """The source among named arrays, each with a shape, a dtype and slicing."""
     if key is not None:
         check_choice(f"array of {path.name}", key, arrays)
-    elif set(arrays) >= _SPARSE:
+    elif is_sparse(arrays):
         return _sparse(path, arrays, _notes(notes))
     hoppings = [(int(m[1]), n) for n in arrays if (m := _HOPPING.fullmatch(n))]
     if key is None and hoppings:
@@ -255,6 +273,8 @@ def _notes(arrays: Mapping[str, Any]) -> dict[str, Any]:
         value = np.asarray(value[...] if hasattr(value, "shape") else value)
         if value.dtype.kind in "SO":
             value = np.reshape([_text(v) for v in value.ravel()], value.shape)
+        if value.ndim == 2 and 1 in value.shape:
+            value = value.ravel()  # MATLAB's vectors
         notes[name] = value.item() if value.ndim == 0 else value
     return notes
 
@@ -289,7 +309,7 @@ def _hoppings(path: Path, arrays: Mapping[int, Any], beside: dict[str, Any]) -> 
     if len(shapes) != 1 or len(shape) not in (1, 2) or 0 in shape:
         raise ShapeError(
             f"the hoppings in {path} have shapes {sorted(shapes)}; one shape (samples, cells) is "
-            "expected of all of them"
+            "expected of all of them: a number for every cell y, 0 where an open chain has no bond"
         )
     single = len(shape) == 1
     kind = np.result_type(np.float64, *[a.dtype for a in arrays.values()])
@@ -310,23 +330,25 @@ def _sparse(
     path: Path, arrays: Mapping[str, Any], beside: dict[str, Any], name: str = ""
 ) -> Source:
     with _damaged(path):
-        shape = tuple(int(n) for n in arrays["shape"][...])
-        layout = _text(np.asarray(arrays["format"][...]).item()) if "format" in arrays else "csr"
+        shape = tuple(int(n) for n in np.ravel(arrays["shape"][...]))
+        if len(shape) != 2 or shape[0] != shape[1]:
+            raise ShapeError(f"the sparse matrix in {path} has shape {shape}; a square is expected")
+        layout = next(name for name, parts in LAYOUTS.items() if set(arrays) >= set(parts))
+        if "format" in arrays:
+            layout = _text(np.asarray(arrays["format"][...]).item())
+        if layout not in ("csr", "csc"):
+            layout, arrays = "csr", _as_csr(path, layout, arrays, shape)
+        form = sp.csr_array if layout == "csr" else sp.csc_array
         indices, indptr = np.asarray(arrays["indices"][...]), np.asarray(arrays["indptr"][...])
         data = arrays["data"]
-        form = {"csr": sp.csr_array, "csc": sp.csc_array}.get(layout)
-        if form is None:
-            raise ShapeError(
-                f"{path} holds a sparse matrix in {layout!r} layout; save it as csr or csc"
-            )
         single = len(data.shape) == 1
         if data.shape[-1:] != indices.shape or len(data.shape) > 2 or not data.shape[0]:
             raise ShapeError(
                 f"the sparse matrix in {path} has data of shape {tuple(data.shape)} for "
                 f"{len(indices)} indices"
             )
-        if len(shape) != 2 or shape[0] != shape[1] or len(indptr) != shape[0] + 1:
-            raise ShapeError(f"the sparse matrix in {path} has shape {shape}; a square is expected")
+        if len(indptr) != shape[0] + 1:
+            raise ShapeError(f"the sparse matrix in {path} has {len(indptr)} pointers to its rows")
         # Every index, before compiled code trusts it.
         pattern = form((np.zeros(len(indices)), indices, indptr), shape=shape)
         pattern.check_format(full_check=True)
@@ -338,3 +360,21 @@ def _sparse(
 
     samples, width = 1 if single else data.shape[0], 64 * max(1, len(indices))
     return Source(path, samples, width, _NAMES.get(name, "auto"), read, beside)
+
+
+def _as_csr(
+    path: Path, layout: str, arrays: Mapping[str, Any], shape: tuple[int, ...]
+) -> dict[str, Any]:
+    """One matrix of another of scipy's layouts, by the arrays of its csr form."""
+    check_choice(f"layout of the sparse matrix in {path}", layout, ("csc", "bsr", *LAYOUTS))
+    names = LAYOUTS["csr" if layout == "bsr" else layout]
+    data, *where = (np.asarray(arrays[n][...]) for n in ("data", *names))
+    if layout == "coo":
+        matrix = sp.coo_array((data, tuple(where)), shape=shape)
+    elif layout == "dia":
+        matrix = sp.dia_array((data, where[0]), shape=shape)
+    else:
+        matrix = sp.bsr_array((data, *where), shape=shape)
+        matrix.check_format(full_check=True)
+    plain = matrix.tocsr()
+    return {n: getattr(plain, n) for n in ("data", "indices", "indptr")}

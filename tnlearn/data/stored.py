@@ -22,6 +22,7 @@ from tqdm import tqdm
 from tnlearn import __version__
 from tnlearn.archive import Parts, differences, discard, plain
 from tnlearn.data.dataset import Dataset, array_fields, as_batch, build, info_of_rows, joined
+from tnlearn.data.hdf5 import HINT, columns_of, open_hdf5
 from tnlearn.errors import ConfigError, FileError, check_whole
 from tnlearn.files import parsing, replacing
 from tnlearn.physics.chains import Chains
@@ -29,7 +30,7 @@ from tnlearn.physics.invariants import Winding
 from tnlearn.physics.memory import check_memory
 from tnlearn.physics.states import States
 
-__all__ = ["StoredDataset", "generate", "open_dataset", "open_hdf5", "parts_of", "save"]
+__all__ = ["StoredDataset", "generate", "open_dataset", "parts_of", "save"]
 
 Array = NDArray[Any]
 Path_ = str | os.PathLike[str]
@@ -37,7 +38,6 @@ Path_ = str | os.PathLike[str]
 FORMAT = "tnlearn-dataset/2"
 _CHUNK_BYTES = 32 * 2**20
 _CACHE = 16 * 2**20  # of each column: a chunk of it is read once, not once a batch
-_HINT = "Restore it from a copy, or remove it and make it again"
 
 
 class StoredDataset:
@@ -175,7 +175,7 @@ class StoredDataset:
                 self._column(name, np.arange(first, min(first + self.chunk, len(self))))
 
     def _reading(self) -> Any:
-        return parsing(self.path, "a data set of tnlearn", hint=_HINT)
+        return parsing(self.path, "a data set of tnlearn", hint=HINT)
 
     def _column(self, name: str, rows: Array | None = None) -> Array:
         """A column at some rows, in their order; whole chunks are read, each once."""
@@ -369,43 +369,3 @@ def _chunk_size(columns: Mapping[str, Array], rows: int, chunk: int | None) -> i
         return min(check_whole("chunk", chunk, 1), rows)
     width = sum(c.nbytes // len(c) for c in columns.values())
     return int(np.clip(_CHUNK_BYTES // width, 1, rows))
-
-
-def open_hdf5(path: Path, **options: Any) -> Any:
-    """The `h5py.File` of a path, to be read.
-
-    Raises
-    ------
-    FileError
-        If the file cannot be opened or is damaged.
-    """
-    try:
-        with path.open("rb"):
-            pass
-    except OSError as error:
-        raise FileError(f"cannot read {path}: {error.strerror or error}") from error
-    with parsing(path, "an HDF5 file", hint=_HINT):
-        return h5py.File(path, "r", **options)
-
-
-def columns_of(group: Any) -> dict[str, Any]:
-    """The members of an HDF5 group whose content is in this very file.
-
-    Raises
-    ------
-    FileError
-        If one of them is a link or keeps its values in another file.
-    """
-    members = {}
-    for name in group:
-        elsewhere = not isinstance(group.get(name, getlink=True), h5py.HardLink)
-        member = None if elsewhere else group[name]
-        if isinstance(member, h5py.Dataset):
-            elsewhere = bool(member.is_virtual or member.external)
-        if elsewhere:
-            raise FileError(
-                f"{group.file.filename}: {name!r} leads to another place or file, and is not "
-                "followed; copy its values into this file"
-            )
-        members[name] = member
-    return members
