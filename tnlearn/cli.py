@@ -286,8 +286,8 @@ def label(
     Parameters
     ----------
     file
-        Ends in .npy, .npz, .h5, .hdf5 or .mat: Hamiltonians H, blocks h (dense, or sparse as scipy saves
-        them), hoppings t0, t1, … or a data set of tnlearn.
+        Ends in .npy, .npz, .h5, .hdf5 or .mat: Hamiltonians H, blocks h (dense, or sparse as scipy
+        saves them), hoppings t0, t1, … or a data set of tnlearn.
     out
         The table; ends in .csv or .npz.
     method
