@@ -270,7 +270,8 @@ def dots(
     shown, rows = _values(found, panel), _values(found, row)
     kinds = _values(found, dot)
     columns = min(across, len(shown))
-    height = 0.9 + 0.28 * len(rows)
+    words = [textwrap.fill(_name(v, names), 30) for v in rows]
+    height = 0.9 + (0.36 if any("\n" in text for text in words) else 0.28) * len(rows)
     figure, axes = panels(-(-len(shown) // columns), columns, height, sharey=True)
     for ax, key in zip(axes.flat, shown, strict=False):
         for n, kind in enumerate(kinds):
@@ -287,7 +288,7 @@ def dots(
                 )  # fmt: skip
         for (mark, level), dashes in zip((marks or {}).items(), _DASHES, strict=False):
             ax.axvline(level, color=GREY, linestyle=dashes, linewidth=1.2, label=mark)
-        ax.set_yticks(range(len(rows)), [textwrap.fill(_name(v, names), 30) for v in rows])
+        ax.set_yticks(range(len(rows)), words)
         ax.set_ylim(len(rows) - 0.4, -0.6)
         if limits != (None, None):
             ax.set_xlim(*limits)

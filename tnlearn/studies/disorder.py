@@ -149,7 +149,7 @@ def errors(table: pd.DataFrame, profile: Disorder, verdicts: Verdicts) -> Figure
     words = {CLEAN: "trained clean", MIXTURE: "trained on the mixture"}
     words |= {f"{w:g}": f"trained at {w:g}" for w in profile.train_at if w}
     return lines(
-        pd.concat([rows, exact]), "strength", "trained_at", column="network", across=4,
+        pd.concat([rows, exact]), "strength", "trained_at", column="network",
         labels=("disorder tested at (units of the hopping)", "share of test chains wrong"),
         names=profile.titles | words, log="y", error=True, height=2.8,
     )  # fmt: skip
@@ -164,7 +164,7 @@ def regret(table: pd.DataFrame, profile: Disorder, verdicts: Verdicts) -> Figure
     figure = dots(
         rows.assign(panel=panel), "network", "panel", names=profile.titles, across=5,
         styles=network_styles(profile.entries), label="regret (points)",
-        marks={"level": 0.0, "one point": 1.0}, limits=(-10.0, 100.0),
+        marks={"level": 0.0, "one point": 1.0}, limits=(-30.0, 100.0),
     )  # fmt: skip
     return rescaled(figure, x="points")
 

@@ -328,10 +328,12 @@ def first_weights(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["weight"] == rows["network"].map(placed.combine_first(first))]
 
 
-def smallest_ranks(table: pd.DataFrame, profile: Pruning, verdicts: Verdicts) -> Figure:
+def smallest_ranks(table: pd.DataFrame, profile: Pruning, verdicts: Verdicts) -> Figure | None:
     """Smallest rank of the first weight over its full rank, as cut and trained on."""
     first = first_weights(table)[["network", "weight"]].drop_duplicates()
-    rows = verdicts["low-rank"].rows.merge(first)
+    rows = verdicts["low-rank"].rows.merge(first).dropna(subset="holds")
+    if rows.empty:
+        return None
     ends = ["value", "low", "high"]
     rows[ends] = rows[ends].mul(100 / rows["full"], axis=0)
     rows["of"] = titles(rows, profile) + rows["full"].map(" ({:g})".format)
