@@ -322,6 +322,10 @@ def test_real_winding_numbers_and_probabilities_are_rounded() -> None:
             lambda d, s=spread: d.windings + rng.uniform(-s, s, len(d)), data, inputs="dataset"
         )
         assert audit["gauge"].accuracy("before").value == 1
+    # A logit of two classes says nothing of four.
+    four = sample_set("extended", 10, 60, 0)
+    with pytest.raises(ConfigError, match=r"none of -1, 0, 1, 2, with numbers from .*answers="):
+        asked(lambda d: rng.normal(np.where(d.windings > 0, 5, -4)), four, inputs="dataset")
     # A poor classifier is no other reading of a good one.
     truth = np.repeat([-1, 0, 1, 2], 50)
     for answers in (rng.integers(-1, 3, 200), np.ones(200), np.abs(truth), np.where(truth, 1, 0)):

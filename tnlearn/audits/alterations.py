@@ -20,24 +20,13 @@ from tnlearn.errors import ConfigError
 from tnlearn.physics.chains import Chains
 from tnlearn.physics.states import States
 
-__all__ = [
-    "blank_cells",
-    "blank_gapped",
-    "bulk_replaced",
-    "cap",
-    "ends_replaced",
-    "exchanged",
-    "neighbours",
-    "ring_replaced",
-    "ring_shifted",
-    "weak_ends",
-]
+__all__ = ["blank_cells", "blank_gapped", "bulk_replaced", "cap", "ends_replaced", "exchanged"]
+__all__ += ["neighbours", "ring_replaced", "ring_shifted", "weak_ends"]
 
 Array = NDArray[Any]
 
-_WEAK = 0.1
-# Pairs of states taken to be near zero energy: as many as the largest winding of `extended`.
-_LOWEST = 2
+WEAK = 0.1  # of the bonds of an end cell
+LOWEST = 2  # pairs of states near zero energy: as many as the largest winding of `extended`
 
 
 def cap(cells: int) -> int:
@@ -58,14 +47,13 @@ def neighbours(data: Dataset, rng: np.random.Generator) -> Array:
             "replacing a part of a chain needs clear samples of two windings at least; these "
             f"have {', '.join(map(str, known)) or 'none'}"
         )
-    found = np.empty(len(data), dtype=np.int64)
-    for own in np.unique(data.windings):
-        away = np.where(known == own, np.iinfo(np.int64).max, np.abs(known - own))
-        near = known[away == away.min()]
-        pool = np.flatnonzero(clear & np.isin(data.windings, near))
-        mine = data.windings == own
-        found[mine] = rng.choice(pool, size=int(mine.sum()))
-    return found
+    chosen = np.empty(len(data), dtype=np.int64)
+    for winding in np.unique(data.windings):
+        away = np.where(known == winding, np.iinfo(np.int64).max, np.abs(known - winding))
+        pool = np.flatnonzero(clear & np.isin(data.windings, known[away == away.min()]))
+        here = data.windings == winding
+        chosen[here] = rng.choice(pool, size=int(here.sum()))
+    return chosen
 
 
 def bulk_replaced(data: Dataset, rng: np.random.Generator, depth: int) -> Dataset:
@@ -86,7 +74,7 @@ def ends_replaced(data: Dataset, rng: np.random.Generator, depth: int) -> Datase
     return with_chains(data, _joined(other, data.chains, depth), rng)
 
 
-def weak_ends(data: Dataset, rng: np.random.Generator, value: float) -> Dataset:
+def weak_ends(data: Dataset, rng: np.random.Generator) -> Dataset:
     """All bonds of the two end cells times 1/10, once for each end that a bond touches.
 
     h → D h D with D diagonal and positive: det h(φ) is multiplied by a number, so that its
@@ -95,7 +83,7 @@ def weak_ends(data: Dataset, rng: np.random.Generator, value: float) -> Dataset:
     _needs_open(data, "weak-ends")
     cells = data.chains.cells
     factor = np.ones(cells)
-    factor[[0, -1]] = _WEAK
+    factor[[0, -1]] = WEAK
     y = np.arange(cells)
     hoppings = {
         m: t * (factor[y] * factor[(y + m) % cells]) for m, t in data.chains.hoppings.items()
@@ -103,7 +91,7 @@ def weak_ends(data: Dataset, rng: np.random.Generator, value: float) -> Dataset:
     return with_chains(data, replace(data.chains, hoppings=hoppings), rng)
 
 
-def exchanged(data: Dataset, rng: np.random.Generator, value: float) -> Dataset:
+def exchanged(data: Dataset, rng: np.random.Generator) -> Dataset:
     """The sublattices A and B exchanged: h → h†, (u, v) → (v, u), W → −W.
 
     t'_{−m}(y + m) = t_m(y)*.  Energies and the density of each state in each cell,
@@ -117,7 +105,7 @@ def exchanged(data: Dataset, rng: np.random.Generator, value: float) -> Dataset:
     return replace(data, states=seen, chains=turned)
 
 
-def ring_shifted(data: Dataset, rng: np.random.Generator, value: float) -> tuple[Dataset, Dataset]:
+def ring_shifted(data: Dataset, rng: np.random.Generator) -> tuple[Dataset, Dataset]:
     """A ring, and the same with sublattice A moved by one cell: t'_{m ± 1}(y) = t_m(y), W → W ± 1.
 
     Energies and v stay, u is moved round the ring by one cell: every density of one
@@ -141,29 +129,29 @@ def ring_shifted(data: Dataset, rng: np.random.Generator, value: float) -> tuple
     return before, replace(before, states=seen, chains=chains)
 
 
-def ring_replaced(data: Dataset, rng: np.random.Generator, value: float) -> tuple[Dataset, Dataset]:
+def ring_replaced(data: Dataset, rng: np.random.Generator) -> tuple[Dataset, Dataset]:
     """The ring of each sample, and that of a neighbour with another winding: no ends in either."""
     before = ring(data, rng, 0.0)
     chosen = neighbours(data, rng)
     return before, replace(before, states=before.states[chosen], chains=before.chains[chosen])
 
 
-def blank_cells(data: Dataset, outer: bool) -> Dataset:
+def blank_cells(data: Dataset, rng: np.random.Generator, outer: bool) -> Dataset:
     """All amplitudes on the outer quarters of the chain set to zero, or all others."""
     cells = data.states.cells
     depth = max(1, round(cells / 4))
     x = np.arange(cells)
     at_end = (x < depth) | (x >= cells - depth)
-    kept = (~at_end if outer else at_end).astype(data.states.energies.dtype)
+    kept = (at_end != outer).astype(data.states.energies.dtype)
     seen = States(data.states.u * kept, data.states.v * kept, data.states.energies)
     return replace(data, states=seen)
 
 
-def blank_gapped(data: Dataset) -> Dataset:
+def blank_gapped(data: Dataset, rng: np.random.Generator) -> Dataset:
     """All states set to zero but the two pairs nearest zero energy."""
     u, v = data.states.u.copy(), data.states.v.copy()
-    u[:, _LOWEST:] = 0.0
-    v[:, _LOWEST:] = 0.0
+    u[:, LOWEST:] = 0.0
+    v[:, LOWEST:] = 0.0
     return replace(data, states=States(u, v, data.states.energies))
 
 

@@ -127,26 +127,41 @@ def best_class(scores: Array, classes: Sequence[int], title: str) -> Array:
 def confirm(
     numbers: Array, windings: Array, truth: Array, classes: tuple[int, ...], title: str
 ) -> None:
-    """Refuse answers that are right far more often in another reading, and name both readings.
+    """Refuse answers that another reading makes right far more often, and name both readings.
 
     Real numbers that do not lie near the windings may be the logit of two classes.  Answers may be
     numbers of classes, or columns in another order, if calling each by another winding makes more
     than half of the samples right (of columns, which say more of themselves, 9 in 10).
+
+    Parameters
+    ----------
+    numbers, windings
+        What was given for some samples, and the winding numbers that it was read as, (samples,).
+    truth : (samples,) int array
+        Their certified windings.
+    classes, title
+        As in `windings_of`.
+
+    Raises
+    ------
+    ConfigError
+        With the other reading and the word to say, or if the numbers are no windings at all.
     """
     right, samples = int((windings == truth).sum()), len(truth)
     plain = f"read as winding numbers, the answers of {title} are right on {right / samples:.0%}"
-    values = numbers.ravel()
-    if len(values) == samples and len(classes) == 2:
+    values, least = numbers.ravel(), 0.9
+    if len(values) == samples:  # one number each
+        least = 0.5
         far = np.abs(values[:, None] - np.asarray(classes)).min(axis=1) > NEAR
         signs, count = _renamed(values > 0, truth)
-        if far.mean() > 0.1 and len(set(signs.values())) == 2 and count >= right:
+        two = len(classes) == 2 and len(set(signs.values())) == 2
+        if two and far.mean() > 0.1 and count >= right:
             raise ConfigError(
                 f"{plain} of the samples, by their sign on {count / samples:.0%}: say "
                 f"answers='logit' if a number above 0 means winding {classes[1]} (classes= in the "
                 "other order turns it), or answers='windings' if they are to be rounded"
             )
     names, count = _renamed(windings, truth)
-    least = 0.5 if len(values) == samples else 0.9
     one_to_one = len(set(names.values())) == len(names) > 1
     apart = share(count, samples)["low"] > share(right, samples)["high"]
     if one_to_one and apart and count > least * samples:
@@ -156,6 +171,14 @@ def confirm(
             "numbers of classes. Say answers='indices', or classes= (the winding of each, in the "
             "order of their numbers or columns); answers='windings' or 'scores' if they are right "
             "as they are"
+        )
+    none = float((~np.isin(windings, classes)).mean())
+    if none > max(0.2, right / samples) and len(names) > 1:
+        raise ConfigError(
+            f"{plain} of the samples, and on {none:.0%} they are none of {listed(classes)}, "
+            f"with numbers from {values.min():g} to {values.max():g}: say what they are, "
+            "answers='windings' if they are to be rounded all the same, 'logit' with the two "
+            "windings that it tells apart as classes=, or return scores of the classes"
         )
 
 

@@ -267,9 +267,10 @@ def _labelled(
     winding_of = dict(zip(names, windings, strict=True))
 
     def ask(data: Dataset) -> Any:
-        words = np.asarray(estimator.predict(*_inputs(data, inputs)))
-        if words.shape != (len(data),):
-            return words  # refused with its shape
+        output = estimator.predict(*_inputs(data, inputs))
+        if isinstance(output, (tuple, dict)) or np.shape(output) != (len(data),):
+            return output  # refused with its parts, or its shape
+        words = np.asarray(output)
         for word in words.tolist():
             if word not in winding_of:
                 raise ConfigError(f"{title} predicted {word!r}, none of its classes {names}")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
-
-import numpy as np
 
 from tnlearn.audits import alterations as alter
 from tnlearn.data.dataset import Dataset
@@ -59,62 +58,69 @@ class Intervention:
         check_choice("family", self.family, FAMILIES)
 
 
-def _shifted(name: str) -> Make:
-    return lambda data, seed: (data, shift(name, data, seed))
+_BULK = "the bulk, and the winding of the sample where its own integer does not move"
 
 
-def _altered(name: str, change: Callable[[Dataset, np.random.Generator], Any]) -> Make:
-    """With a generator of its own; a change that gives one data set alters `data`."""
+def _shifted(
+    name: str,
+    title: str,
+    changes: str,
+    keeps: str = _BULK,
+    *,
+    scored: bool = True,
+    keeps_q: bool = False,
+) -> Intervention:
+    """A shift of `tnlearn.shift` that keeps the winding."""
 
     def make(data: Dataset, seed: int) -> tuple[Dataset, Dataset]:
-        found = change(data, stream(seed, f"audit/{name}", data.info["seed"]))
-        return found if isinstance(found, tuple) else (data, found)
+        return data, shift(name, data, seed)
 
-    return make
+    return Intervention(name, title, "preserving", changes, keeps, make, scored, keeps_q)
 
 
-def _edge(name: str, title: str, changes: str, *, scored: bool = True) -> Intervention:
-    keeps = "the bulk, and the winding of the sample where its own integer does not move"
-    return Intervention(name, title, "preserving", changes, keeps, _shifted(name), scored=scored)
+def _altered(
+    family: str, name: str, title: str, changes: str, keeps: str, change: Callable[..., Any]
+) -> Intervention:
+    """With a generator of its own; a change that gives one data set alters the samples."""
+
+    def make(data: Dataset, seed: int) -> tuple[Dataset, Dataset]:
+        new = change(data, stream(seed, f"audit/{name}", data.info["seed"]))
+        return new if isinstance(new, tuple) else (data, new)
+
+    return Intervention(name, title, family, changes, keeps, make)
 
 
 def _lowest(count: int) -> Intervention:
-    name = f"no-zero-modes-{count}"
-    title = "lowest pair left out" if count == 1 else f"{count} lowest pairs left out"
     states = "pair of states" if count == 1 else f"{count} pairs of states"
-    return Intervention(
-        name,
-        title,
-        "preserving",
+    return _shifted(
+        f"no-zero-modes-{count}",
+        "lowest pair left out" if count == 1 else f"{count} lowest pairs left out",
         f"the {states} nearest zero energy, replaced by zeros",
         "the chain, and all its other states",
-        _shifted(name),
     )
 
 
 def _ends(depth: int | None) -> Intervention:
-    name = "ends-replaced" if depth is None else f"ends-replaced-{depth}"
-    return Intervention(
-        name,
-        "ends replaced" if depth is None else f"ends replaced, {depth} cells",
+    return _altered(
         "preserving",
+        "ends-replaced" if depth is None else f"ends-replaced-{depth}",
+        "ends replaced" if depth is None else f"ends replaced, {depth} cells",
         f"every bond of the {_cells(depth)} at either end, taken from a sample of a neighbouring "
         "winding: the edge states become those of the other winding, or lie deeper",
-        "the bulk between, and the winding of the sample where its own integer does not move",
-        _altered(name, lambda data, rng: alter.ends_replaced(data, rng, _depth(data, depth))),
+        _BULK.replace("bulk,", "bulk between,"),
+        lambda data, rng: alter.ends_replaced(data, rng, _depth(data, depth)),
     )
 
 
 def _bulk(depth: int | None) -> Intervention:
-    name = "bulk-replaced" if depth is None else f"bulk-replaced-{depth}"
-    return Intervention(
-        name,
-        "bulk replaced" if depth is None else f"bulk replaced, but {depth} cells",
+    return _altered(
         "changing",
+        "bulk-replaced" if depth is None else f"bulk-replaced-{depth}",
+        "bulk replaced" if depth is None else f"bulk replaced, but {depth} cells",
         "every bond between the two ends, taken from a sample of a neighbouring winding",
         f"every bond of the {_cells(depth)} at either end, and so the edge states as far as they "
         "live there",
-        _altered(name, lambda data, rng: alter.bulk_replaced(data, rng, _depth(data, depth))),
+        lambda data, rng: alter.bulk_replaced(data, rng, _depth(data, depth)),
     )
 
 
@@ -126,110 +132,104 @@ def _cells(depth: int | None) -> str:
     return "outer fifth of the cells" if depth is None else f"{depth} cells"
 
 
-_GIVEN = (
-    _edge(
+_EVERY = (
+    _shifted(
         "edge-cell",
         "end cell altered",
         "every bond of one end cell, left or right at random, times 5 or 1/5",
     ),
-    _edge(
+    _shifted(
         "edge-potential",
         "end potential",
         "5 added to the modulus of the intracell hopping of both end cells: edge states are "
         "pushed one cell inwards",
     ),
-    Intervention(
+    _altered(
+        "preserving",
         "weak-ends",
         "weak end cells",
-        "preserving",
         "all bonds of both end cells times 1/10: a pair of states near zero energy appears at "
         "each end, whatever the winding",
         "the bulk; h is multiplied by positive diagonal matrices, so the winding stands exactly",
-        _altered("weak-ends", lambda data, rng: alter.weak_ends(data, rng, 0.0)),
+        alter.weak_ends,
     ),
     _ends(None),
-    _edge("edge-removed", "end cell removed", "the first cell, cut off", scored=False),
+    _shifted("edge-removed", "end cell removed", "the first cell, cut off", scored=False),
     _lowest(1),
     _lowest(2),
-    Intervention(
+    _shifted(
         "ring",
         "closed to a ring",
-        "preserving",
         "the ends, joined: there are no edge states",
         "every bond of the sample",
-        _shifted("ring"),
     ),
-    Intervention(
+    _shifted(
         "gauge",
         "other gauge",
-        "preserving",
         "the sign (phase) of every pair of states",
         "the chain and q",
-        _shifted("gauge"),
         keeps_q=True,
     ),
-    Intervention(
+    _shifted(
         "rotation",
         "rotated states",
-        "preserving",
         "the states, rotated among those near in energy",
         "the chain and q",
-        _shifted("rotation"),
         keeps_q=True,
     ),
     _bulk(None),
-    Intervention(
+    _altered(
+        "changing",
         "exchange",
         "sublattices exchanged",
-        "changing",
         "which sublattice is called A: W → −W",
         "every energy, the number of states near zero, and the density of each state in each cell",
-        _altered("exchange", lambda data, rng: alter.exchanged(data, rng, 0.0)),
+        alter.exchanged,
     ),
-    Intervention(
+    _altered(
+        "changing",
         "ring-shift",
         "ring, A moved by a cell",
-        "changing",
         "sublattice A of a ring, moved round by one cell: W → W ± 1; compared with the ring itself",
         "every energy, v, and u but for its place: no edges, no state near zero more or less",
-        _altered("ring-shift", lambda data, rng: alter.ring_shifted(data, rng, 0.0)),
+        alter.ring_shifted,
     ),
-    Intervention(
+    _altered(
+        "changing",
         "ring-replaced",
         "ring, bulk replaced",
-        "changing",
         "the whole ring, replaced by that of a sample of a neighbouring winding; compared with "
         "the ring itself",
         "that there are no edges",
-        _altered("ring-replaced", lambda data, rng: alter.ring_replaced(data, rng, 0.0)),
+        alter.ring_replaced,
     ),
-    Intervention(
+    _altered(
+        "ablation",
         "mask-ends",
         "ends blanked",
-        "ablation",
         "all amplitudes on the outer quarters of the chain, set to zero",
         "those of the inner half",
-        _altered("mask-ends", lambda data, rng: alter.blank_cells(data, outer=True)),
+        partial(alter.blank_cells, outer=True),
     ),
-    Intervention(
+    _altered(
+        "ablation",
         "mask-bulk",
         "bulk blanked",
-        "ablation",
         "all amplitudes on the inner half of the chain, set to zero",
         "those of the outer quarters",
-        _altered("mask-bulk", lambda data, rng: alter.blank_cells(data, outer=False)),
+        partial(alter.blank_cells, outer=False),
     ),
-    Intervention(
+    _altered(
+        "ablation",
         "mask-gapped",
         "gapped states blanked",
-        "ablation",
         "all states but the two pairs nearest zero energy, set to zero",
         "those two pairs",
-        _altered("mask-gapped", lambda data, rng: alter.blank_gapped(data)),
+        alter.blank_gapped,
     ),
 )
 
-INTERVENTIONS: dict[str, Intervention] = {one.name: one for one in _GIVEN}
+INTERVENTIONS: dict[str, Intervention] = {one.name: one for one in _EVERY}
 
 # Families of names with a number of cells or states in them.
 _NUMBERED: dict[str, Callable[[int], Intervention]] = {
@@ -269,12 +269,12 @@ def resolved(chosen: Iterable[str | Intervention] | None) -> tuple[Intervention,
     """
     if chosen is None:
         return tuple(INTERVENTIONS.values())
-    given = [chosen] if isinstance(chosen, (str, Intervention)) else list(chosen)
-    found = [one if isinstance(one, Intervention) else find(one) for one in given]
-    names = [one.name for one in found]
-    if not found or len(set(names)) < len(names):
+    named = [chosen] if isinstance(chosen, (str, Intervention)) else list(chosen)
+    every = tuple(one if isinstance(one, Intervention) else find(one) for one in named)
+    names = [one.name for one in every]
+    if not every or len(set(names)) < len(names):
         raise ConfigError(
             f"interventions must be at least one, and each once, not {names}: leave the argument "
             "out for all of them"
         )
-    return tuple(found)
+    return every
