@@ -332,77 +332,68 @@ def test_real_winding_numbers_and_probabilities_are_rounded() -> None:
         confirm(answers.astype(float), answers, truth, (-1, 0, 1, 2), "poor")
 
 
+def gives(value: Any) -> Any:
+    """A classifier that answers every sample alike."""
+    return lambda states: np.tile(value, (len(states), *[1] * np.ndim(value)))
+
+
 def test_kinds_of_answers(data: Any) -> None:
-    whole = asked(lambda s: np.ones(len(s), dtype=int), data)
+    whole = asked(gives(1), data)
     assert whole.score == 0.5
-    for answer, options in (
-        (lambda s: np.full(len(s), 2), {"answers": "indices"}),
-        (lambda s: np.tile([0.0, 1, 2, 1], (len(s), 1)), {}),
-        (lambda s: np.ones((len(s), 1)), {}),
-    ):
-        assert alike(asked(answer, data, **options), whole)
+    assert alike(asked(gives(2), data, answers="indices"), whole)
+    assert alike(asked(gives([0.0, 1, 2, 1]), data), whole)
+    assert alike(asked(gives([1.0]), data), whole)
     # A real winding number may round to what is none of the classes.
-    assert asked(lambda s: np.full(len(s), 4.9), data)["gauge"].right_before == (0,)
+    assert asked(gives(4.9), data)["gauge"].right_before == (0,)
 
 
 @pytest.mark.parametrize(
     ("answer", "options", "error", "words"),
     [
         (lambda s: np.zeros(len(s) - 1), {}, ShapeError, r"shape \(\d+,\) for \d+ samples"),
-        (lambda s: np.zeros((len(s), 2, 2)), {}, ShapeError, "shape"),
+        (gives([[0.0, 0.0]]), {}, ShapeError, "shape"),
         (lambda s: 1.0, {}, ShapeError, "shape"),
-        (lambda s: np.zeros((len(s), 3)), {}, ConfigError, "3 scores a sample.*give classes="),
-        (lambda s: np.full(len(s), np.nan), {}, NotFiniteError, "NaN or infinity for"),
-        (lambda s: np.full((len(s), 4), np.inf), {}, NotFiniteError, "NaN or infinity for"),
-        (lambda s: np.full(len(s), 3), {}, UnknownNameError, "answered 3.*answers='indices'"),
-        (lambda s: np.full(len(s), "one"), {}, ShapeError, "real numbers"),
-        (lambda s: np.zeros(len(s)) * 1j, {}, ShapeError, "real numbers"),
+        (gives([0, 0, 0]), {}, ConfigError, "3 scores a sample.*give classes="),
+        (gives(np.nan), {}, NotFiniteError, "NaN or infinity for"),
+        (gives([np.inf] * 4), {}, NotFiniteError, "NaN or infinity for"),
+        (gives(3), {}, UnknownNameError, "answered 3.*answers='indices'"),
+        (gives("one"), {}, ShapeError, "real numbers"),
+        (gives(1j), {}, ShapeError, "real numbers"),
         (lambda s: [[1], [1, 2]], {}, ShapeError, "no array"),
         (lambda s: (s.u, s.v), {}, ShapeError, "a tuple"),
         (lambda s: s.nothing, {}, ConfigError, "AttributeError"),
-        (lambda s: np.ones(len(s)) > 0, {}, ConfigError, "tells two classes apart.*4"),
-        (lambda s: np.ones(len(s)), {"answers": "logit"}, ConfigError, "tells two classes apart"),
-        (lambda s: np.full(len(s), 4), {"answers": "indices"}, UnknownNameError, "4 as the index"),
-        (lambda s: np.full(len(s), 0.5), {"answers": "indices"}, UnknownNameError, "as the index"),
-        (lambda s: np.ones(len(s)), {"answers": "scores"}, ShapeError, "classes"),
-        (lambda s: np.ones((len(s), 4)), {"answers": "windings"}, ShapeError, "one of its winding"),
+        (gives(True), {}, ConfigError, "tells two classes apart.*4"),
+        (gives(1.0), {"answers": "logit"}, ConfigError, "tells two classes apart"),
+        (gives(4), {"answers": "indices"}, UnknownNameError, "4 as the index of a class"),
+        (gives(0.5), {"answers": "indices"}, UnknownNameError, "index of a class"),
+        (gives(1.0), {"answers": "scores"}, ShapeError, "classes"),
+        (gives([1.0] * 4), {"answers": "windings"}, ShapeError, "not one of its windings"),
+        (gives(0.0), {"interventions": ["edge-sell"]}, UnknownNameError, "mean 'edge-cell'"),
+        (gives(0.0), {"interventions": []}, ConfigError, "at least one"),
+        (gives(0.0), {"interventions": ["gauge", "gauge"]}, ConfigError, "each once"),
+        (gives(0.0), {"interventions": "bulk-replaced-5"}, ConfigError, "no ends of 5 cells"),
+        (gives(0.0), {"inputs": "uw"}, UnknownNameError, "'uv'"),
+        (gives(0.0), {"answers": "score"}, UnknownNameError, "'scores'"),
+        (gives(0.0), {"classes": (0, 0)}, ConfigError, "different windings"),
+        (gives(0.0), {"classes": "ab"}, ConfigError, "windings"),
+        (gives(0.0), {"classes": (5, 6)}, ConfigError, "none of the 60 samples"),
+        (gives(0.0), {"cells": 10}, ConfigError, "leave them out"),
+        (gives(0.0), {"samples": 61}, ConfigError, "between 1 and 60"),
+        (gives(0.0), {"data": None, "seed": -1}, ConfigError, "seed"),
+        (3, {}, ConfigError, "cannot audit"),
+        (None, {}, ConfigError, "cannot audit"),
+        ("rswn", {}, ConfigError, "cannot audit"),
+        ([], {}, ConfigError, "no classifier"),
     ],
 )
-def test_answers_that_cannot_be_read(
+def test_what_cannot_be_asked_or_read(
     data: Any, answer: Any, options: Any, error: type[Exception], words: str
 ) -> None:
     with pytest.raises(error, match=words):
-        asked(answer, data, **options)
-
-
-@pytest.mark.parametrize(
-    ("change", "error", "words"),
-    [
-        ({"interventions": ["edge-sell"]}, UnknownNameError, "did you mean 'edge-cell'"),
-        ({"interventions": []}, ConfigError, "at least one"),
-        ({"interventions": ["gauge", "gauge"]}, ConfigError, "each once"),
-        ({"interventions": ["bulk-replaced-5"]}, ConfigError, "no ends of 5 cells"),
-        ({"inputs": "uw"}, UnknownNameError, "'uv'"),
-        ({"answers": "score"}, UnknownNameError, "'scores'"),
-        ({"classes": (0, 0)}, ConfigError, "different windings"),
-        ({"classes": "ab"}, ConfigError, "windings"),
-        ({"classes": (5, 6)}, ConfigError, "none of the 60 samples"),
-        ({"cells": 10}, ConfigError, "leave them out"),
-        ({"samples": 61}, ConfigError, "between 1 and 60"),
-        ({"data": None, "seed": -1}, ConfigError, "seed"),
-    ],
-)
-def test_settings_that_cannot_be(
-    data: Any, change: Any, error: type[Exception], words: str
-) -> None:
-    with pytest.raises(error, match=words):
-        asked(lambda s: np.zeros(len(s)), **{"data": data, **change})
+        asked(answer, **{"data": data, **options})
 
 
 def test_data_that_cannot_be_audited_on(data: Any, tmp_path: Path) -> None:
-    def constant(states: Any) -> Any:
-        return np.zeros(len(states))
-
     info = {key: value for key, value in data.info.items() if key != "gauge"}
     for wrong, error, words in (
         (tnl.shift("ring", data), ConfigError, "these are rings"),
@@ -412,13 +403,7 @@ def test_data_that_cannot_be_audited_on(data: Any, tmp_path: Path) -> None:
         (data[data.windings == 1], ConfigError, "two windings"),
     ):
         with pytest.raises(error, match=words):
-            asked(constant, wrong)
+            asked(gives(0.0), wrong)
     stored = data.save(tmp_path / "data.h5")
-    assert alike(asked(constant, stored), asked(constant, data))
-    assert asked(constant, stored, samples=20).settings["samples"] == 20
-
-
-@pytest.mark.parametrize("thing", [3, None, "rswn", []])
-def test_what_is_no_classifier(data: Any, thing: Any) -> None:
-    with pytest.raises(ConfigError, match=r"cannot audit|no classifier"):
-        asked(thing, data)
+    assert alike(asked(gives(0.0), stored), asked(gives(0.0), data))
+    assert asked(gives(0.0), stored, samples=20).settings["samples"] == 20

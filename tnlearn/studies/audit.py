@@ -81,10 +81,8 @@ def grid(profile: Audits) -> Iterator[Task]:
 
 
 @lru_cache(maxsize=4)
-def _suite(
-    name: str, cells: int, samples: int, disorder: float, seed: int, chosen: tuple[str, ...]
-) -> Suite:
-    """The certified pairs, altered once a process."""
+def _suite(disorder: float, name: str, cells: int, samples: int, seed: int, *chosen: str) -> Suite:
+    """The certified pairs, which a process makes once."""
     return suite(sample_set(name, cells, samples, seed, disorder), None, chosen, seed)
 
 
@@ -93,15 +91,13 @@ def run(task: Task, profile: Audits, store: Path) -> pd.DataFrame:
     name, cells = task.labels["network"], task.labels["cells"]
     fitted = trained(task.config, store) if task.config else None
     parts = []
+    fixed = (profile.data.name, cells, profile.samples, profile.seed, *profile.interventions)
     for disorder in map(float, profile.disorders):
-        chosen = tuple(profile.interventions)
-        questions = _suite(
-            profile.data.name, cells, profile.samples, disorder, profile.seed, chosen
-        )
-        asked: Any = fitted if task.config else _reference(name, questions)
-        answers = "auto" if name in profile.entries or name == EXACT else "windings"
-        classifier = adapted(asked, questions.data, answers=answers)
-        parts.append(ask(classifier, questions).drop(columns=WORDS).assign(disorder=disorder))
+        questions = _suite(disorder, *fixed)
+        classifier = fitted if task.config else _reference(name, questions)
+        answers = "windings" if name in (COUNTER, CONSTANT) else "auto"
+        rows = ask(adapted(classifier, questions.data, answers=answers), questions)
+        parts.append(rows.drop(columns=WORDS).assign(disorder=disorder))
     table = pd.concat(parts, ignore_index=True)
     table["member"] += task.config.get("offset", 0)
     return table
@@ -175,12 +171,10 @@ def rests_on_edges(rows: pd.DataFrame, profile: Audits) -> pd.Series:
     return edges.where((edges | (rows["high"] < half)) & (rows["role"] == JUDGED))
 
 
-def scores(table: pd.DataFrame, profile: Audits) -> pd.DataFrame:
-    """The score of every network and reference."""
-    audits = _audits(_own(table, profile))
-    return pd.DataFrame(
-        {"network": name, **audit.estimate()._asdict()} for name, audit in audits.items()
-    )
+def scores(table: pd.DataFrame, profile: Audits, right: bool = False) -> pd.DataFrame:
+    """The score of every network and reference; `right`: of the pairs that were right before."""
+    audits = _audits(_own(table, profile)).items()
+    return pd.DataFrame({"network": k, **a.estimate(right=right)._asdict()} for k, a in audits)
 
 
 def follows(rows: pd.DataFrame, profile: Audits) -> pd.Series:
@@ -212,21 +206,19 @@ def overview(table: pd.DataFrame, profile: Audits) -> pd.DataFrame:
 
 def certificates(table: pd.DataFrame, profile: Audits) -> pd.DataFrame:
     """What each intervention changes and keeps, and how many pairs were certified."""
-    rows = []
-    for row in _own(table, profile).drop_duplicates("intervention").to_dict("records"):
-        intervention = find(row["intervention"])
-        refused = "; ".join(f"{reason}: {count}" for reason, count in row["refused"].items())
-        rows.append(
-            {
-                "intervention": intervention.title,
-                "changes": intervention.changes,
-                "keeps": intervention.keeps,
-                "certified": f"{row['certified']:,} of {row['made']:,}",
-                "refused": refused,
-                "edge count kept": f"{100 * row['edge_count_kept']:.0f} %",
-            }
-        )
-    return pd.DataFrame(rows)
+    rows = _own(table, profile).drop_duplicates("intervention")
+    words = rows["intervention"].map(find)
+    refused = [[f"{reason}: {count}" for reason, count in r.items()] for r in rows["refused"]]
+    return pd.DataFrame(
+        {
+            "intervention": [one.title for one in words],
+            "changes": [one.changes for one in words],
+            "keeps": [one.keeps for one in words],
+            "certified": [f"{k:,} of {n:,}" for k, n in rows[["certified", "made"]].to_numpy()],
+            "refused": ["; ".join(reasons) for reasons in refused],
+            "edge count kept": [f"{100 * share:.0f} %" for share in rows["edge_count_kept"]],
+        }
+    )
 
 
 # ---------------------------------------------------------------------- figures
@@ -254,13 +246,12 @@ def _shares(name: str, caption: str, right: bool, disordered: bool = False) -> P
         count, total = of_right(right)
         rows = rows.assign(share=rows[count] / rows[total].where(rows[total] > 0))
         found = over_members(rows, ["family", "intervention", "network"], "share")
-        names = {i: f"{find(i).title}{'' if find(i).scored else '*'}" for i in rows["intervention"]}
         found["network"] = pd.Categorical(found["network"], [*profile.networks, *REFERENCES][::-1])
         found["intervention"] = pd.Categorical(found["intervention"], profile.interventions)
-        titles = {**profile.titles, **names, **heads}
+        names = {i: f"{find(i).title}{'' if find(i).scored else '*'}" for i in rows["intervention"]}
         return heat(
-            found, "intervention", "network", "family", names=titles, upright=True,
-            height=1.9 + 0.3 * found["network"].nunique(),
+            found, "intervention", "network", "family", names={**profile.titles, **names, **heads},
+            upright=True, height=1.9 + 0.3 * found["network"].nunique(),
         )  # fmt: skip
 
     return Picture(name, caption, draw)
@@ -268,14 +259,10 @@ def _shares(name: str, caption: str, right: bool, disordered: bool = False) -> P
 
 def score_dots(table: pd.DataFrame, profile: Audits, verdicts: Verdicts) -> Figure:
     """The score of every network, of all pairs and of those right before."""
-    audits = _audits(_own(table, profile))
-    found = pd.DataFrame(
-        {"network": name, "pairs": words, **audit.estimate(right=right)._asdict()}
-        for words, right in (("all certified pairs", False), ("answered rightly before", True))
-        for name, audit in audits.items()
-    )
+    kinds = {"all certified pairs": False, "answered rightly before": True}
+    found = [scores(table, profile, right).assign(pairs=words) for words, right in kinds.items()]
     return dots(
-        found,
+        pd.concat(found),
         "network",
         "pairs",
         label="score (1: follows the invariant in every pair)",
