@@ -30,8 +30,8 @@ from tnlearn.errors import (
 from tnlearn.markers import marker as module
 from tnlearn.markers.marker import read_marker
 from tnlearn.models.scaling import scaling
-from tnlearn.studies.make_marker import RECIPE, main, make
-from tnlearn.studies.marker_data import condition_name, tried
+from tnlearn.studies.labels import condition, known_chains
+from tnlearn.studies.make_marker import RECIPE, TRAINING, main, make
 from tnlearn.studies.marker_training import trained_marker
 
 TINY = copy.deepcopy(RECIPE)
@@ -180,10 +180,10 @@ def test_the_shipped_file_does_on_fresh_chains_what_was_measured(cells, strength
     measured = next(
         row
         for row in mark.record["measured"]
-        if (row["condition"], row["cells"]) == (condition_name(strength), cells)
+        if (row["condition"], row["cells"]) == (condition(strength), cells)
     )
     samples = 150 if cells == 100 else 500
-    fresh = tried(cells, samples, strength, (0.02, 15.0, 1.2), 987_654)
+    fresh = known_chains(cells, samples, strength, (0.02, 15.0, 1.2), 987_654)
     found = mark(fresh.chains)
     right = found.integer == fresh.truth
     for count, known, of in (
@@ -204,8 +204,7 @@ def test_the_shipped_file_does_on_fresh_chains_what_was_measured(cells, strength
 
 def test_a_marker_is_the_mean_of_its_best_members(tiny):
     mark, _ = tiny
-    keys = ("network", "training", "cells", "members", "epochs", "lr", "batch_size", "batches")
-    fitted = trained_marker({"seed": 3, "offset": 0, **{key: TINY[key] for key in keys}})
+    fitted = trained_marker({"seed": 3, "offset": 0, **{key: TINY[key] for key in TRAINING}})
     chains = some(18, 20)
     alone = fitted.resize(18).predict(chains.states().astype("float32"), proba=True)
     known = alone[mark.record["members"]].mean(axis=0)

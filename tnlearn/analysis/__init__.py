@@ -8,4 +8,5 @@ correlation   how much of an amplitude the label explains
 landscape     the loss as a function of the parameters: gradients, Hessian products, lines
 spectra       ends and density of the spectrum of a Hessian
 normal_form   solutions of one function brought to one point
+approach      how close to a transition an answer is right
 """

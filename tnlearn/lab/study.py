@@ -54,6 +54,7 @@ STUDIES = (
     "amplitudes",
     "samples",
     "widths",
+    "marker",
     "comparison",
 )
 

@@ -368,6 +368,11 @@ def _logarithmic(ax: Any, values: Sequence[float]) -> None:
     if len(values) <= MOST_TICKS:
         ax.set_xticks(values, [_label(value) for value in values])
         ax.minorticks_off()
+    elif values[0] > 0:
+        near = values[-1] < 100 * values[0]  # else there is room for powers of ten only
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if near else (1,)))
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.xaxis.set_minor_formatter("")
 
 
 def write_figure(figure: Figure, path: Path) -> None:

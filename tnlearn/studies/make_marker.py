@@ -1,10 +1,10 @@
 """Make the marker that is shipped: ``python -m tnlearn.studies.make_marker OUT.npz``.
 
-Members are trained on clean and weakly disordered chains of 12 to 48 cells, ranked on
-validation chains, and as many of the best are kept as do best together there.  The
-probability below which an answer is not called reliable is the smallest with which 99 % of
-the answers on validation chains are right.  Then the marker is measured on chains it has
-not seen, at lengths it was not trained on, too, and all that is written into the file.
+Members are trained on clean and weakly disordered chains of 12 to 48 cells, ranked on validation
+chains, and as many of the best are kept as do best together there.  The probability below which
+an answer is not called reliable is the smallest with which 99 % of the answers on validation
+chains are right.  Then the marker is measured on chains it has not seen, at lengths it was not
+trained on, too, and all that is written into the file.
 """
 
 from __future__ import annotations
@@ -20,18 +20,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 import tnlearn
-from tnlearn.data.dataset import Dataset
 from tnlearn.data.recipes import recipe_for
 from tnlearn.data.sampling import derived_seed
 from tnlearn.errors import TnlearnError
 from tnlearn.lab.environment import environment
 from tnlearn.markers.marker import Marker, marker, write_marker
-from tnlearn.studies.marker_data import condition_name, training_sets, tried
-from tnlearn.studies.marker_training import trained_marker
-from tnlearn.training.fitted import Fitted
+from tnlearn.studies.labels import condition, known_chains
+from tnlearn.studies.marker_training import trained_marker, training_sets
 from tnlearn.training.metrics import probabilities
 
-__all__ = ["RECIPE", "main", "make"]
+__all__ = ["RECIPE", "main", "make", "measure"]
 
 Array = NDArray[Any]
 
@@ -64,6 +62,8 @@ RECIPE: dict[str, Any] = {
         "strengths": [0.0, 0.5, 1.0],
     },
 }
+# The part of it that decides what the members become.
+TRAINING = ("network", "training", "cells", "members", "epochs", "lr", "batch_size", "batches")
 
 
 def make(
@@ -87,18 +87,24 @@ def make(
     ConfigError, UnknownNameError, FileError
         If the recipe asks for what does not exist, or the file cannot be written.
     """
-    keys = ("network", "training", "cells", "members", "epochs", "lr", "batch_size", "batches")
-    fitted = trained_marker({"seed": seed, "offset": 0, **{key: recipe[key] for key in keys}})
+    fitted = trained_marker({"seed": seed, "offset": 0, **{key: recipe[key] for key in TRAINING}})
     sets = training_sets(recipe["training"], "validation", seed)
-    chances, labels = _validation(fitted, sets)
+    logits = [fitted.resize(data.states.cells).predict(data) for data in sets]
+    chances = np.concatenate([probabilities(x) for x in logits], axis=1)
+    labels = np.concatenate([data.labels for data in sets])
     kept, chosen = _choose(chances, labels, recipe["kept"])
-    threshold = _threshold(chances[kept].mean(axis=0), labels, recipe["accuracy"])
-    nodes = fitted.net.nodes
-    layers = [
-        (fitted.parameters[f"head.{k}.weight"][kept], fitted.parameters[f"head.{k}.bias"][kept])
-        for k in range(len(recipe["network"].get("hidden", ())) + 1)
-    ]
-    lengths = recipe["measured"]["cells"]
+    nodes, lengths = fitted.net.nodes, recipe["measured"]["cells"]
+    options = recipe["network"].get("options", {})
+    content: dict[str, Any] = {
+        "shift": getattr(nodes["shift"], "array"),  # noqa: B009 (a Constant has one)
+        "scale": getattr(nodes["scale"], "array"),  # noqa: B009
+        "layers": [
+            tuple(fitted.parameters[f"head.{k}.{what}"][kept] for what in ("weight", "bias"))
+            for k in range(len(recipe["network"].get("hidden", ())) + 1)
+        ],
+        "activation": options.get("activation", "relu"),
+        "classes": fitted.classes,
+    }
     record: dict[str, Any] = {
         "command": command,
         "recipe": dict(recipe),
@@ -108,30 +114,13 @@ def make(
         "validation": chosen,
         "cells": [min(lengths), max(lengths)],
         "offsets": list(recipe_for("extended").offsets),
-        "probability": threshold,
-    }
-    options = recipe["network"].get("options", {})
-    content: dict[str, Any] = {
-        "shift": getattr(nodes["shift"], "array"),  # noqa: B009 (a Constant has one)
-        "scale": getattr(nodes["scale"], "array"),  # noqa: B009
-        "layers": layers,
-        "activation": options.get("activation", "relu"),
-        "classes": fitted.classes,
+        "probability": _threshold(chances[kept].mean(axis=0), labels, recipe["accuracy"]),
     }
     # Measured is what the file says, read back.
     write_marker(out, **content, record=record)
     record["measured"] = measure(marker(Path(out)), recipe["measured"], recipe["training"], seed)
     write_marker(out, **content, record=record)
     return marker(Path(out))
-
-
-def _validation(fitted: Fitted, sets: Sequence[Dataset]) -> tuple[Array, Array]:
-    """Class probabilities (members, samples, classes) and labels of all validation chains."""
-    found = []
-    for data in sets:
-        logits = fitted.resize(data.states.cells).predict(data)
-        found.append(probabilities(logits))
-    return np.concatenate(found, axis=1), np.concatenate([data.labels for data in sets])
 
 
 def _choose(chances: Array, labels: Array, most: int) -> tuple[list[int], list[dict[str, Any]]]:
@@ -171,26 +160,17 @@ def measure(
     training
         Its ``reach`` is that of the chains.
     seed
-        The chains are those of `marker_data.tried` with a seed derived from it.
+        The chains are those of `labels.known_chains` with a seed derived from it.
     """
-    own = derived_seed(seed, "marker/measure") >> 10
-    rows = []
-    for strength in how["strengths"]:
+    seed, reach, rows = derived_seed(seed, "marker/measure") >> 10, tuple(training["reach"]), []
+    for strength in map(float, how["strengths"]):
         for cells, samples in zip(how["cells"], how["samples"], strict=True):
-            found = tried(cells, samples, float(strength), tuple(training["reach"]), own)
-            marked = mark(found.chains)
-            right = marked.integer == found.truth
-            sure = marked.reliable
-            rows.append(
-                {
-                    "condition": condition_name(float(strength)),
-                    "cells": cells,
-                    "samples": len(found),
-                    "right": int(right.sum()),
-                    "reliable": int(sure.sum()),
-                    "reliable_right": int(right[sure].sum()),
-                }
-            )
+            chains = known_chains(cells, samples, strength, reach, seed)
+            marked = mark(chains.chains)
+            right, sure = marked.integer == chains.truth, marked.reliable
+            counts = {"samples": len(chains), "right": int(right.sum())}
+            counts |= {"reliable": int(sure.sum()), "reliable_right": int(right[sure].sum())}
+            rows.append({"condition": condition(strength), "cells": cells, **counts})
     return rows
 
 
@@ -209,20 +189,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     begin = time.perf_counter()
     command = f"python -m tnlearn.studies.make_marker {options.out.name} --seed {options.seed}"
     try:
-        made = make(options.out, seed=options.seed, command=command)
+        mark = make(options.out, seed=options.seed, command=command)
     except TnlearnError as error:
         print(f"make_marker: {error}", file=sys.stderr)
         return 2
-    print(f"{made!r} in {time.perf_counter() - begin:.0f} s with tnlearn {tnlearn.__version__}")
-    for row in made.record["validation"]:
+    print(f"{mark!r} in {time.perf_counter() - begin:.0f} s with tnlearn {tnlearn.__version__}")
+    for row in mark.record["validation"]:
         print(f"  the best {row['members']}: {row['accuracy']:.4f} of {row['samples']}")
-    print(f"  reliable from probability {made.threshold:.3f}")
-    for row in made.record["measured"]:
-        sure = row["reliable_right"] / max(row["reliable"], 1)
+    print(f"  reliable from probability {mark.threshold:.3f}")
+    for row in mark.record["measured"]:
+        right, reliable = row["right"] / row["samples"], row["reliable"] / row["samples"]
         print(
-            f"  {row['condition']:13s} {row['cells']:4d} cells: {row['right'] / row['samples']:.3f}"
-            f" of {row['samples']}; {row['reliable'] / row['samples']:.3f} reliable, of them "
-            f"{sure:.3f} right"
+            f"  {row['condition']:13s} {row['cells']:4d} cells: {right:.3f} of {row['samples']}; "
+            f"{reliable:.3f} reliable, of them "
+            f"{row['reliable_right'] / max(row['reliable'], 1):.3f} right"
         )
     return 0
 

@@ -35,7 +35,7 @@ __all__ = [
 FORMAT = "tnlearn-study/1"
 
 # In the order in which `all` does them: what trains most for the others comes first.
-STUDIES = ("marker",)
+STUDIES: tuple[str, ...] = ()
 PROFILES = ("quick", "hour", "paper")
 
 # What every profile of a study says; the study adds its own keys.
