@@ -14,9 +14,9 @@ import pytest
 import scipy.sparse as sp
 
 import tnlearn as tnl
+from tnlearn.archive import parts_of
 from tnlearn.data import label_file as labelling
 from tnlearn.data.label_file import label_file
-from tnlearn.data.stored import parts_of
 from tnlearn.errors import (
     ConfigError,
     FileError,

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import tnlearn as tnl
+from tnlearn.archive import parts_of
 from tnlearn.data import disagreement, open_dataset
-from tnlearn.data.stored import parts_of
 from tnlearn.errors import ConfigError, FileError, UnknownNameError
 
 GIVEN = {"cells": 8, "samples": 30, "disorder": 0.5, "seed": 5}
@@ -293,7 +293,7 @@ def test_a_killed_process_leaves_a_file_that_the_next_one_finishes(tmp_path):
 def test_a_part_of_something_else_is_left_alone(tmp_path):
     path = tmp_path / "a.h5"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tnlearn.data.stored._put_together", lambda *args: 1 / 0)
+        patch.setattr("tnlearn.data.generate.put_together", lambda *args: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             tnl.dataset("ssh", **GIVEN, path=path, chunk=10)
     for changed in ({"seed": 6}, {"chunk": 5}):

@@ -23,7 +23,7 @@ _HOMES = {
     "formula": "tnlearn.networks",
     "rswn": "tnlearn.models.rswn",
     "baseline": "tnlearn.models.baselines",
-    "dataset": "tnlearn.data.dataset",
+    "dataset": "tnlearn.data.generate",
     "Dataset": "tnlearn.data.dataset",
     "StoredDataset": "tnlearn.data.stored",
     "open_dataset": "tnlearn.data.stored",
@@ -93,7 +93,8 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:
     from tnlearn.audits.audit import Audit, audit
-    from tnlearn.data.dataset import Dataset, dataset
+    from tnlearn.data.dataset import Dataset
+    from tnlearn.data.generate import dataset
     from tnlearn.data.label_file import label_file
     from tnlearn.data.shifts import shift
     from tnlearn.data.stored import StoredDataset, open_dataset

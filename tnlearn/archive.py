@@ -24,7 +24,7 @@ import numpy.typing as npt
 from tnlearn.errors import CheckpointError, FileError
 from tnlearn.files import TEMPORARY, open_lock, parsing, replace_file
 
-__all__ = ["Parts", "differences", "digest", "discard", "plain", "read", "write"]
+__all__ = ["Parts", "differences", "digest", "discard", "parts_of", "plain", "read", "write"]
 
 Array = npt.NDArray[Any]
 _META = "__tnlearn__"
@@ -249,3 +249,11 @@ def discard(folder: Path) -> None:
         path.unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         folder.rmdir()
+
+
+def parts_of(target: Path) -> Path:
+    """The folder of what is made for `target` piece by piece; `FileError` if it is a link."""
+    folder = target.with_name(target.name + ".parts")
+    if folder.is_symlink():
+        raise FileError(f"{folder} is a link, and would be written through; remove it")
+    return folder

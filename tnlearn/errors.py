@@ -17,6 +17,7 @@ __all__ = [
     "CheckpointError",
     "ConfigError",
     "FileError",
+    "LackingError",
     "MemoryLimitError",
     "NotChiralError",
     "NotFiniteError",
@@ -57,6 +58,10 @@ class UnknownNameError(TnlearnError, ValueError):
 
 class ConfigError(TnlearnError, ValueError):
     """A setting is out of range or contradicts another."""
+
+
+class LackingError(ConfigError, AttributeError):
+    """Something is asked of data that were made without it."""
 
 
 class FileError(TnlearnError, OSError):

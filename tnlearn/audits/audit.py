@@ -30,6 +30,7 @@ from tnlearn.data.dataset import Dataset
 from tnlearn.errors import ConfigError, FileError
 from tnlearn.files import parsing, replace_file
 from tnlearn.lab.results import columns_of, table_of
+from tnlearn.physics.chains import Chains
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -239,7 +240,7 @@ class Audit:
 
 def audit(
     classifier: Any,
-    data: Dataset | None = None,
+    data: Dataset | Chains | None = None,
     *,
     cells: int | None = None,
     dataset: str | None = None,
@@ -276,9 +277,10 @@ def audit(
 
         It gives scores (samples, classes), of which the largest counts, or one winding number
         a sample; a real one is rounded.
-    data : Dataset, optional
-        Samples on open chains.  Drawn unless given, from a stream of their own: they are none
-        of those of `tnlearn.dataset` with a small seed.
+    data : Dataset or Chains, optional
+        Samples on open chains; bare chains as `Dataset.from_chains` labels them.  Drawn unless
+        given, from a stream of their own: they are none of those of `tnlearn.dataset` with a
+        small seed.
     cells : int, optional
         Of the chains that are drawn: what the classifier takes if it says so, else 20.
     dataset : str, optional

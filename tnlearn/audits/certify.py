@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from tnlearn.audits.classifiers import edge_count
 from tnlearn.audits.interventions import Intervention, resolved
-from tnlearn.data.dataset import Dataset, ambiguity, class_indices, dataset
+from tnlearn.data.dataset import Dataset, class_indices, sample_integers
+from tnlearn.data.generate import dataset
 from tnlearn.data.sampling import derived_seed
 from tnlearn.data.stored import StoredDataset
 from tnlearn.errors import ConfigError, ShapeError, check_whole
-from tnlearn.physics.label import winding
+from tnlearn.physics.chains import Chains
 
 __all__ = ["SAMPLES", "Certificate", "Pairs", "Suite", "certificate", "certified", "first_samples"]
 __all__ += ["sample_set", "suite"]
@@ -29,8 +30,6 @@ Array = NDArray[Any]
 
 SAMPLES = 500
 SAME_Q = 1e-4  # entries of q are at most 1, those of single precision are good to about 1e-6
-# What alterations read of the recipe of a data set.
-RECIPE = ("name", "cells", "seed", "gauge", "dtype", "shifts")
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,8 +143,10 @@ def first_samples(data: Any, samples: int | None = None) -> Dataset:
     Raises
     ------
     ShapeError, ConfigError
-        If it is no data set, holds rings or too few samples, or lacks its recipe.
+        If it is no data set, holds rings or too few samples, or lacks its chains.
     """
+    if isinstance(data, Chains):
+        data = Dataset.from_chains(data)
     if isinstance(data, StoredDataset):
         data = data[: len(data) if samples is None else samples]
     if not isinstance(data, Dataset):
@@ -153,8 +154,6 @@ def first_samples(data: Any, samples: int | None = None) -> Dataset:
             f"data must be a data set of tnlearn.dataset, not {type(data).__name__}: the winding "
             "numbers are recomputed from its chains"
         )
-    if missing := [key for key in RECIPE if key not in data.info]:
-        raise ConfigError(f"the data set lacks {', '.join(missing)} in its info")
     if data.chains.boundary != "open":
         raise ConfigError("an audit alters the ends of open chains, and these are rings")
     if data.states.cells != data.chains.cells or len(data.chains) != len(data):
@@ -173,8 +172,8 @@ def first_samples(data: Any, samples: int | None = None) -> Dataset:
 
 def certificate(data: Dataset) -> Certificate:
     """Recompute the winding number of every sample from its chain; labels are not looked at."""
-    label = winding(data.chains, "lyapunov", gap=False)
-    return Certificate(label.integer, label.reliable & ~ambiguity(data.chains, label.integer))
+    windings, unclear = sample_integers(data.chains)
+    return Certificate(windings, ~unclear)
 
 
 def certified(

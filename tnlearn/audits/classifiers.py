@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tnlearn.audits.answers import ANSWERS, best_class, confirm, listed, numbers_of, windings_of
 from tnlearn.data.dataset import Dataset
+from tnlearn.data.recipes import DATASETS
 from tnlearn.errors import ConfigError, ShapeError, TnlearnError, check_choice
 from tnlearn.physics.states import States
 
@@ -96,7 +97,10 @@ def known_data(classifier: Any) -> str | None:
     """Name of the data set that an ensemble of tnlearn was trained on; None if it does not say."""
     if not _is_fitted(classifier):
         return None
-    return (classifier.config["data"].get("info") or {}).get("name")
+    name = (classifier.config["data"].get("info") or {}).get("name")
+    if name is not None and name not in DATASETS:
+        raise ConfigError("this ensemble was trained on data of your own: give some as data=")
+    return str(name) if name else None
 
 
 def adapted(

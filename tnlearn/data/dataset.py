@@ -1,42 +1,66 @@
-"""`tnlearn.dataset`: labelled chains for training and testing, every sample regenerable."""
+"""`tnlearn.Dataset`: labelled chains and their states, of a recipe or of one's own."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tnlearn.data.recipes import recipe_for
-from tnlearn.data.sampling import draw
-from tnlearn.errors import ConfigError, ShapeError, check_choice, check_whole
+from tnlearn.data.sampling import stream
+from tnlearn.errors import ConfigError, LackingError, ShapeError, check_choice, check_whole
 from tnlearn.physics.chains import Chains
-from tnlearn.physics.geometry import check_boundary, check_cells
 from tnlearn.physics.invariants import METHODS, ROUNDING_LIMIT, Winding, winding
-from tnlearn.physics.memory import check_memory
-from tnlearn.physics.states import States, check_precision, states
+from tnlearn.physics.states import States, states
 
 if TYPE_CHECKING:
     from tnlearn.data.stored import StoredDataset
 
-__all__ = ["Dataset", "build", "dataset", "disagreement", "joined", "known_winding_numbers"]
+__all__ = ["GAUGES", "Dataset", "ambiguity", "class_indices", "disagreement", "joined"]
+__all__ += ["known_winding_numbers", "sample_integers"]
 
 Array = NDArray[Any]
 
 GAUGES = ("random", "solver")
-LABELS = ("lyapunov", "all")
 RING = "rswn-ring"  # the RSWN of an open sample closed into a ring
 
 # A ring whose gap is below this share of its norm is on the transition.
 _GAPLESS = 1e-6
 
 
+class Arrays:
+    """Arrays by name in the place of states, or of chains that are not known.
+
+    What else is asked of them is a `LackingError`.
+    """
+
+    def __init__(self, arrays: Mapping[str, Array], lacking: str) -> None:
+        self.arrays, self._lacking = dict(arrays), lacking
+
+    def __len__(self) -> int:
+        return len(next(iter(self.arrays.values()), ()))
+
+    def __getitem__(self, index: Any) -> Arrays:
+        return Arrays({name: x[index] for name, x in self.arrays.items()}, self._lacking)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise LackingError(
+            f"these data were made without {self._lacking} ({name!r} of them is asked for); "
+            "tnl.Dataset.from_chains makes data that have everything"
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Labelled chains and their states.
+
+    Made by `tnlearn.dataset`; of chains, states or arrays of one's own by `from_chains`,
+    `from_states` and `from_arrays`.
 
     Attributes
     ----------
@@ -58,7 +82,8 @@ class Dataset:
         The chains themselves, float64.
     info : dict
         The recipe: name, cells, samples, disorder, seed, boundary, gauge, start,
-        dtype, variant, label (the kind of the label), shifts (applied since).
+        dtype, variant, label (the kind of the label), shifts (applied since).  Of data of
+        one's own the name is none of the recipes, and what is not said has its default.
     kinds : dict of str to `Winding`
         Every kind of winding number of every sample, where the data set was made
         with `labels="all"`: the methods of `tnlearn.winding` that apply, of the
@@ -75,17 +100,141 @@ class Dataset:
     info: dict[str, Any] = field(default_factory=dict)
     kinds: dict[str, Winding] = field(default_factory=dict, repr=False)
 
+    def __post_init__(self) -> None:
+        unsaid = {
+            "name": "chains",
+            "samples": len(self.labels),
+            "seed": 0,
+            "gauge": "solver",
+            "start": 0,
+            "variant": "",
+            "labels": "lyapunov",
+            "label": "yours",
+            "shifts": [],
+        }
+        if isinstance(self.states, States):
+            unsaid["dtype"] = np.finfo(self.states.dtype).dtype.name
+        if isinstance(self.chains, Chains):
+            unsaid |= {"cells": self.chains.cells, "boundary": self.chains.boundary}
+        more = {key: value for key, value in unsaid.items() if key not in self.info}
+        object.__setattr__(self, "info", {**self.info, **more})
+
+    @classmethod
+    def from_chains(
+        cls,
+        chains: Chains,
+        labels: Any = None,
+        *,
+        classes: Sequence[int] | None = None,
+        gauge: str = "random",
+        seed: int = 1,
+        dtype: str = "float32",
+    ) -> Dataset:
+        """Chains of one's own and their states, labelled by their own integer unless told.
+
+        >>> data = tnl.Dataset.from_chains(tnl.ssh(20, 0.5, 1.0, 1.0, 1.0, samples=100, seed=1))
+
+        Parameters
+        ----------
+        chains : Chains
+        labels : (samples,) ints, optional
+            Winding number of each; that of the sample itself (`lyapunov`) if not given.  A
+            sample is `ambiguous` where the kinds of winding number of its ring do not tell
+            that number clearly.
+        classes : sequence of int, optional
+            The winding of each class, in order; those that occur, ascending, if not given.
+        gauge, dtype
+            Of the states, as in `tnlearn.dataset`.
+        seed : int
+            Of the gauge, and of what shifts and audits draw.
+
+        Raises
+        ------
+        ShapeError, ConfigError, UnknownNameError
+            If these are no chains, or labels or settings do not fit.
+        """
+        if not isinstance(chains, Chains):
+            raise ShapeError(
+                f"chains must be made by tnl.chain or tnl.ssh, not a {type(chains).__name__}: a "
+                "matrix does not tell the bonds that close it into a ring"
+            )
+        solved, seed = states(chains), check_whole("seed", seed, 0)
+        if check_choice("gauge", gauge, GAUGES) == "random":
+            solved = solved.random_gauge(stream(seed, "gauge"))
+        if labels is None:
+            windings, ambiguous = sample_integers(chains)
+        else:
+            windings = _whole_labels(labels, len(chains))
+            ambiguous = ambiguity(chains, windings)
+        info = {"name": "chains", "seed": seed, "gauge": gauge}
+        info["label"] = "lyapunov" if labels is None else "yours"
+        data = _unknown(solved.astype(dtype), "chains", windings, classes)
+        return replace(data, ambiguous=ambiguous, chains=chains, info=info)
+
+    @classmethod
+    def from_states(
+        cls, states: States, labels: Any, *, classes: Sequence[int] | None = None
+    ) -> Dataset:
+        """States of one's own under labels of one's own; nothing is known of their chains.
+
+        Such data are trained on, predicted and shifted in their gauge; what alters chains
+        needs `from_chains`.  `classes` as there.
+
+        Parameters
+        ----------
+        states : States
+        labels : (samples,) ints
+            Winding number of each.
+
+        Raises
+        ------
+        ShapeError
+            If these are no states, or labels of as many samples.
+        """
+        if not isinstance(states, States):
+            raise ShapeError(f"states must be tnl.States, not a {type(states).__name__}")
+        return _unknown(states, "states", labels, classes)
+
+    @classmethod
+    def from_arrays(
+        cls, arrays: Mapping[str, Any], labels: Any, *, classes: Sequence[int] | None = None
+    ) -> Dataset:
+        """Whatever the inputs of a network are, by their names, under labels of one's own.
+
+        Parameters
+        ----------
+        arrays : mapping of name to (samples, …) array
+            As in ``{"psi": psi}``, for a network with an input of that name.
+        labels, classes
+            As in `from_states`.
+
+        Raises
+        ------
+        ShapeError
+            If the arrays and labels are not of as many samples.
+        """
+        if not isinstance(arrays, Mapping) or not arrays:
+            raise ShapeError('arrays must be a mapping of names to arrays, as in {"psi": psi}')
+        held = {str(name): np.asarray(x) for name, x in arrays.items()}
+        shapes = {name: x.shape for name, x in held.items()}
+        if len({shape[:1] for shape in shapes.values()}) != 1 or () in shapes.values():
+            raise ShapeError(f"the arrays hold different numbers of samples: {shapes}")
+        stand_in = Arrays(held, "states u and v, and their energies")
+        return _unknown(cast(States, stand_in), "arrays", labels, classes)
+
     def __len__(self) -> int:
         return len(self.labels)
 
     def __repr__(self) -> str:
-        info = self.info
-        after = "".join(f", {s['name']}" for s in info.get("shifts", ()))
-        return (
-            f"Dataset({info.get('name', 'chains')!r}: {len(self)} samples of {self.states.cells} "
-            f"cells, {self.chains.boundary}, windings {', '.join(map(str, self.classes))}, "
-            f"disorder {info.get('disorder', 0):g}{after})"
-        )
+        info, words = self.info, [f"{len(self)} samples"]
+        if "cells" in info:
+            words = [f"{len(self)} samples of {self.states.cells} cells", self.chains.boundary]
+        words.append(f"windings {', '.join(map(str, self.classes))}")
+        if "disorder" in info:
+            # (Of several data sets in one it is a list.)
+            words.append("disorder " + ", ".join(f"{w:g}" for w in np.ravel(info["disorder"])))
+        words += [step["name"] for step in info["shifts"]]
+        return f"Dataset({info['name']!r}: {', '.join(words)})"
 
     def __getitem__(self, index: Any) -> Dataset:
         """The samples chosen by a slice, a mask, an index array or one index (a batch of one)."""
@@ -111,6 +260,31 @@ class Dataset:
         from tnlearn.data.stored import save  # upward, and only when called
 
         return save(self, path, chunk)
+
+
+def _unknown(states: States, name: str, labels: Any, classes: Sequence[int] | None) -> Dataset:
+    """Data of which no chains are known, under the labels that are given."""
+    windings = _whole_labels(labels, len(states))
+    known = tuple(np.unique(windings).tolist() if classes is None else map(int, classes))
+    return Dataset(
+        states,
+        class_indices(windings, known),
+        known,
+        windings,
+        np.zeros(len(windings), dtype=bool),
+        cast(Chains, Arrays({}, "chains")),
+        {"name": name},
+    )
+
+
+def _whole_labels(labels: Any, samples: int) -> Array:
+    windings = np.asarray(labels)
+    if windings.shape != (samples,) or windings.dtype.kind not in "iub":
+        raise ShapeError(
+            f"labels must be {samples} whole numbers, the winding number of each sample; got "
+            f"{windings.dtype} of shape {windings.shape}"
+        )
+    return windings.astype(np.int64)
 
 
 def as_batch(index: Any, samples: int) -> Any:
@@ -214,180 +388,16 @@ def disagreement(kinds: Mapping[str, Winding]) -> tuple[tuple[str, ...], Array]:
     return tuple(kinds), share
 
 
-@overload
-def dataset(
-    name: str,
-    cells: int = ...,
-    samples: int = ...,
-    disorder: float = ...,
-    seed: int = ...,
-    *,
-    boundary: str = ...,
-    gauge: str = ...,
-    start: int = ...,
-    dtype: str = ...,
-    labels: str = ...,
-    path: None = ...,
-    chunk: int | None = ...,
-) -> Dataset: ...
-
-
-@overload
-def dataset(
-    name: str,
-    cells: int = ...,
-    samples: int = ...,
-    disorder: float = ...,
-    seed: int = ...,
-    *,
-    boundary: str = ...,
-    gauge: str = ...,
-    start: int = ...,
-    dtype: str = ...,
-    labels: str = ...,
-    path: str | os.PathLike[str],
-    chunk: int | None = ...,
-) -> StoredDataset: ...
-
-
-def dataset(
-    name: str,
-    cells: int = 20,
-    samples: int = 4000,
-    disorder: float = 0.0,
-    seed: int = 1,
-    *,
-    boundary: str = "open",
-    gauge: str = "random",
-    start: int = 0,
-    dtype: str = "float32",
-    labels: str = "lyapunov",
-    path: str | os.PathLike[str] | None = None,
-    chunk: int | None = None,
-) -> Dataset | StoredDataset:
-    """Balanced, labelled chains, in memory or, if larger than that, in a file.
-
-    =========== ============= ==================================================
-    name        windings      hoppings
-    =========== ============= ==================================================
-    `ssh`       0, 1          t_0, t_1 uniform on [0, 2)
-    `extended`  −1, 0, 1, 2   t_{−1}, t_0, t_1, t_2 uniform on [−1, 1)
-    `complex`   −1, 0, 1, 2   the same, real and imaginary parts each on [−1, 1)
-    `multiband` −2, …, 2      2 × 2 matrices T_{−1}, T_0, T_1, entries as `complex`
-    =========== ============= ==================================================
-
-    The four bands of `multiband` (after arXiv:1805.10503) have two orbitals per
-    sublattice and cell.  Each pair of an A and a B orbital counts as a cell of its
-    states and chains, as in docs/files.md: they have 2 `cells` of them.
-
-    Each hopping is t_m + disorder · r, r uniform on [−1/2, 1/2) in every cell, the
-    same strength on each offset.  The label is the integer of the disordered
-    sample itself (`lyapunov`); ambiguous samples are kept and flagged.  Every
-    block of len(classes) consecutive samples holds each class once.
-
-    Parameters
-    ----------
-    name : str
-        Of the table.
-    cells, samples : int
-        Size of each chain, and how many.
-    disorder : float
-        Strength W ≥ 0, in units of the hopping.
-    seed : int
-        Non-negative; sample `index` is a function of (name, cells, disorder,
-        seed, index) alone, whatever `samples` and `start`.
-    boundary : "open" | "periodic"
-        Whose states are given; the labels are the same.
-    gauge : "random" | "solver"
-        Each pair (u_n, v_n) with a random sign (phase if complex), or as LAPACK
-        left it: a leak that a network can exploit.
-    start : int
-        Index of the first sample: disjoint ranges are disjoint data.
-    dtype : "float32" | "float64"
-        Precision of the states; complex where the chains are.
-    labels : "lyapunov" | "all"
-        "all": every kind of winding number as well, in `kinds`.
-    path : str or path, optional
-        An HDF5 file that the samples are written to as they are made, `chunk` at a
-        time (about 32 MiB if not given): the data set may be larger than memory.
-        A process that was killed goes on where it stopped when called again; a
-        file that holds this very data set already is opened.
-
-    Returns
-    -------
-    Dataset, or StoredDataset if `path` is given
-        The same samples, bit for bit.
-
-    Raises
-    ------
-    UnknownNameError, ConfigError, MemoryLimitError, FileError
-        For unknown names, settings out of range, a class too rare to be drawn,
-        a size past memory, a file that cannot be written or holds something else.
-
-    Source: docs/physics.md for the conventions, arXiv:2509.26261 for the task.
-    """
-    recipe = {
-        "name": name,
-        "cells": cells,
-        "samples": samples,
-        "disorder": disorder,
-        "seed": seed,
-        "boundary": boundary,
-        "gauge": gauge,
-        "start": start,
-        "dtype": dtype,
-        "variant": "",
-        "labels": labels,
-    }
-    if path is None:
-        if chunk is not None:
-            raise ConfigError("chunk is the size of the pieces of a file: give path, too")
-        return build(recipe)
-    from tnlearn.data.stored import generate  # upward, and only when called
-
-    return generate(_checked(recipe), path, chunk)
-
-
-def build(recipe_info: dict[str, Any]) -> Dataset:
-    """The data set of a complete recipe, as found in `Dataset.info` (its shifts left out)."""
-    info = _checked(recipe_info)
-    recipe = recipe_for(info["name"], info["variant"])
-    known = recipe_for(info["name"]).classes
-    cells, samples, every = info["cells"], info["samples"], info["labels"] == "all"
-    width = 8 if recipe.kind == "real" else 16
-    pairs = recipe.orbitals * cells
-    check_memory(f"{samples} samples of {cells} cells", 3 * samples * pairs**2 * width)
-    indices = np.arange(info["start"], info["start"] + samples)
-    chains, goal, generators = draw(recipe, cells, info["disorder"], info["seed"], indices)
-    chains = chains.with_boundary(info["boundary"])
-    windings = np.asarray(recipe.classes, dtype=np.int64)[goal]
-    solved = states(chains)
-    if info["gauge"] == "random":
-        draws = np.array([g.random(pairs) for g in generators])
-        solved = solved.with_gauge(gauge_factors(draws, np.iscomplexobj(solved.u)))
-    return Dataset(
-        solved.astype(info["dtype"]),
-        class_indices(windings, known),
-        known,
-        windings,
-        ambiguity(chains, windings),
-        chains,
-        {**info, "label": "lyapunov", "shifts": []},
-        known_winding_numbers(chains) if every else {},
-    )
-
-
-def gauge_factors(uniform: Array, phases: bool) -> Array:
-    """Signs (or phases) from uniform numbers on [0, 1), of the same shape."""
-    if phases:
-        return np.asarray(np.exp(2j * np.pi * uniform))
-    return np.where(uniform < 0.5, -1.0, 1.0)
-
-
 def class_indices(windings: Array, classes: tuple[int, ...]) -> Array:
     """Index of each winding among the classes, −1 where it is none of them."""
     match = windings[:, None] == np.asarray(classes)
     return np.where(match.any(axis=1), match.argmax(axis=1), -1).astype(np.int64)
+
+
+def sample_integers(chains: Chains) -> tuple[Array, Array]:
+    """The integer of each sample's own chain, and where it is not clear, each (samples,)."""
+    count = winding(chains, "lyapunov", gap=False)
+    return count.integer, ~count.reliable | ambiguity(chains, count.integer)
 
 
 def ambiguity(chains: Chains, windings: Array) -> Array:
@@ -396,23 +406,3 @@ def ambiguity(chains: Chains, windings: Array) -> Array:
     scale = np.sqrt(sum((np.abs(t) ** 2).mean(axis=1) for t in chains.hoppings.values()))
     unclear = np.abs(ring.value - ring.integer) > ROUNDING_LIMIT
     return np.asarray(unclear | (ring.integer != windings) | (ring.gap <= _GAPLESS * scale))
-
-
-def _checked(recipe: dict[str, Any]) -> dict[str, Any]:
-    info = {"labels": "lyapunov", **recipe}
-    check_choice("labels", info["labels"], LABELS)
-    recipe_for(info["name"], info["variant"])
-    info["cells"] = check_cells(info["cells"])
-    for key, least in (("samples", 1), ("start", 0), ("seed", 0)):
-        info[key] = check_whole(key, info[key], least)
-    try:
-        strength = float(info["disorder"])
-    except (TypeError, ValueError):
-        strength = float("nan")
-    if not 0.0 <= strength < np.inf:
-        raise ConfigError(f"disorder must be a strength of at least 0, got {info['disorder']!r}")
-    info["disorder"] = strength
-    check_boundary(info["boundary"])
-    check_choice("gauge", info["gauge"], GAUGES)
-    info["dtype"] = check_precision(info["dtype"]).name
-    return info

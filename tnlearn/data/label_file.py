@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tnlearn.archive import Parts
+from tnlearn.archive import Parts, parts_of
 from tnlearn.data.sources import Source, open_source
-from tnlearn.data.stored import parts_of
 from tnlearn.errors import (
     ConfigError,
     FileError,

@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tnlearn.data.dataset import Dataset, ambiguity, class_indices, gauge_factors
+from tnlearn.data.balanced import gauge_factors
+from tnlearn.data.dataset import Dataset, ambiguity, class_indices
 from tnlearn.data.recipes import Recipe, recipe_for
 from tnlearn.data.sampling import first_that_suits, stream
 from tnlearn.errors import ConfigError, check_whole

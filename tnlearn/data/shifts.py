@@ -16,9 +16,11 @@ from typing import Any
 import numpy as np
 
 from tnlearn.data import transforms
-from tnlearn.data.dataset import Dataset, build, known_winding_numbers
+from tnlearn.data.balanced import build
+from tnlearn.data.dataset import Dataset, known_winding_numbers
+from tnlearn.data.recipes import DATASETS
 from tnlearn.data.sampling import derived_seed, stream
-from tnlearn.errors import ConfigError, UnknownNameError, check_whole, nearest
+from tnlearn.errors import ConfigError, LackingError, UnknownNameError, check_whole, nearest
 
 __all__ = ["SHIFTS", "Shift", "describe", "shift"]
 
@@ -65,8 +67,9 @@ def _variant(name: str) -> Change:
 
 # A pattern of the name, with at most one number in it, for each family.
 _NUMBER = r"(\d+(?:\.\d+)?)"
+_DISORDER = f"disorder-{_NUMBER}"
 _REDRAW: dict[str, tuple[str, str, Change]] = {
-    f"disorder-{_NUMBER}": (
+    _DISORDER: (
         "disorder {v:g}",
         "new samples with chiral disorder of strength {v:g} on every hopping; the label is that "
         "of the disordered sample",
@@ -201,6 +204,9 @@ def shift(name: str, data: Dataset, seed: int = 0, *, samples: int | None = None
         How many samples (a long chain is costly); as many as in `data` if not
         given.  A transformation takes the first ones.
 
+    Of data of one's own (`Dataset.from_chains` and its like) no recipe is known to draw from:
+    there `disorder-W` is added to the hoppings, and the other shifts that draw are errors.
+
     Returns
     -------
     Dataset
@@ -213,21 +219,31 @@ def shift(name: str, data: Dataset, seed: int = 0, *, samples: int | None = None
     UnknownNameError, ConfigError
         For an unknown name (the nearest is named); where the shift cannot be
         applied: edges of a ring, new samples from a transformed data set, more
-        samples than there are.
+        samples than there are, data that lack what is altered.
 
     Source: the list of tests in docs/physics.md.
     """
     pattern, value = _find(name)
     seed = check_whole("seed", seed, 0)
     count = check_whole("samples", len(data) if samples is None else samples, 1)
-    if pattern in _REDRAW:
+    recipe = data.info["name"] in DATASETS
+    if pattern in _REDRAW and recipe:
         shifted = _redraw(_REDRAW[pattern][2], name, data, seed, count, value)
+    elif pattern in _REDRAW and pattern != _DISORDER:
+        raise LackingError(
+            f"{name!r} draws new samples and needs the recipe of these, but they are data of your "
+            "own: make such samples yourself (tnl.chain, tnl.Dataset.from_chains)"
+        )
     else:
         if count > len(data):
             raise ConfigError(f"{name!r} transforms {len(data)} samples and cannot make {count}")
         kept = data if count == len(data) else data[:count]
         rng = stream(seed, f"shift/{name}", kept.info["seed"])
-        shifted = _TRANSFORM[pattern][2](kept, rng, value)
+        change = transforms.disorder if pattern == _DISORDER else _TRANSFORM[pattern][2]
+        try:
+            shifted = change(kept, rng, value)
+        except LackingError as error:
+            raise LackingError(f"{name!r} cannot be applied: {error}") from error
     info = {**shifted.info, "shifts": [*data.info["shifts"], {"name": name, "seed": seed}]}
     kinds = known_winding_numbers(shifted.chains) if shifted.kinds else {}
     return replace(shifted, info=info, kinds=kinds)

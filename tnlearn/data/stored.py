@@ -17,11 +17,10 @@ from typing import Any
 import h5py
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from tnlearn import __version__
-from tnlearn.archive import Parts, differences, discard, plain
-from tnlearn.data.dataset import Dataset, array_fields, as_batch, build, info_of_rows, joined
+from tnlearn.archive import plain
+from tnlearn.data.dataset import Dataset, array_fields, as_batch, info_of_rows, joined
 from tnlearn.data.hdf5 import HINT, columns_of, open_hdf5
 from tnlearn.errors import ConfigError, FileError, check_whole
 from tnlearn.files import parsing, replacing
@@ -30,7 +29,8 @@ from tnlearn.physics.invariants import Winding
 from tnlearn.physics.memory import check_memory
 from tnlearn.physics.states import States
 
-__all__ = ["StoredDataset", "generate", "open_dataset", "parts_of", "save"]
+__all__ = ["StoredDataset", "column_arrays", "open_dataset", "put_together"]
+__all__ += ["record_of", "save", "target_path"]
 
 Array = NDArray[Any]
 Path_ = str | os.PathLike[str]
@@ -230,76 +230,16 @@ def save(data: Dataset, path: Path_, chunk: int | None = None) -> StoredDataset:
     """
     if not len(data):
         raise ConfigError("a data set without samples cannot be saved")
-    target = _target(path)
-    rows = len(data)
-    size = _chunk_size(_columns(data), rows, chunk)
-    pieces = (_columns(data[k : k + size]) for k in range(0, rows, size))
-    _put_together(target, {**_record(data), "rows": rows, "chunk": size}, pieces)
+    target = target_path(path)
+    record = record_of(data, len(data), chunk)
+    size = record["chunk"]
+    pieces = (column_arrays(data[k : k + size]) for k in range(0, len(data), size))
+    put_together(target, record, pieces)
     return StoredDataset(target)
 
 
-def generate(info: dict[str, Any], path: Path_, chunk: int | None = None) -> StoredDataset:
-    """Make a data set straight into a file, going on where a killed process stopped.
-
-    Parameters
-    ----------
-    info : dict
-        A complete recipe, as `tnlearn.data.dataset.build` takes it.
-    path : str or path
-        If it is there already and holds this very recipe it is opened as it is.
-    chunk : int, optional
-        Samples made and written at a time; about 32 MiB of them by default.
-
-    Raises
-    ------
-    FileError
-        If the file holds another data set, or cannot be written.
-    """
-    target = _target(path)
-    if target.exists():
-        stored = _opened(info, target)
-        discard(parts_of(target))  # of a process that was killed right after it was done
-        return stored
-    model = build({**info, "samples": 1})
-    rows = info["samples"]
-    size = _chunk_size(_columns(model), rows, chunk)
-    record = {**_record(model), "rows": rows, "chunk": size}
-    record["info"]["samples"] = rows
-    with Parts(parts_of(target), record) as parts:
-        count = -(-rows // size)
-        missing = parts.missing(count)
-        shown = {"total": count, "initial": count - len(missing), "desc": target.name}
-        for k in tqdm(missing, **shown, unit="chunk", disable=None):  # on a terminal only
-            here = {"start": info["start"] + k * size, "samples": min(size, rows - k * size)}
-            parts.write(k, _columns(build({**info, **here})))
-        _put_together(target, record, map(parts.read, range(count)))
-        parts.remove()
-    return StoredDataset(target)
-
-
-def _opened(info: dict[str, Any], target: Path) -> StoredDataset:
-    """The data set that is there already, if it is the one that is asked for."""
-    silent = {"label": "lyapunov", "shifts": [], "labels": "lyapunov"}  # need not be said
-    stored = open_dataset(target)
-    lines = differences(plain({**silent, **stored.info}), plain({**silent, **info}))
-    if lines:
-        stored.close()
-        raise FileError(
-            f"{target} holds another data set ({'; '.join(lines)}); it is left as it is. Give the "
-            "name of a new file, or remove it"
-        )
-    return stored
-
-
-def parts_of(target: Path) -> Path:
-    """The folder of what is made for `target` piece by piece; `FileError` if it is a link."""
-    folder = target.with_name(target.name + ".parts")
-    if folder.is_symlink():
-        raise FileError(f"{folder} is a link, and would be written through; remove it")
-    return folder
-
-
-def _put_together(target: Path, record: dict[str, Any], pieces: Iterable[dict[str, Array]]) -> None:
+def put_together(target: Path, record: dict[str, Any], pieces: Iterable[dict[str, Array]]) -> None:
+    """Write the columns of all pieces, one below the other, into one file, whole or not at all."""
     first = 0
     # Of HDF5 1.10 on: there the metadata have checksums, too.
     with replacing(target) as temporary, h5py.File(temporary, "w", libver="v110") as file:
@@ -319,7 +259,8 @@ def _put_together(target: Path, record: dict[str, Any], pieces: Iterable[dict[st
             first += len(piece["labels"])
 
 
-def _target(path: Path_) -> Path:
+def target_path(path: Path_) -> Path:
+    """Where a file is to be written; `FileError` if that cannot be."""
     target = Path(path)
     if target.is_dir():
         raise FileError(f"{target} is a folder; give the name of a file")
@@ -328,7 +269,13 @@ def _target(path: Path_) -> Path:
     return target
 
 
-def _record(data: Dataset) -> dict[str, Any]:
+def record_of(data: Dataset, rows: int, chunk: int | None) -> dict[str, Any]:
+    """What a file of so many samples like these says of itself; chunks of 32 MiB unless given."""
+    if chunk is None:
+        width = sum(c.nbytes // len(c) for c in column_arrays(data).values())
+        size = int(np.clip(_CHUNK_BYTES // width, 1, rows))
+    else:
+        size = min(check_whole("chunk", chunk, 1), rows)
     return {
         "format": FORMAT,
         "tnlearn": __version__,
@@ -337,10 +284,13 @@ def _record(data: Dataset) -> dict[str, Any]:
         "cells": data.chains.cells,
         "boundary": data.chains.boundary,
         "flux": data.chains.flux,
+        "rows": rows,
+        "chunk": size,
     }
 
 
-def _columns(data: Dataset) -> dict[str, Array]:
+def column_arrays(data: Dataset) -> dict[str, Array]:
+    """The columns of a file: one array (samples, …) each."""
     columns: dict[str, Array] = {
         "u": data.states.u,
         "v": data.states.v,
@@ -362,10 +312,3 @@ def _kinds(columns: Mapping[str, Array]) -> dict[str, Winding]:
             _, kind, column = name.split(" ")
             kinds.setdefault(kind, {"method": kind})[column] = values
     return {kind: Winding(**values) for kind, values in kinds.items()}
-
-
-def _chunk_size(columns: Mapping[str, Array], rows: int, chunk: int | None) -> int:
-    if chunk is not None:
-        return min(check_whole("chunk", chunk, 1), rows)
-    width = sum(c.nbytes // len(c) for c in columns.values())
-    return int(np.clip(_CHUNK_BYTES // width, 1, rows))

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tnlearn.data.dataset import Dataset, ambiguity, gauge_factors
+from tnlearn.data.dataset import Dataset, ambiguity, class_indices, sample_integers
 from tnlearn.errors import ConfigError
 from tnlearn.physics.chains import Chains
 from tnlearn.physics.lyapunov import lyapunov_winding
 from tnlearn.physics.states import States, states
 
 __all__ = [
+    "disorder",
     "edge_cell",
     "edge_potential",
     "edge_removed",
@@ -36,6 +37,16 @@ _EDGE_FACTOR = 5.0
 _EDGE_TERM = 5.0
 # States within this share of the largest energy count as near each other.
 _NEAR = 0.05
+
+
+def disorder(data: Dataset, rng: np.random.Generator, value: float) -> Dataset:
+    """Chiral disorder of strength `value` added to every hopping; labels of the new samples."""
+    noise = {m: rng.random(t.shape) - 0.5 for m, t in data.chains.hoppings.items()}
+    hoppings = {m: t + value * noise[m] for m, t in data.chains.hoppings.items()}
+    altered = with_chains(data, replace(data.chains, hoppings=hoppings), rng)
+    windings, unclear = sample_integers(altered.chains)
+    labels = class_indices(windings, data.classes)
+    return replace(altered, labels=labels, windings=windings, ambiguous=unclear)
 
 
 def ring(data: Dataset, rng: np.random.Generator, value: float) -> Dataset:
@@ -160,8 +171,7 @@ def with_chains(data: Dataset, chains: Chains, rng: np.random.Generator, **info:
     """
     solved = states(chains)
     if data.info["gauge"] == "random":
-        uniform = rng.random(solved.u.shape[:2])
-        solved = solved.with_gauge(gauge_factors(uniform, np.iscomplexobj(solved.u)))
+        solved = solved.random_gauge(rng)
     return replace(
         data,
         states=solved.astype(data.info["dtype"]),

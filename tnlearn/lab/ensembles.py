@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tnlearn.data.dataset import Dataset, dataset, joined
+from tnlearn.data.dataset import Dataset, joined
+from tnlearn.data.generate import dataset
 from tnlearn.data.shifts import shift
 from tnlearn.errors import CheckpointError, ConfigError, FileError, check_choice
 from tnlearn.files import claimed

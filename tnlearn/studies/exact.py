@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tnlearn.data.dataset import dataset
+from tnlearn.data.generate import dataset
 from tnlearn.lab.ensembles import part_seed
 from tnlearn.lab.profile import Amount, Count, Settings, Share
 from tnlearn.lab.study import Picture, Study, Verdicts

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from tnlearn.analysis.landscape import Objective
-from tnlearn.data.dataset import dataset
+from tnlearn.data.generate import dataset
 from tnlearn.lab.ensembles import part_seed
 from tnlearn.lab.profile import Count, Profile, Rate, as_record
 from tnlearn.lab.study import Picture, Study, Verdicts

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from tnlearn.data.dataset import Dataset, dataset
+from tnlearn.data.dataset import Dataset
+from tnlearn.data.generate import dataset
 from tnlearn.data.near import near_dataset
 from tnlearn.data.sampling import derived_seed
 from tnlearn.errors import check_choice

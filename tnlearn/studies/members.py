@@ -7,7 +7,8 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from tnlearn.data.dataset import Dataset, dataset, joined
+from tnlearn.data.dataset import Dataset, joined
+from tnlearn.data.generate import dataset
 from tnlearn.data.shifts import shift
 from tnlearn.errors import ConfigError, check_choice
 from tnlearn.models.baselines import KINDS, baseline

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tnlearn.data.dataset import dataset
+from tnlearn.data.generate import dataset
 from tnlearn.data.recipes import DATASETS
 from tnlearn.errors import ConfigError
 from tnlearn.lab.ensembles import build_network, ensemble, part_seed, trained

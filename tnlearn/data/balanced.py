@@ -1,0 +1,85 @@
+"""Balanced data sets by recipe: each sample a function of its index alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tnlearn.data.dataset import (
+    GAUGES,
+    Dataset,
+    ambiguity,
+    class_indices,
+    known_winding_numbers,
+)
+from tnlearn.data.recipes import recipe_for
+from tnlearn.data.sampling import draw
+from tnlearn.errors import ConfigError, check_choice, check_whole
+from tnlearn.physics.geometry import check_boundary, check_cells
+from tnlearn.physics.memory import check_memory
+from tnlearn.physics.states import check_precision, states
+
+__all__ = ["build", "checked", "gauge_factors"]
+
+Array = NDArray[Any]
+
+LABELS = ("lyapunov", "all")
+
+
+def build(recipe_info: dict[str, Any]) -> Dataset:
+    """The data set of a complete recipe, as found in `Dataset.info` (its shifts left out)."""
+    info = checked(recipe_info)
+    recipe = recipe_for(info["name"], info["variant"])
+    known = recipe_for(info["name"]).classes
+    cells, samples, every = info["cells"], info["samples"], info["labels"] == "all"
+    width = 8 if recipe.kind == "real" else 16
+    pairs = recipe.orbitals * cells
+    check_memory(f"{samples} samples of {cells} cells", 3 * samples * pairs**2 * width)
+    indices = np.arange(info["start"], info["start"] + samples)
+    chains, goal, generators = draw(recipe, cells, info["disorder"], info["seed"], indices)
+    chains = chains.with_boundary(info["boundary"])
+    windings = np.asarray(recipe.classes, dtype=np.int64)[goal]
+    solved = states(chains)
+    if info["gauge"] == "random":
+        draws = np.array([g.random(pairs) for g in generators])
+        solved = solved.with_gauge(gauge_factors(draws, np.iscomplexobj(solved.u)))
+    return Dataset(
+        solved.astype(info["dtype"]),
+        class_indices(windings, known),
+        known,
+        windings,
+        ambiguity(chains, windings),
+        chains,
+        {**info, "label": "lyapunov", "shifts": []},
+        known_winding_numbers(chains) if every else {},
+    )
+
+
+def gauge_factors(uniform: Array, phases: bool) -> Array:
+    """Signs (or phases) from uniform numbers on [0, 1), of the same shape."""
+    if phases:
+        return np.asarray(np.exp(2j * np.pi * uniform))
+    return np.where(uniform < 0.5, -1.0, 1.0)
+
+
+def checked(recipe: dict[str, Any]) -> dict[str, Any]:
+    """A recipe with each setting in its form; `ConfigError`, `UnknownNameError` of a wrong one."""
+    info = {"labels": "lyapunov", **recipe}
+    check_choice("labels", info["labels"], LABELS)
+    recipe_for(info["name"], info["variant"])
+    info["cells"] = check_cells(info["cells"])
+    for key, least in (("samples", 1), ("start", 0), ("seed", 0)):
+        info[key] = check_whole(key, info[key], least)
+    try:
+        strength = float(info["disorder"])
+    except (TypeError, ValueError):
+        strength = float("nan")
+    if not 0.0 <= strength < np.inf:
+        raise ConfigError(f"disorder must be a strength of at least 0, got {info['disorder']!r}")
+    info["disorder"] = strength
+    check_boundary(info["boundary"])
+    check_choice("gauge", info["gauge"], GAUGES)
+    info["dtype"] = check_precision(info["dtype"]).name
+    return info

@@ -1,0 +1,210 @@
+"""`tnlearn.dataset`: labelled chains for training and testing, every sample regenerable."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, overload
+
+from tqdm import tqdm
+
+from tnlearn.archive import Parts, differences, discard, parts_of, plain
+from tnlearn.data.balanced import build, checked
+from tnlearn.data.dataset import Dataset
+from tnlearn.data.stored import (
+    StoredDataset,
+    column_arrays,
+    open_dataset,
+    put_together,
+    record_of,
+    target_path,
+)
+from tnlearn.errors import ConfigError, FileError
+
+__all__ = ["dataset", "generate"]
+
+
+@overload
+def dataset(
+    name: str,
+    cells: int = ...,
+    samples: int = ...,
+    disorder: float = ...,
+    seed: int = ...,
+    *,
+    boundary: str = ...,
+    gauge: str = ...,
+    start: int = ...,
+    dtype: str = ...,
+    labels: str = ...,
+    path: None = ...,
+    chunk: int | None = ...,
+) -> Dataset: ...
+
+
+@overload
+def dataset(
+    name: str,
+    cells: int = ...,
+    samples: int = ...,
+    disorder: float = ...,
+    seed: int = ...,
+    *,
+    boundary: str = ...,
+    gauge: str = ...,
+    start: int = ...,
+    dtype: str = ...,
+    labels: str = ...,
+    path: str | os.PathLike[str],
+    chunk: int | None = ...,
+) -> StoredDataset: ...
+
+
+def dataset(
+    name: str,
+    cells: int = 20,
+    samples: int = 4000,
+    disorder: float = 0.0,
+    seed: int = 1,
+    *,
+    boundary: str = "open",
+    gauge: str = "random",
+    start: int = 0,
+    dtype: str = "float32",
+    labels: str = "lyapunov",
+    path: str | os.PathLike[str] | None = None,
+    chunk: int | None = None,
+) -> Dataset | StoredDataset:
+    """Balanced, labelled chains, in memory or, if larger than that, in a file.
+
+    =========== ============= ==================================================
+    name        windings      hoppings
+    =========== ============= ==================================================
+    `ssh`       0, 1          t_0, t_1 uniform on [0, 2)
+    `extended`  −1, 0, 1, 2   t_{−1}, t_0, t_1, t_2 uniform on [−1, 1)
+    `complex`   −1, 0, 1, 2   the same, real and imaginary parts each on [−1, 1)
+    `multiband` −2, …, 2      2 × 2 matrices T_{−1}, T_0, T_1, entries as `complex`
+    =========== ============= ==================================================
+
+    The four bands of `multiband` (after arXiv:1805.10503) have two orbitals per
+    sublattice and cell.  Each pair of an A and a B orbital counts as a cell of its
+    states and chains, as in docs/files.md: they have 2 `cells` of them.
+
+    Each hopping is t_m + disorder · r, r uniform on [−1/2, 1/2) in every cell, the
+    same strength on each offset.  The label is the integer of the disordered
+    sample itself (`lyapunov`); ambiguous samples are kept and flagged.  Every
+    block of len(classes) consecutive samples holds each class once.
+
+    Parameters
+    ----------
+    name : str
+        Of the table.
+    cells, samples : int
+        Size of each chain, and how many.
+    disorder : float
+        Strength W ≥ 0, in units of the hopping.
+    seed : int
+        Non-negative; sample `index` is a function of (name, cells, disorder,
+        seed, index) alone, whatever `samples` and `start`.
+    boundary : "open" | "periodic"
+        Whose states are given; the labels are the same.
+    gauge : "random" | "solver"
+        Each pair (u_n, v_n) with a random sign (phase if complex), or as LAPACK
+        left it: a leak that a network can exploit.
+    start : int
+        Index of the first sample: disjoint ranges are disjoint data.
+    dtype : "float32" | "float64"
+        Precision of the states; complex where the chains are.
+    labels : "lyapunov" | "all"
+        "all": every kind of winding number as well, in `kinds`.
+    path : str or path, optional
+        An HDF5 file that the samples are written to as they are made, `chunk` at a
+        time (about 32 MiB if not given): the data set may be larger than memory.
+        A process that was killed goes on where it stopped when called again; a
+        file that holds this very data set already is opened.
+
+    Returns
+    -------
+    Dataset, or StoredDataset if `path` is given
+        The same samples, bit for bit.
+
+    Raises
+    ------
+    UnknownNameError, ConfigError, MemoryLimitError, FileError
+        For unknown names, settings out of range, a class too rare to be drawn,
+        a size past memory, a file that cannot be written or holds something else.
+
+    Source: docs/physics.md for the conventions, arXiv:2509.26261 for the task.
+    """
+    recipe = {
+        "name": name,
+        "cells": cells,
+        "samples": samples,
+        "disorder": disorder,
+        "seed": seed,
+        "boundary": boundary,
+        "gauge": gauge,
+        "start": start,
+        "dtype": dtype,
+        "variant": "",
+        "labels": labels,
+    }
+    if path is None:
+        if chunk is not None:
+            raise ConfigError("chunk is the size of the pieces of a file: give path, too")
+        return build(recipe)
+    return generate(checked(recipe), path, chunk)
+
+
+def generate(
+    info: dict[str, Any], path: str | os.PathLike[str], chunk: int | None = None
+) -> StoredDataset:
+    """Make a data set straight into a file, going on where a killed process stopped.
+
+    Parameters
+    ----------
+    info : dict
+        A complete recipe, as `tnlearn.data.balanced.build` takes it.
+    path : str or path
+        If it is there already and holds this very recipe it is opened as it is.
+    chunk : int, optional
+        Samples made and written at a time; about 32 MiB of them by default.
+
+    Raises
+    ------
+    FileError
+        If the file holds another data set, or cannot be written.
+    """
+    target = target_path(path)
+    if target.exists():
+        stored = _opened(info, target)
+        discard(parts_of(target))  # of a process that was killed right after it was done
+        return stored
+    rows = info["samples"]
+    record = record_of(build({**info, "samples": 1}), rows, chunk)
+    record["info"]["samples"] = rows
+    size = record["chunk"]
+    with Parts(parts_of(target), record) as parts:
+        count = -(-rows // size)
+        missing = parts.missing(count)
+        shown = {"total": count, "initial": count - len(missing), "desc": target.name}
+        for k in tqdm(missing, **shown, unit="chunk", disable=None):  # on a terminal only
+            here = {"start": info["start"] + k * size, "samples": min(size, rows - k * size)}
+            parts.write(k, column_arrays(build({**info, **here})))
+        put_together(target, record, map(parts.read, range(count)))
+        parts.remove()
+    return StoredDataset(target)
+
+
+def _opened(info: dict[str, Any], target: Path) -> StoredDataset:
+    """The data set that is there already, if it is the one that is asked for."""
+    silent = {"label": "lyapunov", "shifts": [], "labels": "lyapunov"}  # need not be said
+    stored = open_dataset(target)
+    lines = differences(plain({**silent, **stored.info}), plain({**silent, **info}))
+    if lines:
+        stored.close()
+        raise FileError(
+            f"{target} holds another data set ({'; '.join(lines)}); it is left as it is. Give the "
+            "name of a new file, or remove it"
+        )
+    return stored
