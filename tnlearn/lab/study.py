@@ -201,14 +201,6 @@ def study(
     """
     folder = folder_of(name, profile, out)
     overrides = {"seed": seed, "members": members, "workers": workers}
-    ready = [*STUDIES, "all", *(g for g, names in GROUPS.items() if set(names) <= {*STUDIES})]
-    if name not in ready:  # until every study is on the table
-        from tnlearn.studies import study as old
-
-        if name in old.STUDIES:
-            return old.study(
-                name, profile, out, scheduler=scheduler, part=part, progress=progress, **overrides
-            )
     every = read_studies(name, profile, **overrides)
     options = {"profile": profile, "out": folder, **overrides}
     words = [f"--{key} {value}" for key, value in options.items() if value is not None]
