@@ -13,7 +13,7 @@ from tnlearn.errors import (
 )
 from tnlearn.phase import diagram as module
 from tnlearn.phase import points as phase_points
-from tnlearn.phase.points import COLUMNS, Task, evaluate
+from tnlearn.phase.points import COLUMNS, Ensemble, Points
 from tnlearn.physics.boundary import ssh_exponent, ssh_transitions
 from tnlearn.physics.lyapunov import lyapunov_winding
 
@@ -21,8 +21,8 @@ CONVENTIONS = {"intra": {0: "W", 1: (0.5, "W")}, "inter": {0: (0.5, "W"), 1: "W"
 SMALL = {"intra": np.linspace(0.1, 2.0, 13), "W": np.linspace(0.0, 5.0, 7)}
 
 
-def small(**given):
-    return tnl.phase_diagram(SMALL, disorder=CONVENTIONS["intra"], **{"cells": 20, **given})
+def small(**options):
+    return tnl.phase_diagram(SMALL, disorder=CONVENTIONS["intra"], **{"cells": 20, **options})
 
 
 def same(one, other):
@@ -32,42 +32,36 @@ def same(one, other):
     np.testing.assert_equal(one.exponent, other.exponent)
 
 
-def task(**given):
-    standard = {
-        "number": 0,
-        "amplitudes": {0: np.array([0.5, 1.0, 1.5]), 1: np.ones(3)},
-        "strengths": {0: np.array([0.5, 2.0, 4.0]), 1: np.array([0.3, 1.0, 2.0])},
-        "cells": 37,
-        "samples": 40,
-        "seed": 5,
-        "kind": "lyapunov",
-        "boundary": "open",
-        "window": 0.5,
-    }
-    return Task(**{**standard, **given})
+T = {0: np.array([[0.5], [1.0], [1.5]]), 1: np.ones((3, 1))}
+W = {0: np.array([[0.5], [2.0], [4.0]]), 1: np.array([[0.3], [1.0], [2.0]])}
+POINTS = Points(0, T, W)
+
+
+def ensemble(kind="lyapunov", cells=37):
+    return Ensemble(cells, 40, kind, "open", 0.5, seed=5)
 
 
 def test_clean_chains_are_exact():
     intra = np.array([0.0, 0.5, 1.5, 2.0])
-    found = tnl.phase_diagram({"intra": intra, "inter": [0.7, 1.2]}, cells=10, samples=3)
-    np.testing.assert_array_equal(found.mean, intra < np.array([[0.7], [1.2]]))
-    np.testing.assert_array_equal(found.error, 0)
-    np.testing.assert_array_equal(found.agreement, 1)
-    np.testing.assert_array_equal(found.majority, found.infinite())
+    diagram = tnl.phase_diagram({"intra": intra, "inter": [0.7, 1.2]}, cells=10, samples=3)
+    np.testing.assert_array_equal(diagram.mean, intra < np.array([[0.7], [1.2]]))
+    np.testing.assert_array_equal(diagram.error, 0)
+    np.testing.assert_array_equal(diagram.agreement, 1)
+    np.testing.assert_array_equal(diagram.majority, diagram.infinite())
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
 def test_the_boundary_of_the_infinite_chain(convention):
     axes = {"intra": np.linspace(0, 2, 60), "W": np.linspace(0, 6, 40)}
-    found = tnl.phase_diagram(axes, disorder=CONVENTIONS[convention])
-    right = found.majority == found.infinite()
-    clear = found.agreement >= 0.8
+    diagram = tnl.phase_diagram(axes, disorder=CONVENTIONS[convention])
+    right = diagram.majority == diagram.infinite()
+    clear = diagram.agreement >= 0.8
     assert right.mean() >= 0.97
     assert right[clear].mean() >= 0.999
     first, second = {"intra": (1, 0.5), "inter": (0.5, 1)}[convention]
     W = axes["W"][:, None]
     np.testing.assert_array_equal(
-        found.exponent, ssh_exponent(axes["intra"], 1.0, first * W, second * W)
+        diagram.exponent, ssh_exponent(axes["intra"], 1.0, first * W, second * W)
     )
 
 
@@ -76,42 +70,37 @@ def test_topological_anderson_insulator_from_long_chains(intra):
     # One chain a point: nothing is averaged but the logarithms of a long chain.
     expected = ssh_transitions(intra)
     assert len(expected) == 2
-    near = np.arange(-0.04, 0.0401, 0.005)
-    W = np.concatenate([place + near for place in expected])
-    found = tnl.phase_diagram(
-        {"intra": [intra], "W": W},
+    near = np.array([-0.04, -0.02, 0.02, 0.04])
+    majority = tnl.phase_diagram(
+        {"intra": [intra], "W": np.concatenate([place + near for place in expected])},
         disorder=CONVENTIONS["intra"],
         cells=1_000_000,
         samples=1,
         seed=3,
     ).majority[:, 0]
-    opening, closing = found.reshape(2, -1)
-    outside = near < -0.02 + 1e-9, near > 0.02 - 1e-9
-    np.testing.assert_array_equal(opening[outside[0]], 0)
-    np.testing.assert_array_equal(opening[outside[1]], 1)
-    np.testing.assert_array_equal(closing[outside[0]], 1)
-    np.testing.assert_array_equal(closing[outside[1]], 0)
+    np.testing.assert_array_equal(majority, [0, 0, 1, 1, 1, 1, 0, 0])
 
 
 def test_no_topological_anderson_insulator_beyond():
-    found = tnl.phase_diagram(
+    diagram = tnl.phase_diagram(
         {"intra": [1.4], "W": np.arange(0.1, 6.0, 0.1)},
         disorder=CONVENTIONS["intra"],
         cells=200_000,
         samples=1,
     )
-    np.testing.assert_array_equal(found.majority, 0)
-    assert (found.infinite() == 0).all()
+    np.testing.assert_array_equal(diagram.majority, 0)
+    assert (diagram.infinite() == 0).all()
 
 
 @pytest.mark.parametrize("low", [-2, 0, 1])
 @pytest.mark.parametrize("phase", [1.0, np.exp(0.7j)])
-def test_sums_of_logarithms_are_the_transfer_matrix(low, phase):
-    amplitudes = {low: np.array([0.5, 1.0, 1.5]) * phase, low + 1: np.ones(3)}
-    strengths = {low: np.array([0.5, 2.0, 4.0]), low + 1: np.array([0.3, 1.0, 2.0])}
-    given = task(amplitudes=amplitudes, strengths=strengths)
-    value, settled = phase_points._by_logarithms(given, low)
-    counted, also = phase_points._by_chains(given)
+@pytest.mark.parametrize("cells", [1, 37])
+def test_sums_of_logarithms_are_the_transfer_matrix(low, phase, cells):
+    # Amplitudes of all cells alike, or each cell with its own.
+    wave = 1 + 0.3 * np.cos(np.arange(cells))
+    points = Points(0, {low: T[0] * phase * wave, low + 1: T[1]}, {low: W[0], low + 1: W[1]})
+    value, settled = ensemble().by_logarithms(points, low)
+    counted, also = ensemble().by_chains(points)
     assert settled.all()
     assert also.all()
     np.testing.assert_array_equal(value, counted)
@@ -119,82 +108,130 @@ def test_sums_of_logarithms_are_the_transfer_matrix(low, phase):
 
 
 def test_vanishing_hoppings():
-    amplitudes = {0: np.array([0.0, 1.0, 0.0, 1.0]), 1: np.array([1.0, 0.0, 0.0, 1.0])}
-    nothing = {0: np.zeros(4), 1: np.zeros(4)}
-    found = evaluate(task(amplitudes=amplitudes, strengths=nothing))
-    np.testing.assert_array_equal(found.mean, [1, 0, np.nan, np.nan])
-    np.testing.assert_array_equal(found.settled, [1, 1, 0, 0])
-    np.testing.assert_array_equal(found.agreement, [1, 1, 0, 0])
+    amplitudes = {0: np.array([[0.0], [1], [0], [1]]), 1: np.array([[1.0], [0], [0], [1]])}
+    counts = ensemble()(Points(0, amplitudes, dict.fromkeys((0, 1), np.zeros((4, 1)))))
+    np.testing.assert_array_equal(counts["mean"], [1, 0, np.nan, np.nan])
+    np.testing.assert_array_equal(counts["settled"], [1, 1, 0, 0])
+    np.testing.assert_array_equal(counts["agreement"], [1, 1, 0, 0])
 
 
 @pytest.mark.parametrize("scale", [1e-200, 1e-30, 1e30, 1e200])
 def test_no_overflow_of_the_products(scale):
-    found = evaluate(task())
-    scaled = task(
-        amplitudes={m: scale * t for m, t in task().amplitudes.items()},
-        strengths={m: scale * w for m, w in task().strengths.items()},
-    )
-    np.testing.assert_array_equal(evaluate(scaled).mean, found.mean)
+    scaled = Points(0, *({m: scale * x for m, x in q.items()} for q in (T, W)))
+    np.testing.assert_array_equal(ensemble()(scaled)["mean"], ensemble()(POINTS)["mean"])
 
 
 @pytest.mark.parametrize("kind", ["rswn", "twist", "log"])
 def test_every_kind_sees_the_same_chains(kind):
-    chosen = task(cells=20)
-    hoppings = {
-        m: np.concatenate([slab.T.copy() for slab in phase_points._slabs(chosen, m)], axis=1)
-        for m in (0, 1)
-    }
-    t, W = chosen.amplitudes, chosen.strengths
+    chosen = ensemble(kind, cells=20)
+    hoppings = chosen.chains(POINTS)
     for m in (0, 1):
         assert hoppings[m].shape == (3 * 40, 20)
-        middle, spread = np.repeat(t[m], 40)[:, None], np.repeat(W[m], 40)[:, None]
+        middle, spread = np.repeat(T[m], 40, axis=0), np.repeat(W[m], 40, axis=0)
         assert (np.abs(hoppings[m] - middle) <= spread / 2).all()
-    chains = tnl.Chains(20, hoppings)
-    expected = tnl.winding(chains, kind)
-    found = evaluate(task(cells=20, kind=kind))
+    expected = tnl.winding(tnl.Chains(20, hoppings), kind)
+    counts = chosen(POINTS)
     groups = expected.value.reshape(3, 40)
-    counted = expected.reliable.reshape(3, 40)
+    reliable = expected.reliable.reshape(3, 40)
     if kind != "rswn":
-        groups = np.where(counted, groups, np.nan)
-    np.testing.assert_allclose(found.mean, np.nanmean(groups, axis=1), atol=1e-12)
-    np.testing.assert_allclose(found.settled, counted.mean(axis=1))
-    number = np.isfinite(groups).sum(axis=1)
-    np.testing.assert_allclose(
-        found.error, np.nanstd(groups, axis=1, ddof=1) / np.sqrt(number), atol=1e-12
-    )
-    votes = np.round(groups)
-    best = [np.unique(row[np.isfinite(row)], return_counts=True) for row in votes]
-    np.testing.assert_array_equal(found.majority, [v[c.argmax()] for v, c in best])
-    np.testing.assert_allclose(found.agreement, [c.max() / 40 for _, c in best])
+        groups = np.where(reliable, groups, np.nan)
+    votes = [np.unique(row[np.isfinite(row)], return_counts=True) for row in np.round(groups)]
+    spread = np.nanstd(groups, axis=1, ddof=1) / np.sqrt(np.isfinite(groups).sum(axis=1))
+    np.testing.assert_allclose(counts["mean"], np.nanmean(groups, axis=1), atol=1e-12)
+    np.testing.assert_allclose(counts["error"], spread, atol=1e-12)
+    np.testing.assert_allclose(counts["settled"], reliable.mean(axis=1))
+    np.testing.assert_array_equal(counts["majority"], [v[c.argmax()] for v, c in votes])
+    np.testing.assert_allclose(counts["agreement"], [c.max() / 40 for _, c in votes])
     sums, _ = lyapunov_winding(hoppings)
-    agreed = evaluate(task(cells=20))
-    np.testing.assert_allclose(agreed.mean, sums.reshape(3, 40).mean(axis=1))
+    agreed = ensemble(cells=20)(POINTS)
+    np.testing.assert_allclose(agreed["mean"], sums.reshape(3, 40).mean(axis=1))
+
+
+GOLDEN = (5**0.5 - 1) / 2
+
+
+def wave(cells):
+    return np.cos(2 * np.pi * GOLDEN * np.arange(cells))
+
+
+@pytest.mark.parametrize(
+    "intra",
+    [
+        lambda J, w: J + w * wave(50),
+        lambda J, w, y: J + w * np.cos(2 * np.pi * GOLDEN * y),
+        lambda J, w, q=GOLDEN: J + w * np.cos(2 * np.pi * q * np.arange(50)),
+    ],
+    ids=["of the parameters", "and of the cell", "with a default"],
+)
+@pytest.mark.parametrize("inter", [1.0, np.ones(50)], ids=["number", "array"])
+def test_hoppings_that_differ_from_cell_to_cell(intra, inter):
+    """The quasi-periodic chain: ⟨ln|J + w cos|⟩ = ln[(J + √(J² − w²))/2], or ln(w/2) for w > J."""
+    J, w = np.array([0.8, 1.2, 2.5]), np.array([0.3, 1.5])
+    options = {"hoppings": {0: intra, 1: inter}, "cells": 50, "samples": 1}
+    diagram = tnl.phase_diagram({"J": J, "w": w}, **options)
+    X = w[:, None]
+    exact = np.where(X < J, (J + np.sqrt(np.maximum(J**2 - X**2, 0))) / 2, X / 2) < 1
+    np.testing.assert_array_equal(diagram.mean, exact)
+    np.testing.assert_array_equal(diagram.infinite(), exact)
+    chains = tnl.Chains(50, {0: (J[1] + w[1] * wave(50))[None], 1: np.ones((1, 50))})
+    assert diagram.mean[1, 1] == tnl.winding(chains, "lyapunov").integer[0]
+    rswn = tnl.phase_diagram({"J": J[1:2], "w": w[1:]}, **options, kind="rswn")
+    np.testing.assert_allclose(rswn.mean[0], tnl.winding(chains, "rswn").value, atol=1e-12)
+
+
+def test_what_is_of_points_and_what_of_cells_is_not_guessed():
+    J = np.linspace(0.5, 1.5, 10)
+    both = {"hoppings": {0: lambda J: np.ones(10), 1: "J"}, "samples": 1}
+    with pytest.raises(ConfigError, match="each of 10 points, or for each of as many cells"):
+        tnl.phase_diagram({"J": J}, cells=10, **both)
+    for cells, reading in ((10, lambda J: J * np.ones(10)), (7, lambda J: J.ravel())):
+        diagram = tnl.phase_diagram({"J": J}, hoppings={0: 1.0, 1: reading}, cells=cells, samples=1)
+        np.testing.assert_array_equal(diagram.mean, J > 1)
+
+
+def test_one_parameter(tmp_path):
+    W = np.linspace(0, 6, 25)
+    disorder = CONVENTIONS["intra"]
+    options = {"disorder": disorder, "fixed": {"intra": 1.1}, "cells": 200, "samples": 10}
+    line = tnl.phase_diagram({"W": W}, **options, checkpoint=tmp_path / "line.npz")
+    assert (line.names, line.rows, line.mean.shape) == (("W",), None, (25,))
+    same(line, tnl.PhaseDiagram.load(tmp_path / "line.npz"))
+    # The same points, the same streams.
+    grid = tnl.phase_diagram({"intra": [1.1], "W": W}, disorder=disorder, cells=200, samples=10)
+    np.testing.assert_array_equal(line.mean, grid.mean[:, 0])
+    np.testing.assert_array_equal(line.exponent, grid.exponent[:, 0])
+    from tnlearn.phase.picture import phase_figure
+
+    (ax,) = phase_figure([line]).axes
+    marked = [entry.get_xdata()[0] for entry in ax.lines if len(set(entry.get_xdata())) == 1]
+    np.testing.assert_allclose(marked, ssh_transitions(1.1), atol=0.02)
+    assert ax.get_ylabel() == "mean winding number"
 
 
 def test_any_two_parameters_of_a_longer_chain():
     t2, back = np.linspace(-1, 1, 5), np.linspace(0.1, 0.3, 3)
-    found = tnl.phase_diagram(
+    diagram = tnl.phase_diagram(
         {"t2": t2, "back": back},
         hoppings={-1: "back", 0: 0.5, 1: lambda t2, back: 1 + 0 * t2 * back, 2: (2.0, "t2")},
         cells=12,
         samples=2,
     )
-    assert found.exponent is None
+    assert diagram.exponent is None
     with pytest.raises(ConfigError, match="two neighbouring offsets"):
-        found.infinite()
+        diagram.infinite()
     for i, b in enumerate(back):
         for j, t in enumerate(t2):
             clean = tnl.chain(12, {-1: b, 0: 0.5, 1: 1.0, 2: 2 * t})
-            assert found.mean[i, j] == tnl.winding(clean, "lyapunov").integer
+            assert diagram.mean[i, j] == tnl.winding(clean, "lyapunov").integer
 
 
 @pytest.mark.parametrize("kind", ["lyapunov", "rswn"])
 def test_workers_do_not_change_anything(kind):
     axes = {"intra": np.linspace(0.1, 2.0, 40), "W": np.linspace(0.0, 5.0, 30)}
-    given = {"disorder": CONVENTIONS["inter"], "cells": 8, "samples": 7, "kind": kind, "seed": 2}
+    options = {"disorder": CONVENTIONS["inter"], "cells": 8, "samples": 7, "kind": kind, "seed": 2}
     assert len(axes["intra"]) * len(axes["W"]) * 7 > COLUMNS
-    one = tnl.phase_diagram(axes, **given)
-    same(one, tnl.phase_diagram(axes, **given, workers=2))
+    one = tnl.phase_diagram(axes, **options)
+    same(one, tnl.phase_diagram(axes, **options, workers=2))
 
 
 def test_seeds():
@@ -203,10 +240,10 @@ def test_seeds():
 
 
 def test_save_and_load(tmp_path):
-    found = small(kind="rswn", samples=3)
-    found.save(tmp_path / "diagram.npz")
+    diagram = small(kind="rswn", samples=3)
+    diagram.save(tmp_path / "diagram.npz")
     again = tnl.PhaseDiagram.load(tmp_path / "diagram.npz")
-    same(found, again)
+    same(diagram, again)
     assert again.recipe["cells"] == 20
     assert again.recipe["disorder"] == {"0": "W", "1": "0.5 W"}
     with np.load(tmp_path / "diagram.npz", allow_pickle=False) as content:
@@ -255,13 +292,13 @@ def test_an_interrupted_diagram_goes_on(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["a.png", "a.SVG", "a.pdf"])
 def test_plot(tmp_path, name):
-    found = small(samples=2)
-    path = found.plot(tmp_path / name, title="a title")
+    diagram = small(samples=2)
+    path = diagram.plot(tmp_path / name, title="a title")
     start = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[name[2:].lower()]
     first = path.read_bytes()
     assert first.startswith(start)
     if name == "a.png":
-        found.plot(path, title="a title")
+        diagram.plot(path, title="a title")
         assert path.read_bytes() == first
     assert [p.name for p in tmp_path.iterdir()] == [name]
 
@@ -272,10 +309,10 @@ def test_what_is_plotted():
     from tnlearn.phase.picture import phase_figure
 
     axes = {"intra": np.linspace(0.2, 2, 30), "W": np.linspace(0, 5, 20)}
-    found = tnl.phase_diagram(axes, disorder=CONVENTIONS["intra"], samples=2)
-    ax = phase_figure([found]).axes[0]
+    diagram = tnl.phase_diagram(axes, disorder=CONVENTIONS["intra"], samples=2)
+    ax = phase_figure([diagram]).axes[0]
     (mesh,) = (c for c in ax.collections if isinstance(c, QuadMesh))
-    np.testing.assert_array_equal(mesh.get_array(), found.mean)
+    np.testing.assert_array_equal(mesh.get_array(), diagram.mean)
     (line,) = (c for c in ax.collections if not isinstance(c, QuadMesh))
     corners = np.concatenate([path.vertices for path in line.get_paths()])
     # On the drawn line the exponent vanishes, but for the interpolation on a coarse grid.
@@ -287,17 +324,18 @@ def test_what_is_plotted():
 
 
 def test_plot_refuses(tmp_path):
-    found = small(samples=2)
+    diagram = small(samples=2)
     with pytest.raises(UnknownNameError, match=r"did you mean '.png'"):
-        found.plot(tmp_path / "a.pgn")
+        diagram.plot(tmp_path / "a.pgn")
     with pytest.raises(FileError, match="cannot write"):
-        found.plot(tmp_path / "none" / "a.png")
+        diagram.plot(tmp_path / "none" / "a.png")
 
 
 @pytest.mark.parametrize(
-    ("axes", "given", "error", "message"),
+    ("axes", "options", "error", "message"),
     [
-        ({"intra": [1]}, {}, ConfigError, "two parameters"),
+        ({}, {}, ConfigError, "one or two parameters"),
+        ({"a": [1], "b": [1], "c": [1]}, {}, ConfigError, "one or two parameters"),
         ({"intra": [1, 2], "inter": []}, {}, ConfigError, "one-dimensional"),
         ({"intra": [1, np.nan], "inter": [1]}, {}, ConfigError, "finite"),
         ({"intra": [2, 1], "inter": [1]}, {}, ConfigError, "ascend"),
@@ -314,6 +352,8 @@ def test_plot_refuses(tmp_path):
             ConfigError,
             "one number per point",
         ),
+        ({"J": [1]}, {"hoppings": {0: np.ones(7), 1: "J"}}, ConfigError, "array of one number per"),
+        ({"J": [1]}, {"hoppings": {0: lambda J, w, y: J, 1: 1}}, ConfigError, "missing 2 required"),
         ({"intra": [1], "inter": [1]}, {"fixed": {"inter": 1.0}}, ConfigError, "cannot be fixed"),
         ({"intra": [1], "inter": [1]}, {"fixed": {"intr": 1.0}}, ConfigError, "depends on 'intr'"),
         ({"intra": [1], "W": [1]}, {"fixed": {"inter": "x"}}, ConfigError, "real number"),
@@ -329,6 +369,6 @@ def test_plot_refuses(tmp_path):
         ({"intra": [1], "inter": [1]}, {"hoppings": {}}, ConfigError, "hoppings"),
     ],
 )
-def test_wrong_input(axes, given, error, message):
+def test_wrong_input(axes, options, error, message):
     with pytest.raises(error, match=message):
-        tnl.phase_diagram(axes, **given)
+        tnl.phase_diagram(axes, **options)

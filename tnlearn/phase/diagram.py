@@ -1,12 +1,13 @@
-"""`tnlearn.phase_diagram`: winding numbers over two parameters, averaged over disorder."""
+"""`tnlearn.phase_diagram`: winding numbers over one or two parameters, averaged over disorder."""
 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Generator, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +16,17 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from tnlearn import archive
-from tnlearn.archive import plain
-from tnlearn.errors import CheckpointError, ConfigError, check_choice
+from tnlearn.errors import CheckpointError, ConfigError, check_choice, check_whole
+from tnlearn.files import parsing
 from tnlearn.lab.pool import in_processes
-from tnlearn.phase.points import Counts, Task, block_length, evaluate
+from tnlearn.phase.points import Ensemble, Points, neighbours
 from tnlearn.phase.quantities import (
     Quantity,
     check_quantities,
     in_words,
     read_axes,
     read_constants,
-    read_quantities,
+    values_of,
 )
 from tnlearn.physics.boundary import mean_log
 from tnlearn.physics.geometry import check_boundary, check_cells, kept_cells
@@ -40,42 +41,48 @@ Array = NDArray[Any]
 KINDS = tuple(sorted(set(METHODS) - {"momentum"}))
 
 _FORMAT = "tnlearn-phase-diagram/1"
-_COUNTS = tuple(f.name for f in fields(Counts))
+# What `Ensemble` counts, and as what it is kept.
+_COUNTS: dict[str, type] = dict.fromkeys(("mean", "error", "agreement", "settled"), float)
+_COUNTS["majority"] = np.int64
 # Seconds between two writings of the checkpoint.
 _PAUSE = 5.0
 
 
 @dataclass(frozen=True, eq=False)
 class PhaseDiagram:
-    """Disorder averages of a winding number over a grid of two parameters.
+    """Disorder averages of a winding number over a grid of one or two parameters.
+
+    Arrays over the grid are (k, n), or (n,) with one parameter.
 
     Attributes
     ----------
-    names : (str, str)
-        The two parameters: along the columns (drawn to the right), along the rows (upwards).
+    names : tuple of str
+        The parameter along the columns (drawn to the right), then the one along the rows
+        (upwards), if there are two.
     columns, rows : (n,) and (k,) float arrays
-        Their values.
-    mean : (k, n) float array
+        Their values; `rows` is None with one parameter.
+    mean : float array over the grid
         Mean over the samples of the number before rounding; NaN where no sample has one.
-    error : (k, n) float array
+    error : float array
         Standard error of that mean; NaN with fewer than two samples that count.
-    majority : (k, n) int array
+    majority : int array
         The integer most samples have; the smaller one of two that are equally frequent.
-    agreement : (k, n) float array
+    agreement : float array
         Share of all samples that have it; 0 where no sample has one.
-    settled : (k, n) float array
+    settled : float array
         Share of the samples whose number can be trusted (`Winding.reliable`; for
         `lyapunov` whose exponents are not zero to rounding).
-    exponent : (k, n) float array or None
+    exponent : float array or None
         E ln|t_{m+1}| − E ln|t_m| where there are two neighbouring offsets m, m + 1;
-        None for any other set.  The infinite chain changes its phase where it is zero.
+        None for any other set.  The infinite chain changes its phase where it is zero (that which
+        repeats the cells, if the hoppings differ from cell to cell).
     recipe : dict
         Kind, cells, samples, seed, boundary, window, hoppings and disorder in words.
     """
 
-    names: tuple[str, str]
+    names: tuple[str, ...]
     columns: Array = field(repr=False)
-    rows: Array = field(repr=False)
+    rows: Array | None = field(repr=False)
     mean: Array = field(repr=False)
     error: Array = field(repr=False)
     majority: Array = field(repr=False)
@@ -85,7 +92,7 @@ class PhaseDiagram:
     recipe: dict[str, Any]
 
     def infinite(self) -> Array:
-        """The winding number of the infinite chain, (k, n) ints, by the sign of `exponent`.
+        """The winding number of the infinite chain, ints over the grid, by the sign of `exponent`.
 
         Raises `ConfigError` where the boundary is not known in closed form.
         """
@@ -111,7 +118,7 @@ class PhaseDiagram:
 
         Raises `FileError` if it cannot be written.
         """
-        _write(path, self.recipe, _arrays(self), np.ones(self.mean.size, dtype=bool))
+        _write(path, self, np.ones(self.mean.size, dtype=bool))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> PhaseDiagram:
@@ -120,10 +127,10 @@ class PhaseDiagram:
         Raises `CheckpointError` for a file that is damaged, of another kind, or
         the checkpoint of a run that has not ended; `FileError` if it cannot be read.
         """
-        recipe, arrays = archive.read(path, _FORMAT)
-        if not arrays.pop("done").all():
+        diagram, done = _read(path)
+        if not done.all():
             raise CheckpointError(f"{os.fspath(path)} is of a run that has not ended: finish it")
-        return _diagram(recipe, arrays)
+        return diagram
 
 
 def phase_diagram(
@@ -142,9 +149,9 @@ def phase_diagram(
     progress: bool = False,
     checkpoint: str | os.PathLike[str] | None = None,
 ) -> PhaseDiagram:
-    """Winding numbers of disordered chains over any two parameters.
+    """Winding numbers of disordered chains over any one or two parameters.
 
-    At each point, `samples` chains h[y+m, y] = t_m + W_m r_m(y), r uniform on
+    At each point, `samples` chains h[y+m, y] = t_m(y) + W_m r_m(y), r uniform on
     [−1/2, 1/2), are drawn and their winding numbers counted.
 
     >>> intra, W = np.linspace(0, 2, 50), np.linspace(0, 6, 40)
@@ -154,13 +161,15 @@ def phase_diagram(
 
     Parameters
     ----------
-    axes : dict of two names to values
+    axes : dict of one or two names to values
         The parameter along the columns, then the one along the rows; each with a
         one-dimensional array of values.
     hoppings : dict of offset to t_m
-        A number (real or complex); the name of a parameter; a pair (factor, name);
-        or a function of the two parameters, called once with their values at all
-        points, (points,) arrays, in the order of `axes`.
+        A number (real or complex); the name of a parameter; a pair (factor, name); an array
+        (cells,) of a number for each cell; or a function of the parameters, called once with
+        their values at all points, (points, 1) arrays in the order of `axes`, and with the cells
+        y, 0 … cells − 1, if it takes one argument more.  It gives one number for each point, or
+        (points, cells) of them: ``lambda J, w, y: J + w * np.cos(q * y)``.
         Without it, the SSH chain: {0: "intra", 1: "inter"}.
     disorder : dict of offset to W_m
         In the same way, one strength per offset with no hidden factor.  Without it
@@ -206,155 +215,134 @@ def phase_diagram(
 
     Source: arXiv:1311.5233 for the diagram, docs/physics.md for the conventions.
     """
-    names, columns, rows = read_axes(axes)
-    point = {names[0]: np.tile(columns, len(rows)), names[1]: np.repeat(rows, len(columns))}
-    kept_cells(cells, window)
-    constants = read_constants(fixed, names)
+    values = read_axes(axes)
+    constants = read_constants(fixed or {}, values)
     if hoppings is None:
         hoppings = {0: "intra", 1: "inter"}
         disorder = {0: "disorder_intra", 1: "disorder_inter"} if disorder is None else disorder
+    disorder = disorder or {}
+    kept_cells(cells, window)
+    check_whole("workers", workers, 1)
+    ensemble = Ensemble(
+        cells=check_cells(cells),
+        samples=check_whole("samples", samples, 1),
+        kind=check_choice("kind", kind, KINDS),
+        boundary=check_boundary(boundary),
+        window=float(window),
+        seed=check_whole("seed", seed, 0),
+    )
+    count = math.prod(map(len, values.values()))
+    # The grid, and the chains that are held side by side.
+    check_memory(f"a diagram of {count} points", 8 * count * (9 + 2 * len(hoppings)))
+    check_memory(f"{samples} samples a point", 8 * 48 * ensemble.samples * ensemble.block)
+    grid = dict(zip(values, np.meshgrid(*values.values()), strict=True))
+    point = {name: x.reshape(-1, 1) for name, x in grid.items()}
     used: set[str] = set()
-    t = read_quantities("hopping", hoppings, point, constants, used)
-    W = read_quantities("disorder", disorder or {}, point, constants, used)
-    check_quantities(t, W, [name for name in (*names, *(fixed or {})) if name not in used])
-    for m in t:
-        W.setdefault(m, np.zeros(len(columns) * len(rows)))
-    recipe = {
-        "names": list(names),
+    t = values_of("hopping", hoppings, point, constants, cells, used)
+    W = values_of("disorder", disorder, point, constants, cells, used)
+    check_quantities(t, W, [name for name in (*values, *(fixed or {})) if name not in used])
+    W = {m: np.zeros((count, 1)) for m in t} | W
+    recipe = asdict(ensemble) | {
+        "names": list(values),
         "offsets": sorted(t),
         "hoppings": {str(m): in_words(q) for m, q in sorted(hoppings.items())},
-        "disorder": {str(m): in_words(q) for m, q in sorted((disorder or {}).items())},
+        "disorder": {str(m): in_words(q) for m, q in sorted(disorder.items())},
         "fixed": {k: v for k, v in sorted(constants.items()) if k in used},
-        "cells": check_cells(cells),
-        "samples": _whole("samples", samples, 1),
-        "kind": check_choice("kind", kind, KINDS),
-        "boundary": check_boundary(boundary),
-        "window": float(window),
-        "seed": _whole("seed", seed, 0),
         "values": archive.digest(
             {f"{k}{m}": x for k, q in (("t", t), ("W", W)) for m, x in q.items()}
         ),
     }
-    _check_size(recipe, len(columns) * len(rows))
-    exponent = _exponent(t, W)
-    held = {
-        "columns": columns,
-        "rows": rows,
-        **{name: np.zeros(len(columns) * len(rows)) for name in _COUNTS},
-        **({} if exponent is None else {"exponent": exponent}),
-    }
-    done = np.zeros(len(columns) * len(rows), dtype=bool)
-    if checkpoint is not None:
-        if Path(checkpoint).exists():
-            held, done = _resumed(checkpoint, recipe)
-        else:
-            # At once: a place that cannot be written is no news for the end of a long run.
-            _write(checkpoint, recipe, held, done)
-    _fill(recipe, t, W, held, done, _whole("workers", workers, 1), progress, checkpoint)
-    return _diagram(recipe, held)
+    arrays = dict(zip(("columns", "rows"), values.values(), strict=False))
+    arrays |= {name: np.zeros(count) for name in _COUNTS}
+    if neighbours(sorted(t)):
+        inner, outer = (mean_log(t[m], W[m]).mean(axis=1) for m in sorted(t))
+        with np.errstate(invalid="ignore"):
+            arrays["exponent"] = outer - inner
+    diagram, done = _diagram(recipe, arrays), np.zeros(count, dtype=bool)
+    if checkpoint is not None and Path(checkpoint).exists():
+        diagram, done = _resumed(checkpoint, recipe)
+    elif checkpoint is not None:
+        # At once: a place that cannot be written is no news for the end of a long run.
+        _write(checkpoint, diagram, done)
+    length = ensemble.block
+    missing = (
+        Points(number, _part(t, number * length, length), _part(W, number * length, length))
+        for number in range(-(-count // length))
+        if not done[number * length]
+    )
+    blocks = in_processes(ensemble, missing, workers)
+    _fill(diagram, done, blocks, length, progress, checkpoint)
+    return diagram
+
+
+def _part(quantities: Mapping[int, Array], first: int, length: int) -> dict[int, Array]:
+    return {m: values[first : first + length] for m, values in quantities.items()}
 
 
 def _fill(
-    recipe: dict[str, Any],
-    t: dict[int, Array],
-    W: dict[int, Array],
-    held: dict[str, Array],
+    diagram: PhaseDiagram,
     done: Array,
-    workers: int,
+    blocks: Generator[tuple[Points, dict[str, Array]], None, None],
+    length: int,
     progress: bool,
     checkpoint: str | os.PathLike[str] | None,
 ) -> None:
-    """Evaluate all points that are not done, writing the checkpoint as it goes."""
-    length = block_length(recipe["samples"])
-    settings = {key: recipe[key] for key in ("cells", "samples", "seed", "kind", "boundary")}
-
-    def task(number: int) -> Task:
-        part = slice(number * length, (number + 1) * length)
-        return Task(
-            number,
-            {m: x[part] for m, x in t.items()},
-            {m: x[part] for m, x in W.items()},
-            window=recipe["window"],
-            **settings,
-        )
-
-    waiting = [n for n in range(-(-len(done) // length)) if not done[n * length]]
+    """Put the blocks into their places as they come, writing the checkpoint every few seconds."""
     bar = tqdm(total=len(done), initial=int(done.sum()), unit="point", disable=not progress)
     written, news = time.monotonic(), False
-    blocks = in_processes(evaluate, map(task, waiting), workers)
     with contextlib.closing(bar), contextlib.closing(blocks):
         try:
-            for block, counts in blocks:
-                part = slice(block.number * length, (block.number + 1) * length)
-                for name in _COUNTS:
-                    held[name][part] = getattr(counts, name)
+            for points, counts in blocks:
+                part = slice(points.number * length, (points.number + 1) * length)
+                for name, values in counts.items():
+                    getattr(diagram, name).reshape(-1)[part] = values
                 done[part] = news = True
-                bar.update(len(counts.mean))
+                bar.update(len(done[part]))
                 if checkpoint is not None and time.monotonic() - written > _PAUSE:
-                    _write(checkpoint, recipe, held, done)
+                    _write(checkpoint, diagram, done)
                     written, news = time.monotonic(), False
         finally:
             # Also when it is interrupted.
             if checkpoint is not None and news:
-                _write(checkpoint, recipe, held, done)
+                _write(checkpoint, diagram, done)
 
 
-def _exponent(t: dict[int, Array], W: dict[int, Array]) -> Array | None:
-    offsets = sorted(t)
-    if len(offsets) != 2 or offsets[1] != offsets[0] + 1:
-        return None
-    inner, outer = (mean_log(t[m], W[m]) for m in offsets)
-    with np.errstate(invalid="ignore"):
-        found: Array = outer - inner
-    return found
+def _diagram(recipe: dict[str, Any], arrays: Mapping[str, Array]) -> PhaseDiagram:
+    """The diagram of arrays by the names of its fields, in any shape that fits the grid."""
+    columns, rows = arrays["columns"], arrays.get("rows")
+    shape = (len(columns),) if rows is None else (len(rows), len(columns))
+    return PhaseDiagram(
+        tuple(recipe["names"]),
+        columns,
+        rows,
+        exponent=arrays["exponent"].reshape(shape) if "exponent" in arrays else None,
+        recipe=recipe,
+        **{name: arrays[name].reshape(shape).astype(kind) for name, kind in _COUNTS.items()},
+    )
 
 
-def _check_size(recipe: dict[str, Any], points: int) -> None:
-    """Refuse what cannot fit: the grid, and the chains that are held side by side."""
-    numbers = points * (len(_COUNTS) + 2 * len(recipe["offsets"]) + 4)
-    check_memory(f"a diagram of {points} points", 8 * numbers)
-    columns = recipe["samples"] * block_length(recipe["samples"])
-    check_memory(f"{recipe['samples']} samples a point", 8 * 48 * columns)
+def _write(path: str | os.PathLike[str], diagram: PhaseDiagram, done: Array) -> None:
+    every = {f.name: getattr(diagram, f.name) for f in fields(diagram)}
+    arrays = {name: value for name, value in every.items() if isinstance(value, np.ndarray)}
+    archive.write(path, _FORMAT, diagram.recipe, {**arrays, "done": done})
 
 
-def _whole(what: str, value: Any, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise ConfigError(f"{what} must be a whole number of at least {least}, got {value!r}")
-    return int(value)
+def _read(path: str | os.PathLike[str]) -> tuple[PhaseDiagram, Array]:
+    """The diagram of a file, and which of its points are done."""
+    recipe, arrays = archive.read(path, _FORMAT)
+    with parsing(Path(path), "a phase diagram", error=CheckpointError):
+        done = arrays.pop("done").reshape(-1).astype(bool)
+        diagram = _diagram(recipe, arrays)
+    return diagram, done
 
 
-def _resumed(
-    path: str | os.PathLike[str], recipe: dict[str, Any]
-) -> tuple[dict[str, Array], Array]:
-    before, arrays = archive.read(path, _FORMAT)
-    other = [key for key, value in plain(recipe).items() if before.get(key) != value]
+def _resumed(path: str | os.PathLike[str], recipe: dict[str, Any]) -> tuple[PhaseDiagram, Array]:
+    diagram, done = _read(path)
+    new = archive.plain(recipe)
+    other = [key for key, value in new.items() if diagram.recipe.get(key) != value]
     if other:
         raise CheckpointError(
             f"{os.fspath(path)} belongs to a diagram of other settings ({', '.join(other)}); give "
             "another file, or delete that one"
         )
-    return arrays, arrays.pop("done")
-
-
-def _arrays(diagram: PhaseDiagram) -> dict[str, Array]:
-    held = {"columns": diagram.columns, "rows": diagram.rows}
-    held |= {name: getattr(diagram, name).ravel() for name in _COUNTS}
-    if diagram.exponent is not None:
-        held["exponent"] = diagram.exponent.ravel()
-    return held
-
-
-def _write(
-    path: str | os.PathLike[str], recipe: dict[str, Any], held: dict[str, Array], done: Array
-) -> None:
-    archive.write(path, _FORMAT, recipe, {**held, "done": done})
-
-
-def _diagram(recipe: dict[str, Any], held: dict[str, Array]) -> PhaseDiagram:
-    columns, rows = held["columns"], held["rows"]
-    shape = (len(rows), len(columns))
-    grid = {name: held[name].reshape(shape) for name in _COUNTS}
-    grid["majority"] = grid["majority"].astype(np.int64)
-    exponent = held["exponent"].reshape(shape) if "exponent" in held else None
-    first, second = recipe["names"]
-    return PhaseDiagram((first, second), columns, rows, exponent=exponent, recipe=recipe, **grid)
+    return diagram, done

@@ -1,4 +1,7 @@
-"""Phase diagrams: the mean winding number in colour, the analytic boundary as a line over it."""
+"""Phase diagrams: the mean winding number, and the analytic boundary as a line over it.
+
+In colour over two parameters, as a line with its error over one.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ Array = NDArray[Any]
 
 _NOTHING = "#BDBDBD"
 _LINE = COLOURS[1]
+_MEAN = "mean winding number"
 # Beyond this the exponent only says on which side of the boundary a point lies.
 _CLIP = 50.0
 _SUBSCRIPTS = str.maketrans("-0123456789", "₋₀₁₂₃₄₅₆₇₈₉")
@@ -50,22 +54,32 @@ def phase_figure(diagrams: Sequence[Any], *, titles: Sequence[str] = ()) -> Figu
     shown: Any = None
     for number, (ax, diagram) in enumerate(zip(axes.flat, diagrams, strict=True)):
         title = titles[number] if number < len(titles) else ""
-        x, y = (_labelled(name, diagram.recipe) for name in diagram.names)
-        tidy(ax, title=title or _in_words(diagram.recipe), x=x, y=y, grid="none")
-        ax.set_facecolor(_NOTHING)
-        shown = ax.pcolormesh(
-            _edges(diagram.columns),
-            _edges(diagram.rows),
-            np.ma.masked_invalid(diagram.mean),
-            cmap="Blues" if high - low == 1 else "cividis",
-            vmin=low,
-            vmax=high,
-            rasterized=True,
-        )
+        names = [_labelled(name, diagram.recipe) for name in diagram.names]
+        x, y = (*names, _MEAN)[:2]
+        flat = diagram.rows is None
+        tidy(ax, title=title or _in_words(diagram.recipe), x=x, y=y, grid="y" if flat else "none")
+        if flat:
+            ax.errorbar(
+                diagram.columns, diagram.mean, diagram.error, color=COLOURS[0], linewidth=1.3,
+                elinewidth=0.9, capsize=2, marker=".",
+            )  # fmt: skip
+        else:
+            ax.set_facecolor(_NOTHING)
+            shown = ax.pcolormesh(
+                _edges(diagram.columns),
+                _edges(diagram.rows),
+                np.ma.masked_invalid(diagram.mean),
+                cmap="Blues" if high - low == 1 else "cividis",
+                vmin=low,
+                vmax=high,
+                rasterized=True,
+            )
         _boundary(ax, diagram)
     figure.supxlabel(_method(diagrams), fontsize=8.5, color=BLACK)
+    if shown is None:
+        return figure
     bar = figure.colorbar(shown, ax=axes, shrink=0.9, pad=0.02)
-    bar.set_label("mean winding number", fontsize=9, color=BLACK)
+    bar.set_label(_MEAN, fontsize=9, color=BLACK)
     bar.ax.tick_params(labelsize=9, labelcolor=BLACK)
     bar.outline.set_visible(False)
     if high - low > 1:
@@ -74,14 +88,17 @@ def phase_figure(diagrams: Sequence[Any], *, titles: Sequence[str] = ()) -> Figu
 
 
 def _boundary(ax: Any, diagram: Any) -> None:
-    """The zero line of E ln|t_{m+1}| − E ln|t_m|, where it is known and passes through."""
-    field = diagram.exponent
-    if field is None or min(field.shape) < 2:
+    """The zeros of E ln|t_{m+1}| − E ln|t_m|, where it is known and passes through."""
+    if diagram.exponent is None or min(diagram.exponent.shape) < 2:
         return
-    field = np.ma.masked_invalid(np.clip(field, -_CLIP, _CLIP))
+    field = np.ma.masked_invalid(np.clip(diagram.exponent, -_CLIP, _CLIP))
     if not (field.min() < 0 < field.max()):
         return
-    ax.contour(diagram.columns, diagram.rows, field, levels=[0.0], colors=[_LINE], linewidths=1.8)
+    if diagram.rows is None:
+        for place in _zeros(diagram.columns, field):
+            ax.axvline(place, color=_LINE, linewidth=1.8)
+    else:
+        ax.contour(diagram.columns, diagram.rows, field, levels=[0.0], colors=_LINE, linewidths=1.8)
     m = min(diagram.recipe["offsets"])
     inner, outer = (str(k).translate(_SUBSCRIPTS) for k in (m, m + 1))
     name = f"infinite chain: E ln|t{inner}| = E ln|t{outer}|"
@@ -95,12 +112,17 @@ def _boundary(ax: Any, diagram: Any) -> None:
     )
 
 
+def _zeros(x: Array, field: Any) -> Array:
+    """Where a function changes its sign between neighbouring points, by linear interpolation."""
+    here, there = field[:-1], field[1:]
+    change = np.flatnonzero(np.ma.filled((here > 0) != (there > 0), False))
+    return np.asarray((x[:-1] - here * np.diff(x) / (there - here))[change])
+
+
 def _range(diagrams: Sequence[Any]) -> tuple[int, int]:
     """The integers the colours run between: those that some point has as its majority."""
-    found = [d.majority[d.agreement > 0] for d in diagrams]
-    every = np.concatenate([x.ravel() for x in found]) if found else np.zeros(0, int)
-    low = int(every.min()) if every.size else 0
-    high = int(every.max()) if every.size else 1
+    every = np.concatenate([np.zeros(0, int), *(d.majority[d.agreement > 0] for d in diagrams)])
+    low, high = (int(every.min()), int(every.max())) if every.size else (0, 1)
     return low, max(high, low + 1)
 
 
@@ -125,9 +147,9 @@ def _in_words(recipe: dict[str, Any]) -> str:
         parts = []
         for m, word in sorted(quantities.items(), key=lambda item: int(item[0])):
             value = recipe["fixed"].get(word)
-            shown = word if value is None else f"{value:g}"
-            if shown != "0":
-                parts.append(f"{symbol}{m.translate(_SUBSCRIPTS)} = {shown}")
+            text = word if value is None else f"{value:g}"
+            if text != "0":
+                parts.append(f"{symbol}{m.translate(_SUBSCRIPTS)} = {text}")
         return ", ".join(parts)
 
     return "\n".join(filter(None, (line("t", recipe["hoppings"]), line("W", recipe["disorder"]))))

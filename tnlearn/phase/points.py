@@ -1,4 +1,4 @@
-"""The work of a phase diagram: draw the chains of some points, count what they say.
+"""The work of a phase diagram: draw the chains of some points, count their winding numbers.
 
 Points are taken in blocks of fixed length, each with random streams of its own, so
 that the numbers depend neither on the number of processes nor on what was done
@@ -7,7 +7,7 @@ before an interruption.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from tnlearn.physics.invariants import winding
 from tnlearn.physics.lyapunov import lyapunov_winding
 from tnlearn.physics.memory import check_memory
 
-__all__ = ["COLUMNS", "Counts", "Task", "block_length", "evaluate"]
+__all__ = ["COLUMNS", "Ensemble", "Points", "neighbours"]
 
 Array = NDArray[Any]
 
@@ -34,132 +34,132 @@ _ROUNDING = 1e-14
 
 
 @dataclass(frozen=True)
-class Task:
-    """Some points of a diagram that one process does in one go: all it needs to know.
+class Points:
+    """Some points of a diagram, done in one go.
 
     Attributes
     ----------
     number : int
         Index of the block: the key of its random streams.
-    amplitudes, strengths : dict of offset to (points,) array
-    cells, samples, seed : int
-    kind, boundary : str
-    window : float
+    amplitudes, strengths : dict of offset to (points, 1) or (points, cells) array
+        t_m and W_m.
     """
 
     number: int
-    amplitudes: dict[int, Array]
-    strengths: dict[int, Array]
-    cells: int
-    samples: int
-    seed: int
-    kind: str
-    boundary: str
-    window: float
+    amplitudes: Mapping[int, Array]
+    strengths: Mapping[int, Array]
 
 
 @dataclass(frozen=True)
-class Counts:
-    """What the samples of each point say, all (points,): see `PhaseDiagram`."""
+class Ensemble:
+    """The disordered chains of every point, and which winding number is taken of them.
 
-    mean: Array
-    error: Array
-    majority: Array
-    agreement: Array
-    settled: Array
-
-
-def block_length(samples: int) -> int:
-    """Number of points of a block."""
-    return max(1, COLUMNS // samples)
-
-
-def evaluate(task: Task) -> Counts:
-    """Draw all samples of the points of a task, and count."""
-    points = len(next(iter(task.amplitudes.values())))
-    offsets = sorted(task.amplitudes)
-    if task.kind == "lyapunov" and len(offsets) == 2 and offsets[1] == offsets[0] + 1:
-        value, settled = _by_logarithms(task, offsets[0])
-    else:
-        value, settled = _by_chains(task)
-    # A real number that is far from an integer is a number all the same; an integer that could
-    # not be settled is none.
-    known = np.isfinite(value) & (settled | (task.kind == "rswn"))
-    shape = (points, task.samples)
-    return _count(value.reshape(shape), known.reshape(shape), settled.reshape(shape))
-
-
-def _slabs(task: Task, offset: int) -> Iterator[Array]:
-    """The hoppings t_m of the block's chains, (up to 16 cells, chains) at a time.
-
-    One buffer, overwritten by each slab.
+    The fields are the settings of `tnlearn.phase_diagram`.
     """
-    amplitude = np.repeat(task.amplitudes[offset], task.samples)
-    strength = np.repeat(task.strengths[offset], task.samples)
-    # Keyed by the offset as in `tnlearn.chain`: another offset leaves these draws alone.
-    key = 2 * offset if offset >= 0 else -2 * offset - 1
-    rng = np.random.default_rng(np.random.SeedSequence(task.seed, spawn_key=(task.number, key)))
-    buffer = np.empty((min(_SLAB, task.cells), len(amplitude)))
-    clean = not strength.any()
-    for start in range(0, task.cells, _SLAB):
-        rows = buffer[: min(_SLAB, task.cells - start)]
-        if clean:
-            yield np.broadcast_to(amplitude, rows.shape).copy()
-            continue
-        rng.random(out=rows)
-        rows -= 0.5
-        rows *= strength
-        if np.iscomplexobj(amplitude):
-            yield rows + amplitude
+
+    cells: int
+    samples: int
+    kind: str
+    boundary: str
+    window: float
+    seed: int
+
+    @property
+    def block(self) -> int:
+        """Number of points of a block."""
+        return max(1, COLUMNS // self.samples)
+
+    def __call__(self, points: Points) -> dict[str, Array]:
+        """Averages over the chains of each point, all (points,): see `PhaseDiagram`."""
+        offsets = sorted(points.amplitudes)
+        if self.kind == "lyapunov" and neighbours(offsets):
+            value, settled = self.by_logarithms(points, offsets[0])
         else:
-            rows += amplitude
-            yield rows
+            value, settled = self.by_chains(points)
+        # A real number that is far from an integer is a number all the same; an integer that
+        # could not be settled is none.
+        known = np.isfinite(value) & (settled | (self.kind == "rswn"))
+        return _counted(*(x.reshape(-1, self.samples) for x in (value, known, settled)))
+
+    def chains(self, points: Points) -> dict[int, Array]:
+        """The hoppings t_m(y) of all chains by offset, (points · samples, cells) arrays."""
+        count = len(next(iter(points.amplitudes.values()))) * self.samples
+        check_memory(
+            f"the hoppings of {count} chains of {self.cells} cells",
+            count * self.cells * 16 * len(points.amplitudes),
+        )
+        return {
+            m: np.concatenate([slab.T.copy() for _, slab in self._slabs(points, m)], axis=1)
+            for m in sorted(points.amplitudes)
+        }
+
+    def by_chains(self, points: Points) -> tuple[Array, Array]:
+        """Any number, from whole chains: its values, and whether they can be trusted."""
+        hoppings = self.chains(points)
+        if self.kind == "lyapunov":
+            # Without the gap that `winding` would add at the cost of a diagonalisation.
+            return lyapunov_winding(hoppings)
+        chains = Chains(self.cells, hoppings, self.boundary)
+        # The way of a block is its own, not its process': the same bits with any number of workers.
+        result = winding(chains, self.kind, window=self.window, compiled=len(chains) >= 1000)
+        return result.value, result.reliable
+
+    def by_logarithms(self, points: Points, low: int) -> tuple[Array, Array]:
+        """m + (Σ ln|t_{m+1}| > Σ ln|t_m|): the count of growing exponents when there is one."""
+        inner, outer = self._log_sums(points, low), self._log_sums(points, low + 1)
+        with np.errstate(invalid="ignore"):
+            difference: Array = outer - inner  # NaN where a hopping of either kind vanishes
+            size = np.where(np.isfinite(difference), np.abs(inner) + np.abs(outer), 0.0)
+            settled = np.abs(difference) > _ROUNDING * (size + self.cells)
+        return low + (difference > 0).astype(float), settled
+
+    def _log_sums(self, points: Points, m: int) -> Array:
+        """Σ_y ln|t_m(y)| of every chain; −∞ where a hopping vanishes."""
+        top = np.abs(points.amplitudes[m]) + points.strengths[m] / 2
+        scale = np.where(top > 0, top, 1.0)
+        total = np.repeat(self.cells * np.log(scale).mean(axis=1), self.samples)
+        for start, slab in self._slabs(points, m):
+            sizes = np.abs(slab, out=None if np.iscomplexobj(slab) else slab)
+            sizes /= self._of_slab(scale, start)
+            product = np.multiply.reduce(sizes, axis=0)
+            with np.errstate(divide="ignore"):
+                total += np.log(product, out=product)
+        return total
+
+    def _slabs(self, points: Points, m: int) -> Iterator[tuple[int, Array]]:
+        """First cell, and the hoppings t_m of up to 16 cells of all chains, (cells, chains).
+
+        One buffer, overwritten by each slab.
+        """
+        amplitude, strength = points.amplitudes[m], points.strengths[m]
+        # Keyed by the offset as in `tnlearn.chain`: another offset leaves these draws alone.
+        key = (points.number, 2 * m if m >= 0 else -2 * m - 1)
+        rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
+        buffer = np.empty((min(_SLAB, self.cells), len(amplitude) * self.samples))
+        clean = not strength.any()
+        for start in range(0, self.cells, _SLAB):
+            rows = buffer[: self.cells - start]
+            middle = self._of_slab(amplitude, start)
+            if clean:
+                yield start, np.broadcast_to(middle, rows.shape).copy()
+                continue
+            rng.random(out=rows)
+            rows -= 0.5
+            rows *= self._of_slab(strength, start)
+            yield start, np.add(rows, middle, out=None if np.iscomplexobj(middle) else rows)
+
+    def _of_slab(self, values: Array, start: int) -> Array:
+        """The values of every chain in the slab from a cell on, (1 or cells, chains)."""
+        part = values if values.shape[1] == 1 else values[:, start : start + _SLAB]
+        return np.repeat(part.T, self.samples, axis=1)
 
 
-def _log_sums(task: Task, offset: int) -> Array:
-    """Σ_y ln|t_m(y)| of every chain; −∞ where a hopping vanishes."""
-    top = np.abs(task.amplitudes[offset]) + task.strengths[offset] / 2
-    scale = np.repeat(np.where(top > 0, top, 1.0), task.samples)
-    total: Array = task.cells * np.log(scale)
-    for slab in _slabs(task, offset):
-        sizes = np.abs(slab, out=None if np.iscomplexobj(slab) else slab)
-        sizes /= scale
-        product = np.multiply.reduce(sizes, axis=0)
-        with np.errstate(divide="ignore"):
-            total += np.log(product, out=product)
-    return total
+def neighbours(offsets: Sequence[int]) -> bool:
+    """Whether there are two ascending offsets m, m + 1: one exponent, known in closed form."""
+    return len(offsets) == 2 and offsets[1] == offsets[0] + 1
 
 
-def _by_logarithms(task: Task, low: int) -> tuple[Array, Array]:
-    """m + (Σ ln|t_{m+1}| > Σ ln|t_m|): the count of growing exponents when there is one."""
-    inner, outer = _log_sums(task, low), _log_sums(task, low + 1)
-    with np.errstate(invalid="ignore"):
-        difference: Array = outer - inner  # NaN where a hopping of either kind vanishes
-        size = np.where(np.isfinite(difference), np.abs(inner) + np.abs(outer), 0.0)
-        settled = np.abs(difference) > _ROUNDING * (size + task.cells)
-    return low + (difference > 0).astype(float), settled
-
-
-def _by_chains(task: Task) -> tuple[Array, Array]:
-    """Any other number, from whole chains."""
-    columns = len(next(iter(task.amplitudes.values()))) * task.samples
-    check_memory(
-        f"the hoppings of {columns} chains of {task.cells} cells",
-        columns * task.cells * 16 * len(task.amplitudes),
-    )
-    hoppings = {}
-    for m in sorted(task.amplitudes):
-        hoppings[m] = np.concatenate([slab.T.copy() for slab in _slabs(task, m)], axis=1)
-    if task.kind == "lyapunov":
-        # Without the gap that `winding` would add at the cost of a diagonalisation.
-        return lyapunov_winding(hoppings)
-    chains = Chains(task.cells, hoppings, task.boundary)
-    # (The way of a task is its own, not its process': the same bits with any number of workers.)
-    found = winding(chains, task.kind, window=task.window, compiled=columns >= 1000)
-    return found.value, found.reliable
-
-
-def _count(value: Array, known: Array, settled: Array) -> Counts:
+def _counted(value: Array, known: Array, settled: Array) -> dict[str, Array]:
     """Averages over the samples, the second axis; what is not `known` is left out."""
     number = known.sum(axis=1)
     safe = np.maximum(number, 1)
@@ -169,16 +169,16 @@ def _count(value: Array, known: Array, settled: Array) -> Counts:
     enough = number > 1
     error = np.sqrt(spread / np.where(enough, (safe - 1) * safe, 1))
     integer = np.round(held)
-    majority = np.zeros(len(value))
-    votes = np.full(len(value), 0)
+    majority = np.zeros(len(value), dtype=np.int64)
+    votes = np.zeros(len(value), dtype=np.int64)
     for candidate in np.unique(integer[known]):
         count = (known & (integer == candidate)).sum(axis=1)
         better = count > votes
         majority[better], votes[better] = candidate, count[better]
-    return Counts(
-        np.where(number > 0, mean, np.nan),
-        np.where(enough, error, np.nan),
-        majority.astype(np.int64),
-        votes / value.shape[1],
-        settled.mean(axis=1),
-    )
+    return {
+        "mean": np.where(number > 0, mean, np.nan),
+        "error": np.where(enough, error, np.nan),
+        "majority": majority,
+        "agreement": votes / value.shape[1],
+        "settled": settled.mean(axis=1),
+    }
