@@ -29,12 +29,11 @@ os.environ.update(
 import numpy as np
 
 import tnlearn as tnl
-from tnlearn.physics.geometry import kept_cells
-from tnlearn.physics.invariants import Winding
+from tnlearn.physics.blocks import gauge_to_real, kept_cells
 from tnlearn.physics.memory import kernels_pay
 from tnlearn.physics.rswn import plain_bidiagonal_rswn
 from tnlearn.physics.states import bidiagonal_svd
-from tnlearn.physics.structure import bands_of, gauge_to_real
+from tnlearn.physics.winding import Winding
 
 SIZES = {20: (100, 4000), 100: (8, 400), 400: (1, 40), 1000: (1, 16)}
 GOALS = {
@@ -112,7 +111,7 @@ def speeds(rounds: int, quick: bool) -> None:
                 many,
             ),
             "the same, the plain way": (
-                lambda c=group: plain_bidiagonal_rswn(bands_of(c), 0.5, 1),
+                lambda c=group: plain_bidiagonal_rswn(c.bands(), 0.5, 1),
                 len(group),
             ),
             "integer, nearest neighbour": (lambda c=neighbours: integers(c), many),
@@ -148,8 +147,7 @@ def accuracy() -> None:
     for cells in (20, 60, 200):
         samples = {20: 2800, 60: 1000, 200: 200}[cells]
         chains = random_ssh(cells, samples, seed=2)
-        bands = bands_of(chains)
-        assert bands is not None
+        bands = chains.bands()
         d, e, _, _ = gauge_to_real(bands)
         shape = (samples, cells, cells)
         u, vt, s = np.empty(shape), np.empty(shape), np.empty(shape[:2])

@@ -4,8 +4,8 @@ from functools import partial
 
 import numpy as np
 
-from tnlearn.physics.invariants import winding
 from tnlearn.physics.rswn import rswn_values, svd_error
+from tnlearn.physics.winding import winding
 
 compiled = partial(winding, compiled=True)
 plain = partial(winding, compiled=False)

@@ -19,7 +19,7 @@ from tnlearn.audits.classifiers import adapted, edge_count
 from tnlearn.audits.interventions import Intervention, find
 from tnlearn.audits.table import COUNTS, ask
 from tnlearn.errors import ConfigError, FileError, ShapeError, UnknownNameError
-from tnlearn.physics.geometry import displacement, window_cells
+from tnlearn.physics.blocks import displacement, window_cells
 from tnlearn.physics.states import States
 from tnlearn.report import stats
 

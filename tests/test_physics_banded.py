@@ -6,7 +6,6 @@ from rswn_reference import clear, compiled, exact
 
 import tnlearn as tnl
 from tnlearn.physics.rswn import banded_applies, banded_rswn
-from tnlearn.physics.structure import bands_of
 
 
 @pytest.mark.parametrize("kind", [float, complex])
@@ -19,7 +18,7 @@ def test_any_range_is_the_svd(offsets, kind):
     if kind is complex:
         means = {m: t + 1j * rng.uniform(-1, 1, 12) for m, t in means.items()}
     chains = tnl.chain(96, means, disorder=dict.fromkeys(offsets, 0.6), seed=0)
-    bands = bands_of(chains)
+    bands = chains.bands()
     assert banded_applies(bands)
     part = banded_rswn(bands, 0.5, 1)
     value, gap, _ = exact(chains)
@@ -45,7 +44,7 @@ def test_columns_of_any_number_are_summed_sixteen_at_a_time(kind, window):
     if kind is complex:
         t = {m: a * np.exp(2j * np.pi * rng.random(a.shape)) for m, a in t.items()}
     chains = tnl.Chains(90, t)
-    part = banded_rswn(bands_of(chains), window, 1)
+    part = banded_rswn(chains.bands(), window, 1)
     value, _, _ = exact(chains, window)
     assert (np.abs(part.value - value) <= part.error + 1e-9).all()
     assert np.allclose(part.value, value, rtol=0, atol=1e-5)

@@ -7,7 +7,6 @@ from strategies import chains as any_chains
 
 import tnlearn as tnl
 from tnlearn.physics.localizer import KAPPA, inertia, localizer_values, smallest_modulus
-from tnlearn.physics.structure import bands_of
 
 quick = settings(max_examples=60, deadline=None)
 
@@ -23,7 +22,7 @@ def test_localizer_of_one_offset(m):
 @quick
 @given(any_chains(boundaries=("open",), min_cells=4))
 def test_localizer_by_inertia_is_half_the_signature(batch):
-    bands = bands_of(batch)
+    bands = batch.bands()
     value, clear, gap = localizer_values(bands)
     norm = np.sum([np.abs(t).max(axis=1) for t in bands.bonds.values()], axis=0)
     away = np.arange(batch.cells) - (batch.cells - 1) / 2 - 0.25

@@ -21,7 +21,6 @@ from tnlearn.physics.rswn import (
     rswn_values,
 )
 from tnlearn.physics.spectrum import count_below, zero_mode
-from tnlearn.physics.structure import bands_of
 from tnlearn.physics.zolotarev import pole_count, poles
 
 quick = settings(max_examples=60, deadline=None)
@@ -263,7 +262,7 @@ def pieces(samples, threads, group):
 
 def test_one_kernel_serves_both_orders_of_the_sublattices():
     chains = tnl.chain(31, {0: 0.8, -1: 1.0}, disorder={0: 0.4, -1: 0.4}, samples=5, seed=0)
-    part = bidiagonal_rswn(bands_of(chains), 0.5, TOLERANCE, 1)
+    part = bidiagonal_rswn(chains.bands(), 0.5, TOLERANCE, 1)
     assert np.allclose(part.value, exact(chains)[0], rtol=0, atol=1e-10)
 
 

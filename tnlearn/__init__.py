@@ -16,8 +16,8 @@ _HOMES = {
     "chain": "tnlearn.physics.chains",
     "ssh": "tnlearn.physics.chains",
     "States": "tnlearn.physics.states",
-    "states": "tnlearn.physics.states",
-    "winding": "tnlearn.physics.label",
+    "states": "tnlearn.physics.hamiltonians",
+    "winding": "tnlearn.physics.winding",
     "Network": "tnlearn.models.network",
     "init": "tnlearn.networks",
     "formula": "tnlearn.networks",
@@ -106,7 +106,8 @@ if TYPE_CHECKING:
     from tnlearn.networks import formula, init
     from tnlearn.phase.diagram import PhaseDiagram, phase_diagram
     from tnlearn.physics.chains import Chains, chain, ssh
-    from tnlearn.physics.label import winding
-    from tnlearn.physics.states import States, states
+    from tnlearn.physics.hamiltonians import states
+    from tnlearn.physics.states import States
+    from tnlearn.physics.winding import winding
     from tnlearn.training.fit import fit
     from tnlearn.training.fitted import Fitted, load

@@ -22,7 +22,7 @@ from tnlearn.errors import check_choice
 from tnlearn.models.network import Network
 from tnlearn.models.rswn import FORMS, rswn
 from tnlearn.networks.init import Init, exact
-from tnlearn.physics.geometry import window_cells
+from tnlearn.physics.blocks import window_cells
 
 __all__ = [
     "NODES",

@@ -17,9 +17,10 @@ from tnlearn.data.dataset import (
 from tnlearn.data.recipes import recipe_for
 from tnlearn.data.sampling import draw
 from tnlearn.errors import ConfigError, check_choice, check_whole
-from tnlearn.physics.geometry import check_boundary, check_cells
+from tnlearn.physics.blocks import check_boundary, check_cells
+from tnlearn.physics.hamiltonians import states
 from tnlearn.physics.memory import check_memory
-from tnlearn.physics.states import check_precision, states
+from tnlearn.physics.states import check_precision
 
 __all__ = ["build", "checked", "gauge_factors"]
 

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from tnlearn.data.sampling import stream
 from tnlearn.errors import ConfigError, LackingError, ShapeError, check_choice, check_whole
 from tnlearn.physics.chains import Chains
-from tnlearn.physics.invariants import METHODS, ROUNDING_LIMIT, Winding, winding
-from tnlearn.physics.states import States, states
+from tnlearn.physics.hamiltonians import states
+from tnlearn.physics.states import States
+from tnlearn.physics.winding import METHODS, ROUNDING_LIMIT, Winding, winding
 
 if TYPE_CHECKING:
     from tnlearn.data.stored import StoredDataset

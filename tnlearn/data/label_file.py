@@ -27,12 +27,12 @@ from tnlearn.errors import (
     check_whole,
 )
 from tnlearn.files import replacing
+from tnlearn.physics.blocks import check_boundary
 from tnlearn.physics.chains import Chains
-from tnlearn.physics.geometry import check_boundary
 from tnlearn.physics.hamiltonians import KINDS, ORDERS, read
-from tnlearn.physics.invariants import METHODS, Winding, winding
 from tnlearn.physics.rawblocks import Blocks
 from tnlearn.physics.rswn import TOLERANCE, check_threads, check_tolerance
+from tnlearn.physics.winding import METHODS, Winding, winding
 
 __all__ = ["ON_ERROR", "OUTPUTS", "Labelled", "label_file"]
 

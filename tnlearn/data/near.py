@@ -25,10 +25,11 @@ from tnlearn.data.dataset import Dataset, ambiguity, class_indices
 from tnlearn.data.recipes import Recipe, recipe_for
 from tnlearn.data.sampling import first_that_suits, stream
 from tnlearn.errors import ConfigError, check_whole
+from tnlearn.physics.blocks import check_cells
 from tnlearn.physics.chains import Chains
-from tnlearn.physics.geometry import check_cells
+from tnlearn.physics.hamiltonians import states
 from tnlearn.physics.memory import check_memory
-from tnlearn.physics.states import check_precision, states
+from tnlearn.physics.states import check_precision
 
 __all__ = ["NearChains", "near_chains", "near_dataset", "transitions", "zeros_of"]
 

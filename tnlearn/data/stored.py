@@ -25,9 +25,9 @@ from tnlearn.data.hdf5 import HINT, columns_of, open_hdf5
 from tnlearn.errors import ConfigError, FileError, check_whole
 from tnlearn.files import parsing, replacing
 from tnlearn.physics.chains import Chains
-from tnlearn.physics.invariants import Winding
 from tnlearn.physics.memory import check_memory
 from tnlearn.physics.states import States
+from tnlearn.physics.winding import Winding
 
 __all__ = ["StoredDataset", "column_arrays", "open_dataset", "put_together"]
 __all__ += ["record_of", "save", "target_path"]

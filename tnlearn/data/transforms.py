@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from tnlearn.data.dataset import Dataset, ambiguity, class_indices, sample_integers
 from tnlearn.errors import ConfigError
 from tnlearn.physics.chains import Chains
+from tnlearn.physics.hamiltonians import states
 from tnlearn.physics.lyapunov import lyapunov_winding
-from tnlearn.physics.states import States, states
+from tnlearn.physics.states import States
 
 __all__ = [
     "disorder",

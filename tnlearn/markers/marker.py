@@ -29,8 +29,9 @@ from tnlearn.models.scaling import moment_count, scaling_functions
 from tnlearn.networks.functions import ACTIVATIONS
 from tnlearn.physics import hamiltonians
 from tnlearn.physics.chains import Chains
+from tnlearn.physics.hamiltonians import states
 from tnlearn.physics.rawblocks import Blocks
-from tnlearn.physics.states import States, states
+from tnlearn.physics.states import States
 
 __all__ = ["Marker", "Marking", "marker", "read_marker", "write_marker"]
 

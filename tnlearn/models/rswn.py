@@ -16,7 +16,7 @@ from tnlearn.networks.graph import (
     Operand,
     as_constant,
 )
-from tnlearn.physics.geometry import displacement, window_cells
+from tnlearn.physics.blocks import displacement, window_cells
 
 __all__ = ["FORMS", "Q_SQUARED", "rswn"]
 

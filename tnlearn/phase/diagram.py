@@ -28,10 +28,10 @@ from tnlearn.phase.quantities import (
     read_constants,
     values_of,
 )
+from tnlearn.physics.blocks import check_boundary, check_cells, kept_cells
 from tnlearn.physics.boundary import mean_log
-from tnlearn.physics.geometry import check_boundary, check_cells, kept_cells
-from tnlearn.physics.invariants import METHODS
 from tnlearn.physics.memory import check_memory
+from tnlearn.physics.winding import METHODS
 
 __all__ = ["KINDS", "PhaseDiagram", "phase_diagram"]
 

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tnlearn.physics.chains import Chains
-from tnlearn.physics.invariants import winding
 from tnlearn.physics.lyapunov import lyapunov_winding
 from tnlearn.physics.memory import check_memory
+from tnlearn.physics.winding import winding
 
 __all__ = ["COLUMNS", "Ensemble", "Points", "neighbours"]
 

@@ -12,22 +12,21 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _HOMES = {
-    "BOUNDARIES": "geometry",
+    "BOUNDARIES": "blocks",
     "Chains": "chains",
-    "METHODS": "invariants",
+    "METHODS": "winding",
     "States": "states",
-    "Winding": "invariants",
+    "Winding": "winding",
     "block_from_hamiltonian": "hamiltonians",
     "chain": "chains",
-    "displacement": "geometry",
-    "kept_cells": "geometry",
+    "displacement": "blocks",
+    "kept_cells": "blocks",
     "mean_log": "boundary",
-    "positions": "geometry",
+    "positions": "blocks",
     "ssh": "chains",
     "ssh_exponent": "boundary",
     "ssh_transitions": "boundary",
-    "winding": "label",
-    "window_cells": "geometry",
+    "window_cells": "blocks",
 }
 
 __all__ = [
@@ -45,12 +44,11 @@ __all__ = [
     "ssh",
     "ssh_exponent",
     "ssh_transitions",
-    "winding",
     "window_cells",
 ]
 
 
-# `states` is left to `tnlearn.states`: here it is the module of that name.
+# `states` and `winding` are left to `tnlearn`: here they are the modules of those names.
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -65,16 +63,15 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from tnlearn.physics.boundary import mean_log, ssh_exponent, ssh_transitions
-    from tnlearn.physics.chains import Chains, chain, ssh
-    from tnlearn.physics.geometry import (
+    from tnlearn.physics.blocks import (
         BOUNDARIES,
         displacement,
         kept_cells,
         positions,
         window_cells,
     )
+    from tnlearn.physics.boundary import mean_log, ssh_exponent, ssh_transitions
+    from tnlearn.physics.chains import Chains, chain, ssh
     from tnlearn.physics.hamiltonians import block_from_hamiltonian
-    from tnlearn.physics.invariants import METHODS, Winding
-    from tnlearn.physics.label import winding
     from tnlearn.physics.states import States
+    from tnlearn.physics.winding import METHODS, Winding

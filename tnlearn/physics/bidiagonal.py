@@ -27,8 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tnlearn.physics.jit import kernel, strict_kernel
-from tnlearn.physics.simd import LANES, load, store, total
+from tnlearn.physics.kernels import LANES, kernel, load, store, strict_kernel, total
 from tnlearn.physics.spectrum import LANES as WIDE
 from tnlearn.physics.spectrum import low_marks, pole_level, smallest, smallest_singular_value
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tnlearn.errors import ConfigError, ShapeError, check_finite
-from tnlearn.physics.geometry import check_boundary, check_cells
+from tnlearn.errors import ConfigError, ShapeError, check_finite, check_whole
+from tnlearn.physics.blocks import Bands, check_boundary, check_cells, only_bonds
 from tnlearn.physics.memory import check_memory
-
-if TYPE_CHECKING:
-    from tnlearn.physics.states import States
+from tnlearn.physics.states import States, states_of
 
 __all__ = ["Chains", "chain", "ssh"]
 
@@ -103,6 +101,10 @@ class Chains:
                 h[:, x % size, y] += t
         return h
 
+    def bands(self) -> Bands:
+        """The diagonals of the block of the open chain."""
+        return only_bonds(self.hoppings, self.samples, self.cells)
+
     def hamiltonian(self) -> Array:
         """The Hamiltonian in site order A0 B0 A1 B1 …, shape (samples, 2 cells, 2 cells).
 
@@ -122,9 +124,12 @@ class Chains:
 
     def states(self) -> States:
         """Eigenstates from the SVD of the block: see `tnlearn.states`."""
-        from tnlearn.physics.states import states
-
-        return states(self)
+        check_memory(
+            f"the states of {self.samples} chains of {self.cells} cells",
+            3 * self.samples * self.cells**2 * self.dtype.itemsize,
+        )
+        bands = self.bands() if self.boundary == "open" else None
+        return states_of(bands, self.dtype, self.block)
 
 
 def chain(
@@ -280,10 +285,7 @@ def _strength(m: Any, values: Any) -> Array:
 
 def _sample_count(arrays: list[Array], samples: int | None) -> int:
     if samples is not None:
-        whole = not isinstance(samples, bool) and isinstance(samples, (int, np.integer))
-        if not whole or samples < 1:
-            raise ConfigError(f"samples must be a whole number of at least 1, got {samples!r}")
-        return int(samples)
+        return check_whole("samples", samples, 1)
     lengths = {len(a) for a in arrays if a.ndim} - {1}
     if len(lengths) > 1:
         raise ShapeError(

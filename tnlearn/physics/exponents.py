@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tnlearn.errors import ConfigError
-from tnlearn.physics.jit import kernel
+from tnlearn.physics.kernels import kernel
 
 __all__ = ["Phase", "phase_of"]
 

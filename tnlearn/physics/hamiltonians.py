@@ -26,11 +26,12 @@ from tnlearn.errors import (
     UnclearError,
     check_choice,
 )
+from tnlearn.physics.blocks import bands_of, check_boundary
 from tnlearn.physics.chains import Chains
-from tnlearn.physics.geometry import check_boundary
-from tnlearn.physics.matrices import Matrices, matrices
+from tnlearn.physics.matrices import Matrices, matrices, times_power
 from tnlearn.physics.orders import Place, places, position_order
 from tnlearn.physics.rawblocks import Blocks, stacked
+from tnlearn.physics.states import States, states_of
 from tnlearn.physics.sublattices import (
     colours,
     read_sublattice,
@@ -40,7 +41,7 @@ from tnlearn.physics.sublattices import (
 )
 from tnlearn.physics.systems import read_system
 
-__all__ = ["KINDS", "ORDERS", "block_from_hamiltonian", "read"]
+__all__ = ["KINDS", "ORDERS", "block_from_hamiltonian", "read", "states"]
 
 Array = NDArray[Any]
 
@@ -89,44 +90,14 @@ def read(
 ) -> Chains | Blocks:
     """The chains that anything describes: `Chains` as they are, all else as blocks.
 
+    What comes and how it is read, with the errors, is told in `tnlearn.winding`.  Beyond that:
+
     Parameters
     ----------
-    given
-        `Chains`; a block h[x, y] = <A,x|H|B,y> or a Hamiltonian H, as whatever
-        `tnlearn.physics.matrices.matrices` takes; a finite PythTB model; a finalised finite
-        kwant system.
-    kind : "auto" | "block" | "hamiltonian"
-        What a matrix is.  "auto": a Hamiltonian if it is Hermitian and joins A to B only; a
-        block if it is far from Hermitian and no Hamiltonian with non-reciprocal hoppings or
-        gain and loss; else refused.
-    order : "site" | "sublattice" | "orbital", optional
-        "site": cell after cell; "sublattice": all of A, then all of B; "orbital": all cells of
-        the first orbital, then of the second, …  Found where one of them makes h local.
-    sublattice, chiral : optional
-        As in `tnlearn.winding`; they make the matrix a Hamiltonian, as `positions` do.
-    positions : (n,) or (n, dimensions) array, optional
-        Where the orbitals of H are; they count along the longest extent.
-    cells : int, optional
-        Number of unit cells, if they have several orbitals on a sublattice.
-    boundary : "open" | "periodic", optional
-        Seen from the corners if not said: elements that join the ends make a ring.
-    params : dict, optional
-        Parameters of a PythTB or kwant system.
-    tolerance : float, optional
-        Share of the largest element below which an element, or a violation of hermiticity or
-        chirality, is rounding; 1e-8, or 1e-4 for single precision, unless said.
     ends : bool
         Whether the order and the ends of a block matter; without, it is taken as it came.
     first : int
         Number of the first sample, for messages.
-
-    Raises
-    ------
-    UnclearError
-        For a matrix with two readings or none; both are named, and the word to say.
-    NotChiralError, ShapeError, NotFiniteError, ConfigError, UnknownNameError, MemoryLimitError
-        With the size of the violation, if H is not Hermitian or not chiral; for shapes that do
-        not fit, sublattices of different size, NaN, contradictions.
     """
     check_choice("kind", kind, KINDS)
     if order is not None:
@@ -204,6 +175,73 @@ def block_from_hamiltonian(H: Any, *, order: str = "site", tolerance: float = 1e
     assert isinstance(blocks, Blocks)
     h = blocks.dense()
     return np.asarray(h[0] if np.ndim(H) == 2 else h)
+
+
+def states(
+    h: Chains | Any,
+    *,
+    kind: str = "auto",
+    order: str | None = None,
+    sublattice: Any = None,
+    chiral: Any = None,
+    positions: Any = None,
+    cells: int | None = None,
+    params: Mapping[str, Any] | None = None,
+    tolerance: float | None = None,
+) -> States:
+    """Eigenstates of chiral chains, from the SVD of the block h.
+
+    Open nearest-neighbour chains (a bidiagonal block) go through LAPACK's `dbdsdc`,
+    everything else through the dense SVD.
+
+    h = U S V†, u_n = U[:, n], v_n = V[:, n], energies ascending.  Never from
+    `eigh(H)`: it mixes the two edge modes once their splitting is below rounding,
+    and then q is not unitary.
+
+    Parameters
+    ----------
+    h : Chains, or anything else that `tnlearn.winding` takes
+        A block h[x, y] = <A,x|H|B,y>, in units of the hopping, is taken in the order it has.
+    kind, order, sublattice, chiral, positions, cells, params, tolerance
+        How a matrix is read: as in `tnlearn.winding`.
+
+    Returns
+    -------
+    States
+        A single block gives a batch of one.  For an exact zero singular value the
+        pairing of u_0 and v_0 is arbitrary: `tnlearn.winding` flags it.
+
+    Raises
+    ------
+    UnclearError, NotChiralError, ShapeError, NotFiniteError, MemoryLimitError
+        For a matrix that is neither a block nor a chiral Hamiltonian, or could be both; for NaN
+        or infinity; for a size past memory.
+    """
+    if isinstance(h, Chains):
+        return h.states()
+    blocks = read(
+        h,
+        kind=kind,
+        order=order,
+        sublattice=sublattice,
+        chiral=chiral,
+        positions=positions,
+        cells=cells,
+        params=params,
+        tolerance=tolerance,
+        ends=False,
+    )
+    assert isinstance(blocks, Blocks)
+    if isinstance(blocks.source, Chains):
+        solved = blocks.source.states()
+    else:
+        block = blocks.source
+        # No bond in the far corners (a cheap look): it could be bidiagonal.
+        near = not (np.any(block[:, -1, :-2]) or np.any(block[:, 0, 2:]))
+        solved = states_of(bands_of(block) if near else None, block.dtype, lambda: block)
+    if not blocks.exponents.any():
+        return solved
+    return replace(solved, energies=times_power(solved.energies, blocks.exponents[:, None]))
 
 
 def _refuse(why: str, named: list[str]) -> None:

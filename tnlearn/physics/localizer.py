@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tnlearn.physics.jit import kernel
-from tnlearn.physics.structure import Bands
+from tnlearn.physics.blocks import Bands
+from tnlearn.physics.kernels import kernel
 
 __all__ = ["KAPPA", "localizer_values"]
 

@@ -22,8 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tnlearn.physics.jit import kernel
-from tnlearn.physics.simd import LANES, load, size, store
+from tnlearn.physics.kernels import LANES, kernel, load, size, store
 
 __all__ = ["ring_pencil", "ring_powers"]
 

@@ -12,12 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tnlearn.errors import ConfigError
+from tnlearn.errors import ConfigError, check_whole
+from tnlearn.physics.blocks import (
+    Bands,
+    bands_of,
+    displacement,
+    for_kernel,
+    gauge_to_real,
+    kept_cells,
+)
 from tnlearn.physics.chains import Chains
-from tnlearn.physics.geometry import displacement, kept_cells
 from tnlearn.physics.memory import check_memory, kernels_pay
 from tnlearn.physics.states import bidiagonal_svd
-from tnlearn.physics.structure import Bands, bands_of, for_kernel, gauge_to_real
 from tnlearn.physics.zolotarev import pole_count, poles
 
 __all__ = [
@@ -75,12 +81,7 @@ def check_tolerance(tolerance: Any) -> float:
 
 def check_threads(threads: Any) -> int:
     """The number of threads, all the cores for None; or raise `ConfigError`."""
-    if threads is None:
-        return os.cpu_count() or 1
-    whole = not isinstance(threads, bool) and isinstance(threads, (int, np.integer))
-    if not whole or threads < 1:
-        raise ConfigError(f"threads must be a whole number of at least 1 or None, got {threads!r}")
-    return int(threads)
+    return (os.cpu_count() or 1) if threads is None else check_whole("threads", threads, 1)
 
 
 def in_threads(work: Callable[[slice], None], samples: int, threads: int, group: int = 8) -> None:
@@ -310,7 +311,9 @@ def rswn(
     cells = source.cells if isinstance(source, Chains) else source.shape[-1]
     # Over a whole open chain the trace vanishes identically: it says nothing of W.
     whole = kept_cells(cells, window)[1] == cells and boundary == "open"
-    bands = bands_of(source) if boundary == "open" else None
+    bands = None
+    if boundary == "open":
+        bands = source.bands() if isinstance(source, Chains) else bands_of(source)
     near = bands is not None and bands.bidiagonal
     labels: Labels
     if bands is not None and (near or banded_applies(bands)):

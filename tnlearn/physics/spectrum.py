@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tnlearn.physics.jit import kernel
+from tnlearn.physics.kernels import kernel
 
 __all__ = [
     "LANES",

@@ -8,8 +8,8 @@ interpreter lock.  O(L²) to O(L^2.3) with vectors.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -17,12 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tnlearn.errors import ShapeError, UnknownNameError
-from tnlearn.physics.chains import Chains
-from tnlearn.physics.matrices import times_power
-from tnlearn.physics.memory import check_memory
-from tnlearn.physics.structure import Bands, bands_of, gauge_to_real
+from tnlearn.physics.blocks import Bands, gauge_to_real
 
-__all__ = ["States", "bidiagonal_svd", "named_arrays", "states"]
+__all__ = ["States", "bidiagonal_svd", "named_arrays", "states_of"]
 
 Array = NDArray[Any]
 
@@ -143,97 +140,18 @@ def check_precision(dtype: Any) -> np.dtype[Any]:
     return np.dtype(real[name])
 
 
-def states(
-    h: Chains | Any,
-    *,
-    kind: str = "auto",
-    order: str | None = None,
-    sublattice: Any = None,
-    chiral: Any = None,
-    positions: Any = None,
-    cells: int | None = None,
-    params: Mapping[str, Any] | None = None,
-    tolerance: float | None = None,
-) -> States:
-    """Eigenstates of chiral chains, from the SVD of the block h.
-
-    Open nearest-neighbour chains (a bidiagonal block) go through LAPACK's `dbdsdc`,
-    everything else through the dense SVD.
-
-    h = U S V†, u_n = U[:, n], v_n = V[:, n], energies ascending.  Never from
-    `eigh(H)`: it mixes the two edge modes once their splitting is below rounding,
-    and then q is not unitary.
-
-    Parameters
-    ----------
-    h : Chains, or anything else that `tnlearn.winding` takes
-        A block h[x, y] = <A,x|H|B,y>, in units of the hopping, is taken in the order it has.
-    kind, order, sublattice, chiral, positions, cells, params, tolerance
-        How a matrix is read: as in `tnlearn.winding`.
-
-    Returns
-    -------
-    States
-        A single block gives a batch of one.  For an exact zero singular value the
-        pairing of u_0 and v_0 is arbitrary: `tnlearn.winding` flags it.
-
-    Raises
-    ------
-    UnclearError, NotChiralError, ShapeError, NotFiniteError, MemoryLimitError
-        For a matrix that is neither a block nor a chiral Hamiltonian, or could be both; for NaN
-        or infinity; for a size past memory.
-    """
-    # (What reads matrices stands above: it makes chains and blocks of them.)
-    from tnlearn.physics.hamiltonians import read
-
-    exponents: Array | None = None
-    source: Chains | Array
-    if isinstance(h, Chains):
-        source = h
-    else:
-        blocks = read(
-            h,
-            kind=kind,
-            order=order,
-            sublattice=sublattice,
-            chiral=chiral,
-            positions=positions,
-            cells=cells,
-            params=params,
-            tolerance=tolerance,
-            ends=False,
-        )
-        assert not isinstance(blocks, Chains)
-        source, exponents = blocks.source, blocks.exponents
-    solved = _states(source)
-    if exponents is None or not exponents.any():
-        return solved
-    return replace(solved, energies=times_power(solved.energies, exponents[:, None]))
-
-
-def _states(source: Chains | Array) -> States:
-    if isinstance(source, Chains):
-        check_memory(
-            f"the states of {source.samples} chains of {source.cells} cells",
-            3 * source.samples * source.cells**2 * source.dtype.itemsize,
-        )
-    bands = bands_of(source) if isinstance(source, Chains) or _may_be_bidiagonal(source) else None
+def states_of(bands: Bands | None, kind: np.dtype[Any], block: Callable[[], Array]) -> States:
+    """States from the bands by LAPACK where these are bidiagonal, else by the SVD of the block."""
     if bands is not None and bands.bidiagonal and bands.cells > 1:
-        solved = _bidiagonal_states(bands, source.dtype)
+        solved = _bidiagonal_states(bands, kind)
         if solved is not None:
             return solved
-    block = source.block() if isinstance(source, Chains) else source
-    u, s, vh = np.linalg.svd(block)
+    u, s, vh = np.linalg.svd(block())
     return States(
         np.ascontiguousarray(u.swapaxes(1, 2)[:, ::-1]),
         np.ascontiguousarray(vh.conj()[:, ::-1]),
         np.ascontiguousarray(s[:, ::-1]),
     )
-
-
-def _may_be_bidiagonal(block: Array) -> bool:
-    """Whether a raw block could be bidiagonal: no bond in its far corners (a cheap look)."""
-    return not (np.any(block[:, -1, :-2]) or np.any(block[:, 0, 2:]))
 
 
 def _bidiagonal_states(bands: Bands, kind: np.dtype[Any]) -> States | None:

@@ -23,7 +23,7 @@ from tnlearn.lab.profile import Amount, Count, Profile, Rate, Section, as_record
 from tnlearn.lab.study import Listing, Picture, Study, Verdicts
 from tnlearn.lab.tasks import Task
 from tnlearn.models.rswn import FORMS, rswn
-from tnlearn.physics.invariants import winding
+from tnlearn.physics.winding import winding
 from tnlearn.report.claims import PACKAGE, Claim, above
 from tnlearn.report.figures import FAMILIES, Figure, dots, image, lines, network_styles
 from tnlearn.report.stats import gap, mean, rate

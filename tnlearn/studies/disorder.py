@@ -20,7 +20,7 @@ from tnlearn.lab.profile import Amount, Data, Profile, as_record, check_names
 from tnlearn.lab.study import Listing, Picture, Study, Verdicts
 from tnlearn.lab.tasks import Task
 from tnlearn.models.rswn import rswn
-from tnlearn.physics.invariants import winding
+from tnlearn.physics.winding import winding
 from tnlearn.report.claims import PAPER, Claim
 from tnlearn.report.figures import Figure, dots, lines, network_styles, rescaled
 from tnlearn.report.stats import ABOVE_GUESSING

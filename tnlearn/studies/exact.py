@@ -24,8 +24,8 @@ from tnlearn.lab.profile import Amount, Count, Settings, Share
 from tnlearn.lab.study import Picture, Study, Verdicts
 from tnlearn.lab.tasks import Task
 from tnlearn.models.rswn import FORMS, rswn
-from tnlearn.physics.geometry import window_cells
-from tnlearn.physics.invariants import winding
+from tnlearn.physics.blocks import window_cells
+from tnlearn.physics.winding import winding
 from tnlearn.report.claims import PACKAGE, PAPER, Claim
 from tnlearn.report.figures import Figure, lines
 from tnlearn.report.stats import rate

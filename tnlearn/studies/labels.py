@@ -28,13 +28,12 @@ from numpy.typing import NDArray
 from tnlearn.analysis.approach import closest
 from tnlearn.data.near import NearChains, near_chains
 from tnlearn.data.sampling import derived_seed
+from tnlearn.physics.blocks import displacement, window_cells
 from tnlearn.physics.chains import Chains, chain
 from tnlearn.physics.exponents import Phase, phase_of
-from tnlearn.physics.geometry import displacement, window_cells
-from tnlearn.physics.invariants import winding
 from tnlearn.physics.localizer import KAPPA, localizer_values
 from tnlearn.physics.states import States
-from tnlearn.physics.structure import bands_of
+from tnlearn.physics.winding import winding
 
 __all__ = [
     "LABELS",
@@ -217,9 +216,7 @@ def _flat_localizer(chains: KnownChains, strength: float) -> Floats:
 
 
 def _localizer(chains: KnownChains, strength: float) -> Floats:
-    bands = bands_of(chains.chains)
-    assert bands is not None
-    return localizer_values(bands, gap=False, strength=strength)[0]
+    return localizer_values(chains.chains.bands(), gap=False, strength=strength)[0]
 
 
 def _edges(chains: KnownChains, threshold: float) -> Floats:

@@ -21,7 +21,7 @@ from tnlearn.lab.ensembles import build_network, ensemble, part_seed, trained
 from tnlearn.lab.profile import Amount, Count, Profile, Section, Share, check_names
 from tnlearn.lab.study import Picture, Study, Verdicts
 from tnlearn.lab.tasks import Task
-from tnlearn.physics.invariants import winding
+from tnlearn.physics.winding import winding
 from tnlearn.report.claims import PACKAGE, SUMMARY, Claim
 from tnlearn.report.figures import Figure, image, lines, network_styles
 from tnlearn.report.stats import COLUMNS, mean_of_sample

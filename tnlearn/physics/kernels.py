@@ -1,5 +1,6 @@
-"""Vectors of eight numbers in compiled kernels: one number each of eight chains, as one value.
+"""How kernels are compiled, and vectors in them: one number each of eight chains, as one value.
 
+Kernels let go of the interpreter lock and are kept on disk where a folder can be written.
 Inside a kernel
 
     x = load(array, at)             # array[at : at + 8]
@@ -18,14 +19,41 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
+import numba
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 
-__all__ = ["LANES", "load", "size", "store", "total"]
+__all__ = ["LANES", "kernel", "load", "size", "store", "strict_kernel", "total"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+# Sums may be reordered (so that they vectorise) and divisions be done by reciprocals;
+# NaN and infinity keep their meaning.
+_FAST = {"reassoc", "contract", "arcp", "nsz"}
+
+
+def kernel(function: Function) -> Function:
+    """`numba.njit` in which sums may be reordered, so that they vectorise."""
+    return _compiled(function, _FAST)
+
+
+def strict_kernel(function: Function) -> Function:
+    """The same with sums and divisions as written (a product may enter a sum unrounded)."""
+    return _compiled(function, {"contract"})
+
+
+def _compiled(function: Function, fast: set[str]) -> Function:
+    options = {"nogil": True, "fastmath": fast, "error_model": "numpy"}
+    try:
+        compiled: Function = numba.njit(cache=True, **options)(function)
+    except RuntimeError:
+        compiled = numba.njit(**options)(function)
+    return compiled
+
 
 LANES = 8
 _VECTOR = ir.VectorType(ir.DoubleType(), LANES)

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from tnlearn.physics.jit import kernel
-from tnlearn.physics.simd import LANES, load, size, store, total
+from tnlearn.physics.kernels import LANES, kernel, load, size, store, total
 
 RNG = np.random.default_rng(0)
 
