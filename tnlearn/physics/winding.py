@@ -208,7 +208,8 @@ def winding(
         )
     number = partial(rswn, tolerance=limit, threads=workers, compiled=compiled)
     if not len(source):
-        labels = Labels(*np.empty((3, 0)), np.empty(0, dtype=bool))
+        none = np.empty(0)
+        labels = Labels(none, none, none, none > 0)
     elif isinstance(source, Blocks):
         labels = _of_blocks(source, method, window, number, gap, compiled)
     else:
