@@ -9,6 +9,9 @@ made up.  Two rings need none:
 - the complete rows of the chain, x = max(m) … L − 1 + min(m): each holds all its bonds, and
   the last cells are joined to the first where the rows end.  That is trusted only if the two
   halves of the chain say the same and the real-space winding number agrees.
+
+A ring holds all its bonds: its integer is its own, and counted; only where elements below
+rounding were left out the real-space winding number has to agree.
 """
 
 from __future__ import annotations
@@ -207,27 +210,20 @@ def bulk_of(blocks: Blocks) -> Bulk:
             continue
         taken = sure | exact  # a repeating bulk without a gap has no integer, but this ring
         some, length = todo[taken], size // d
-        own = (
-            chains[some]
-            if ring
-            else Chains(
-                length * d, {m: np.tile(t[taken], (1, length)) for m, t in cell.items()}, "periodic"
-            )
-        )
-        closed = Chains(
-            length * d, {m: np.tile(t[taken], (1, length)) for m, t in cell.items()}, "periodic"
-        )
+        repeated = {m: np.tile(t[taken], (1, length)) for m, t in cell.items()}
+        closed = Chains(length * d, repeated, "periodic")
         count, settled = lyapunov_winding(closed.hoppings)
         integer[some] = np.round(np.nan_to_num(count)).astype(np.int64)
         certain[some] = settled & sure[taken]
-        rings.append((some, own))
+        rings.append((some, chains[some] if ring else closed))
         todo = todo[~taken]
     if len(todo):
         left = {m: t[todo] for m, t in bonds.items()}
         whole, count, agreed = _rows(left, size, ring)
         integer[todo] = np.round(np.nan_to_num(count)).astype(np.int64)
         likely[todo] = agreed
-        rings.append((todo, chains[todo] if ring else whole))
+        certain[todo] = agreed & ring & (rest[todo] == 0)
+        rings.append((todo, whole))
     return Bulk(integer, certain, likely, rings)
 
 
@@ -285,18 +281,19 @@ def _gapped(cell: Bonds, d: int, least: Array) -> Array:
 
 
 def _rows(bonds: Bonds, size: int, ring: bool) -> tuple[Chains, Array, Array]:
-    """A ring of the complete rows, its integer, and whether both halves of the chain have it."""
+    """A ring of the complete rows, its integer, and whether the halves of an open chain agree."""
+    if ring:
+        return Chains(size, bonds, "periodic"), *lyapunov_winding(bonds)
     low, high = min(bonds), max(bonds)
-    first = 0 if ring else max(0, high)
-    last = size if ring else size + min(0, low)
+    first, last = max(0, high), size + min(0, low)
     unit = _even if high - low > 1 else int  # two neighbouring bonds are one orbital a cell
     half = unit((last - first) // 2)
     if half < max(4, 2 * (high - low)):
         empty = np.zeros(len(next(iter(bonds.values()))))
         whole = Chains(size, bonds, "periodic")
         return whole, empty, empty.astype(bool)
-    rows = size if ring else unit(last - first)
-    whole = Chains(rows, bonds if ring else _ring(bonds, first, rows), "periodic")
+    rows = unit(last - first)
+    whole = Chains(rows, _ring(bonds, first, rows), "periodic")
     count, agreed = lyapunov_winding(whole.hoppings)
     for start in (first, last - half):
         part, settled = lyapunov_winding(_ring(bonds, start, half))
