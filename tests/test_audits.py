@@ -207,16 +207,13 @@ def test_claims_that_do_not_hold_are_refused() -> None:
 
 
 @pytest.mark.parametrize("name", ["extended", "complex"])
-def test_who_sees_the_chain_scores_one(name: str) -> None:
-    audit = asked(oracle, sample_set(name, 14, 80, 2), inputs="dataset")
+def test_who_sees_the_chain_scores_one_and_one_answer_a_half(name: str) -> None:
+    data = sample_set(name, 14, 60, 2)
+    audit = asked(oracle, data, inputs="dataset")
     assert audit.score == audit.estimate(right=True).value == 1.0
     for row in audit.rows:
         assert row.followed == row.right_before == row.right_after == (row.certified,)
-
-
-def test_one_answer_to_all_scores_a_half() -> None:
-    data = sample_set("extended", 14, 80, 2)
-    for winding in (-1, 0, 1, 2):
+    for winding in data.classes[:2]:
         audit = asked(lambda s, w=winding: np.full(len(s), float(w)), data)
         assert audit.score == audit.estimate(right=True).value == 0.5
         assert audit.estimate(family="preserving").value == 1.0
@@ -312,11 +309,8 @@ def test_what_is_saved_is_read_back(several: Any, tmp_path: Path) -> None:
     audit.save(path)
     again = tnl.Audit.load(path)
     pd.testing.assert_frame_equal(again.table, audit.table)
-    assert (str(again), again.settings, again.classes) == (
-        str(audit),
-        audit.settings,
-        audit.classes,
-    )
+    assert (str(again), again.settings) == (str(audit), audit.settings)
+    assert (again.title, again.classes) == (audit.title, audit.classes)
     record = json.loads(path.read_text())
     del record["interventions"]["made"]
     broken = ("{", "[]", '{"format": "other"}', '{"format": "tnlearn-audit/2"}')

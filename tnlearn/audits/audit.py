@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
@@ -101,12 +102,12 @@ class Audit:
         """
         return self._score(right, family)[0]
 
-    def _score(self, right: bool = False, family: str | None = None) -> tuple[Estimate, pd.Series]:
+    def _score(self, right: bool = False, family: str | None = None) -> tuple[Estimate, Any]:
         families = ["preserving", "changing"] if family is None else [family]
         rows = self.table[self.table["family"].isin(families) & self.table["scored"]]
         rows = rows[rows["certified"] > 0]
         if set(rows["family"]) != set(families):
-            nothing = pd.Series(math.nan, range(self.members))
+            nothing = np.full(self.members, math.nan)
             return Estimate(math.nan, math.nan, math.nan, 0), nothing
         return mean_share(rows, *of_right(right))
 

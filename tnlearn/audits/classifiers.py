@@ -38,9 +38,8 @@ class Classifier:
         Of an ensemble; 1 otherwise.
     answer : callable
         ``answer(data, certified=False) -> (members, samples)`` floats: whole numbers, NaN for a
-        member whose training diverged.  Raises an error of tnlearn where it cannot; with
-        `certified`, the windings of the data are certified, also where another reading of the
-        answers than theirs fits far better.
+        member whose training diverged.  Raises an error of tnlearn where it cannot; `certified`
+        says that the windings of the data are, so that the reading of the answers is confirmed.
     """
 
     title: str
@@ -87,8 +86,7 @@ def edge_count(states: States, depth: int | None = None, lowest: int = 2) -> Arr
 
 def known_cells(classifier: Any) -> int | None:
     """Number of cells that a network or an ensemble of tnlearn takes; None if it does not say."""
-    several = isinstance(classifier, (list, tuple)) and classifier
-    first = classifier[0] if several else classifier
+    first = classifier[0] if isinstance(classifier, (list, tuple)) and classifier else classifier
     net = first.net if _is_fitted(first) else first
     return int(net.cells) if _is_network(net) else None
 
@@ -137,7 +135,6 @@ def adapted(
     if _is_fitted(classifier):
         return _fitted(classifier, windings, title)
     name = title or _name(classifier)
-    ask: Callable[[Dataset], Any]
     if _is_network(classifier):
         # One number of a formula is a real winding number.
         return _single(name, windings, sample, _network(classifier), answers, doubt=False)
@@ -148,14 +145,9 @@ def adapted(
         labels = getattr(classifier, "classes_", None)
         if labels is not None and answers == "auto":
             return _labelled(classifier, labels, sample, windings, how, name)
-
-        def ask(data: Dataset) -> Any:
-            return classifier.predict(*_inputs(data, how))
+        ask = _calling(classifier.predict, how)
     elif callable(classifier):
-        how = "states" if inputs == "auto" else inputs
-
-        def ask(data: Dataset) -> Any:
-            return classifier(*_inputs(data, how))
+        ask = _calling(classifier, "states" if inputs == "auto" else inputs)
     else:
         raise ConfigError(
             f"cannot audit {name}: a trained ensemble, a network, a torch module, an object with "
@@ -194,6 +186,10 @@ def _single(
         return windings[None]
 
     return Classifier(title, known, 1, answer)
+
+
+def _calling(function: Callable[..., Any], inputs: str) -> Callable[[Dataset], Any]:
+    return lambda data: function(*_inputs(data, inputs))
 
 
 def _several(

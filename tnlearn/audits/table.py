@@ -120,7 +120,7 @@ class Estimate(NamedTuple):
 
 def mean_share(
     rows: pd.DataFrame, count: str = "followed", total: str = "certified"
-) -> tuple[Estimate, pd.Series]:
+) -> tuple[Estimate, Array]:
     """Mean share over the interventions of each family, and over the families, with its interval.
 
     Of one classifier the ends of the interval are the same means of the ends of Wilson's.  Pairs
@@ -136,24 +136,29 @@ def mean_share(
 
     Returns
     -------
-    (Estimate, Series)
+    (Estimate, (members,) float array)
         And the mean share of each member.
     """
     pairs = rows[[count, total]].to_numpy(float)
-    asked = [(int(k), int(n)) if np.isfinite(k) and n > 0 else (0, 0) for k, n in pairs]
     shares = pairs[:, 0] / np.where(pairs[:, 1] > 0, pairs[:, 1], math.nan)
-    each = _mean(rows, shares)
+    each = _means(rows, shares)
     if len(each) != 1:
         return Estimate(**stats.mean(each)), each
+    asked = [(int(k), int(n)) if np.isfinite(k) else (0, 0) for k, n in pairs]
     ends = [stats.share(k, n) for k, n in asked]
-    low, high = (_mean(rows, [end[key] for end in ends]).iloc[0] for key in ("low", "high"))
-    return Estimate(float(each.iloc[0]), float(low), float(high), 1), each
+    low, high = (float(_means(rows, [end[key] for end in ends])[0]) for key in ("low", "high"))
+    return Estimate(float(each[0]), low, high, 1), each
 
 
-def _mean(rows: pd.DataFrame, values: Any) -> pd.Series:
+def _means(rows: pd.DataFrame, values: Any) -> Array:
     """Mean over the interventions where it is finite, then over families, of each member."""
-    means = pd.Series(values, rows.index, dtype=float).groupby([rows["member"], rows["family"]])
-    return means.mean().unstack().mean(axis=1, skipna=False)
+    member, family, values = rows["member"], rows["family"], np.asarray(values, dtype=float)
+    means = [
+        [values[(member == k) & (family == f) & np.isfinite(values)] for f in family.unique()]
+        for k in np.unique(member)
+    ]
+    each = np.array([[x.mean() if x.size else math.nan for x in row] for row in means])
+    return np.asarray(each.mean(axis=1))
 
 
 @dataclass(frozen=True, eq=False)
