@@ -25,9 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import tnlearn as tnl
-from tnlearn.physics import METHODS
 from tnlearn.physics.boundary import ssh_exponent
 from tnlearn.physics.lyapunov import lyapunov_winding
+from tnlearn.physics.winding import METHODS
 
 Array = NDArray[Any]
 LONG = 4000

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tnlearn.errors import ConfigError, UnknownNameError
-from tnlearn.physics import displacement, kept_cells, positions, window_cells
+from tnlearn.physics.blocks import displacement, kept_cells, positions, window_cells
 
 
 @pytest.mark.parametrize("cells", [1, 2, 5, 8, 21])

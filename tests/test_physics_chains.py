@@ -12,7 +12,7 @@ from tnlearn.errors import (
     ShapeError,
     UnknownNameError,
 )
-from tnlearn.physics import block_from_hamiltonian
+from tnlearn.physics.hamiltonians import block_from_hamiltonian
 
 quick = settings(max_examples=40, deadline=None)
 

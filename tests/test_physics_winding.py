@@ -7,8 +7,9 @@ from strategies import chains
 
 import tnlearn as tnl
 from tnlearn.errors import ConfigError, UnknownNameError
-from tnlearn.physics import METHODS, displacement, window_cells
+from tnlearn.physics.blocks import displacement, window_cells
 from tnlearn.physics.hamiltonians import read
+from tnlearn.physics.winding import METHODS
 
 quick = settings(max_examples=40, deadline=None)
 INTEGERS = ("lyapunov", "twist")

@@ -99,7 +99,7 @@ def label_file(
 ) -> Labelled:
     """The winding number of every sample in a file, into a CSV or npz table.
 
-    Columns: value, integer, gap, reliable, method, as in `tnlearn.physics.Winding`,
+    Columns: value, integer, gap, reliable, method, as in `tnlearn.physics.winding.Winding`,
     and error, the bound of the error of the value.  In a CSV file the number of the
     sample stands in front; in an npz file method is one string, and `reason`, if samples may
     be skipped, a number: the place of the reason in `reasons`, 0 for none.

@@ -394,7 +394,7 @@ def rswn_values(
     block : (samples, cells, cells) array
         h[x, y] = <A,x|H|B,y>.
     boundary, window
-        As in `tnlearn.physics.displacement` and `window_cells`.
+        As in `tnlearn.physics.blocks.displacement` and `window_cells`.
     start : int, optional
         First cell of the window, where it is not to stand in the middle.
 
