@@ -23,6 +23,7 @@ from tnlearn.errors import (
     NotChiralError,
     NotFiniteError,
     ShapeError,
+    UnclearError,
     UnknownNameError,
 )
 
@@ -238,13 +239,13 @@ def test_another_run_is_not_gone_on_with(tmp_path):
 def test_only_one_stretch_is_in_memory(tmp_path, monkeypatch):
     """Nothing larger than a stretch is ever asked of the source."""
     seen = []
-    original = labelling._Reader.read
+    original = labelling.read
 
-    def read(self, start, stop):
-        seen.append((start, stop))
-        return original(self, start, stop)
+    def read(samples, *, first, **words):
+        seen.append((first, first + len(samples)))
+        return original(samples, first=first, **words)
 
-    monkeypatch.setattr(labelling._Reader, "read", read)
+    monkeypatch.setattr(labelling, "read", read)
     monkeypatch.setattr(labelling, "_STRETCH_BYTES", 6 * 100 * 8)
     np.save(tmp_path / "h.npy", BLOCKS)
     label_file(tmp_path / "h.npy", tmp_path / "o.csv")
@@ -329,6 +330,14 @@ def test_bad_settings_are_one_clear_error(tmp_path, error, match, given):
     np.save(tmp_path / "h.npy", BLOCKS)
     with pytest.raises(error, match=match):
         label_file(tmp_path / "h.npy", tmp_path / "o.csv", **given)
+    assert not parts_of(tmp_path / "o.csv").exists()
+
+
+def test_samples_that_do_not_go_together_are_one_error_and_are_not_mixed(tmp_path):
+    ring = CHAINS.with_boundary("periodic").block()
+    np.save(tmp_path / "h.npy", np.concatenate([BLOCKS[:3], ring[:2]]))
+    with pytest.raises(UnclearError, match=r"sample 2 .*open.*sample 3 .*periodic.*two calls"):
+        label_file(tmp_path / "h.npy", tmp_path / "o.csv")
 
 
 def test_bad_outputs_are_refused_before_anything_is_computed(tmp_path):
@@ -466,6 +475,8 @@ def test_samples_that_are_not_clean_are_skipped_by_momentum(tmp_path):
     np.savez(tmp_path / "t.npz", t0=t[0], t1=t[1])
     done = label_file(tmp_path / "t.npz", tmp_path / "o.csv", "momentum", on_error="skip")
     assert done.skipped == {"not clean": 1}
+    with pytest.raises(ConfigError, match=r"sample 1 of .*clean chains, and the hopping"):
+        label_file(tmp_path / "t.npz", tmp_path / "p.csv", "momentum")
     assert np.isnan(table(tmp_path / "o.csv")["value"]).tolist() == [False, True]
 
 

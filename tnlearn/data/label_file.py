@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from tnlearn.archive import Parts, parts_of
 from tnlearn.data.sources import Source, open_source
@@ -20,6 +21,7 @@ from tnlearn.errors import (
     FileError,
     NotChiralError,
     NotFiniteError,
+    ShapeError,
     TnlearnError,
     UnclearError,
     check_choice,
@@ -27,9 +29,8 @@ from tnlearn.errors import (
     check_whole,
 )
 from tnlearn.files import replacing
-from tnlearn.physics.blocks import check_boundary
 from tnlearn.physics.chains import Chains
-from tnlearn.physics.hamiltonians import KINDS, ORDERS, read
+from tnlearn.physics.hamiltonians import read
 from tnlearn.physics.rawblocks import Blocks
 from tnlearn.physics.rswn import TOLERANCE, check_threads, check_tolerance
 from tnlearn.physics.winding import METHODS, Winding, winding
@@ -42,6 +43,7 @@ OUTPUTS = (".csv", ".npz")
 ON_ERROR = ("stop", "skip")
 COLUMNS = ("value", "integer", "gap", "reliable", "error")
 REASONS = ("", "NaN or infinite", "not Hermitian or not chiral", "not clean", "not clear")
+_KINDS = (NotFiniteError, NotChiralError, ConfigError, UnclearError)  # in the same order
 
 # What is read at a time, in bytes and in samples: also what is lost by a kill.
 _STRETCH_BYTES = 64 * 2**20
@@ -138,7 +140,6 @@ def label_file(
     """
     source_path, target = Path(path), Path(out)
     check_choice("method", method, METHODS)
-    check_choice("kind", kind, KINDS)
     check_choice("kind of output", target.suffix.lower(), OUTPUTS)
     skip = check_choice("on_error", on_error, ON_ERROR) == "skip"
     check_tolerance(TOLERANCE if tolerance is None else tolerance)
@@ -149,41 +150,43 @@ def label_file(
         raise ConfigError(f"{target} is the input; give another name for the output")
     if chunk is not None:
         chunk = check_whole("chunk", chunk, 1)
-    if order is not None:
-        check_choice("order", order, ORDERS)
-    named = {"sublattice": sublattice, "chiral": chiral, "positions": positions}
-    ordered = {"order": order, "cells": cells}
     with open_source(source_path, key) as source:
-        reader = _Reader(source, kind, named, ordered, boundary, tolerance)
+        words: dict[str, Any] = {
+            "kind": kind,
+            "boundary": boundary,
+            "order": order,
+            "cells": cells,
+            "tolerance": tolerance,
+            "sublattice": sublattice,
+            "chiral": chiral,
+            "positions": positions,
+        }
+        words = _with_the_files(words, source)
+        settings: dict[str, Any] = {"method": method, "window": window, "tolerance": tolerance}
+        # (One way for all stretches, in whichever process: the same bits after a kill.)
+        compiled = source.samples >= _COMPILED
+        number = partial(winding, **settings, threads=threads, compiled=compiled)
+        work = _Work(source, words, number, skip)
         if skip:
-            reader.look()
+            work.look()
         stretch = int(chunk or np.clip(_STRETCH_BYTES // source.width, 1, _STRETCH_SAMPLES))
         run = {
             "input": source.identity(),
             "samples": source.samples,
-            "method": method,
-            "boundary": reader.boundary,
-            "window": window,
-            "tolerance": tolerance,
-            "kind": reader.kind,
+            **settings,
+            **words,
             "key": key,
-            **reader.named,
-            **ordered,
             "on_error": on_error,
             "chunk": stretch,
         }
+        count = -(-source.samples // stretch)
         with Parts(parts_of(target), run) as parts:
-            count = -(-source.samples // stretch)
-            call = partial(
-                winding,
-                method=method,
-                window=window,
-                tolerance=tolerance,
-                threads=threads,
-                # (One way for all stretches, in whichever process: the same bits after a kill.)
-                compiled=source.samples >= _COMPILED,
-            )
-            resumed = _label(reader, parts, parts.missing(count), call, stretch, skip, progress)
+            try:
+                resumed = work.fill(parts, parts.missing(count), stretch, progress)
+            except TnlearnError:
+                if len(parts.missing(count)) == count:
+                    parts.remove()  # nothing to go on from
+                raise
             reliable, reasons = _write(target, map(parts.read, range(count)), method)
             parts.remove()
     skipped = {reason: int(n) for reason, n in zip(REASONS, reasons, strict=True) if reason and n}
@@ -224,63 +227,41 @@ def _lines(piece: Mapping[str, Array], first: int, method: str) -> Iterator[str]
         yield f"{k},{value!r},{integer},{gap!r},{flag},{method},{error!r}{reason}\n"
 
 
-class _Reader:
-    """Chains or blocks of any stretch of a source, each sample judged by itself."""
+def _with_the_files(words: Mapping[str, Any], source: Source) -> dict[str, Any]:
+    """What the caller says of the samples, and what the file says where he does not."""
+    whole = {**words, "boundary": words["boundary"] or source.beside.get("boundary")}
+    if source.kind == "chains":
+        return whole
+    if words["kind"] == "auto":
+        whole["kind"] = source.kind
+    for name in ("sublattice", "chiral", "positions"):
+        if words[name] is None:
+            whole[name] = source.beside.get(name)
+    # What the caller says of the sublattices takes the place of what the file says.
+    if words["chiral"] is not None:
+        whole["sublattice"] = words["sublattice"]
+    elif words["sublattice"] is not None:
+        whole["chiral"] = None
+    return whole
 
-    def __init__(
-        self,
-        source: Source,
-        kind: str,
-        named: Mapping[str, Any],
-        ordered: Mapping[str, Any],
-        boundary: str | None,
-        tolerance: float | None,
-    ) -> None:
-        self.source, self.ordered, self.tolerance = source, ordered, tolerance
-        by_caller = any(v is not None for v in named.values())
-        self.named = {n: source.beside.get(n) if v is None else v for n, v in named.items()}
-        # What the caller says of the sublattices takes the place of what the file says.
-        if named["chiral"] is not None:
-            self.named["sublattice"] = named["sublattice"]
-        elif named["sublattice"] is not None:
-            self.named["chiral"] = None
-        if self.named["positions"] is not None:
-            check_finite("positions", self.named["positions"])
-        self.boundary = boundary or source.beside.get("boundary")
-        if self.boundary is not None:
-            check_boundary(self.boundary)
-        self.kind = kind if kind != "auto" else source.kind
-        if source.kind == "chains":
-            if kind == "hamiltonian" or by_caller:
-                raise ConfigError(f"{source.path} holds hoppings: their sublattices are known")
-            self.kind = "chains"
-        elif self.kind == "auto" and any(v is not None for v in self.named.values()):
-            self.kind = "hamiltonian"
-        elif self.kind == "block" and by_caller:
-            raise ConfigError("a block has its sublattices told already; leave them out")
 
-    def _raw(self, start: int, stop: int) -> Any:
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """Samples of a source, how they are read, and the function that labels them."""
+
+    source: Source
+    words: Mapping[str, Any]
+    number: partial[Winding]
+    skip: bool
+    shown: list[str] = field(default_factory=list)
+
+    def read(self, start: int, stop: int) -> Chains | Blocks:
+        """The samples of a stretch, each judged by itself."""
         samples = self.source.read(start, stop)
         if isinstance(samples, Chains):
-            for t in samples.hoppings.values():
-                self._finite(t, start)
-            # A data set knows its boundary; bare hoppings are open unless it is given.
-            if self.boundary not in (None, samples.boundary):
-                return samples.with_boundary(str(self.boundary))
-        elif isinstance(samples, list):
-            for k, matrix in enumerate(samples):
-                self._finite(matrix.data[None], start + k)
-        else:
-            self._finite(samples, start)
-        return samples
-
-    def _finite(self, array: Array, start: int) -> None:
-        bad = ~np.isfinite(array).reshape(len(array), -1).all(axis=1)
-        if bad.any():
-            raise NotFiniteError(
-                f"sample {start + int(bad.argmax())} of {self.source.path} holds NaN or infinity; "
-                "remove or replace it"
-            )
+            for m, t in samples.hoppings.items():
+                check_finite(f"the hopping of offset {m}", t)
+        return read(samples, first=start, **self.words)
 
     def look(self) -> None:
         """Refuse what is wrong with all samples: one of the first ones must be readable."""
@@ -291,92 +272,56 @@ class _Reader:
                 return
             except (NotFiniteError, NotChiralError, UnclearError) as error:
                 # (Without its traceback, which would keep this frame and its files.)
-                failed = error.with_traceback(None)
+                failed = self._named(error, k, k + 1).with_traceback(None)
         if failed is not None:
             raise failed
 
-    def read(self, start: int, stop: int) -> Chains | Blocks:
-        """The samples of a stretch, each judged by itself."""
-        samples = self._raw(start, stop)
-        if isinstance(samples, Chains):
-            return samples
-        words: dict[str, Any] = {"boundary": self.boundary, **self.ordered, **self.named}
-        return read(samples, kind=self.kind, tolerance=self.tolerance, first=start, **words)
+    def fill(self, parts: Parts, missing: list[int], stretch: int, progress: bool | None) -> int:
+        """Make the parts that are missing; how many samples were there already."""
+        samples = self.source.samples
+        quiet = None if progress is None else not progress
+        left = sum(min(stretch, samples - k * stretch) for k in missing)
+        with tqdm(total=samples, initial=samples - left, unit="sample", disable=quiet) as bar:
+            for k in missing:
+                start, stop = k * stretch, min((k + 1) * stretch, samples)
+                parts.write(k, self.rows(start, stop))
+                bar.update(stop - start)
+        return samples - left
 
+    def rows(self, start: int, stop: int) -> dict[str, Array]:
+        """The rows of a stretch; one that fails is halved until its bad sample stands alone."""
+        try:
+            labels = self.number(self.read(start, stop))
+        except TnlearnError as error:
+            reason = self._reason(error)
+            if reason and stop - start > 1:
+                middle = (start + stop) // 2
+                halves = [self.rows(start, middle), self.rows(middle, stop)]
+                if self.skip:
+                    return {n: np.concatenate([half[n] for half in halves]) for n in halves[0]}
+            named = self._named(error, start, stop)
+            if not (reason and self.skip):
+                raise named from (None if named is error else error)
+        else:
+            rows = {name: getattr(labels, name) for name in COLUMNS}
+            return rows | ({"reason": np.zeros(len(labels), np.uint8)} if self.skip else {})
+        if len(self.shown) < _SHOWN:
+            self.shown.append(str(named))
+            tqdm.write(f"skipped: {named}", file=sys.stderr)
+        row = (np.nan, 0, np.nan, False, np.inf, np.uint8(reason))
+        return {name: np.array([x]) for name, x in zip((*COLUMNS, "reason"), row, strict=True)}
 
-def _label(
-    reader: _Reader,
-    parts: Parts,
-    missing: list[int],
-    call: partial[Winding],
-    stretch: int,
-    skip: bool,
-    progress: bool | None,
-) -> int:
-    """Make the parts that are missing; how many samples were there already."""
-    from tqdm import tqdm
+    def _reason(self, error: TnlearnError) -> int:
+        """The number of the reason why a sample may be skipped; 0 if it may not."""
+        reason = next((k for k, kind in enumerate(_KINDS, 1) if isinstance(error, kind)), 0)
+        unclean = isinstance(error, ConfigError) and self.number.keywords["method"] == "momentum"
+        return reason if unclean or not isinstance(error, ConfigError) else 0
 
-    samples = reader.source.samples
-    quiet = None if progress is None else not progress
-    left = sum(min(stretch, samples - k * stretch) for k in missing)
-    shown: list[str] = []
-    with tqdm(total=samples, initial=samples - left, unit="sample", disable=quiet) as bar:
-        for k in missing:
-            start, stop = k * stretch, min((k + 1) * stretch, samples)
-            parts.write(k, _stretch(reader, call, skip, shown, start, stop))
-            bar.update(stop - start)
-    return samples - left
-
-
-def _stretch(
-    reader: _Reader,
-    call: partial[Winding],
-    skip: bool,
-    shown: list[str],
-    start: int,
-    stop: int,
-) -> dict[str, Array]:
-    """The rows of a stretch; one that fails is halved until its bad samples stand alone.
-
-    (Where samples may be skipped; else it is an error.)  `shown` are the reasons printed so far.
-    """
-    from tqdm import tqdm
-
-    try:
-        with _naming(reader.source.path, start, stop):
-            result = call(reader.read(start, stop))
-    except (NotFiniteError, NotChiralError, UnclearError, ConfigError) as error:
-        reason = {NotFiniteError: 1, UnclearError: 4}.get(type(error), 2)
-        if isinstance(error, ConfigError):
-            reason = 3 if call.keywords["method"] == "momentum" else 0
-        if not skip or not reason:
-            raise
-        text = str(error)
-    else:
-        rows = {name: getattr(result, name) for name in COLUMNS}
-        return rows | ({"reason": np.zeros(len(result), np.uint8)} if skip else {})
-    if stop - start > 1:
-        middle = (start + stop) // 2
-        halves = [
-            _stretch(reader, call, skip, shown, *part) for part in ((start, middle), (middle, stop))
-        ]
-        return {name: np.concatenate([half[name] for half in halves]) for name in halves[0]}
-    if len(shown) < _SHOWN:
-        shown.append(text)
-        tqdm.write(f"skipped: {text}", file=sys.stderr)
-    row = (np.nan, 0, np.nan, False, np.inf, np.uint8(reason))
-    return {name: np.array([x]) for name, x in zip((*COLUMNS, "reason"), row, strict=True)}
-
-
-@contextlib.contextmanager
-def _naming(path: Path, start: int, stop: int) -> Iterator[None]:
-    try:
-        yield
-    except FileError:
-        raise
-    except TnlearnError as error:
-        text = str(error)
-        if "sample " in text:
-            raise
-        which = f"sample {start}" if stop == start + 1 else f"samples {start} to {stop - 1}"
-        raise type(error)(f"{which} of {path}: {text}") from error
+    def _named(self, error: TnlearnError, start: int, stop: int) -> TnlearnError:
+        """The error with the samples that it is of, where it does not name one itself."""
+        alone = stop == start + 1
+        named = re.search(rf"sample {start}\b" if alone else "sample ", str(error))
+        if named or not (self._reason(error) or isinstance(error, ShapeError)):
+            return error
+        which = f"sample {start}" if alone else f"samples {start} to {stop - 1}"
+        return type(error)(f"{which} of {self.source.path}: {error}")

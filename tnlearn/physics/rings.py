@@ -89,8 +89,9 @@ def momentum_winding(chains: Chains) -> tuple[Array, Array]:
         dirty = spread > _CLEAN * scale
         if dirty.any():
             first = int(np.argmax(dirty))
+            where = f"in sample {first} " if chains.samples > 1 else ""
             raise ConfigError(
-                f"the momentum method is for clean chains, and in sample {first} the hopping of "
+                f"the momentum method is for clean chains, and {where}the hopping of "
                 f"offset {m} varies by {spread[first]:.3g} from cell to cell; use "
                 'method="lyapunov" or "twist"'
             )
