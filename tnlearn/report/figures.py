@@ -20,7 +20,7 @@ import pandas as pd
 from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
+from matplotlib.ticker import LogLocator, NullLocator
 
 from tnlearn.errors import check_choice
 from tnlearn.files import replace_file
@@ -184,7 +184,7 @@ def lines(
             ax.set_yscale("log")
             ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             ax.yaxis.set_major_formatter("{x:g}")
-            ax.yaxis.set_minor_formatter("")
+            ax.yaxis.set_minor_locator(NullLocator())
         if limits != (None, None):
             ax.set_ylim(*limits)
         title = ", ".join(_name(v, names) for v in (c, r) if v is not None)
@@ -372,6 +372,7 @@ def _logarithmic(ax: Any, values: Sequence[float]) -> None:
         near = values[-1] < 100 * values[0]  # else there is room for powers of ten only
         ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if near else (1,)))
         ax.xaxis.set_major_formatter("{x:g}")
+        ax.xaxis.set_minor_locator(NullLocator() if near else LogLocator(subs=(2, 5)))
         ax.xaxis.set_minor_formatter("")
 
 
