@@ -61,7 +61,7 @@ def test_every_certified_pair_stands_up_to_another_invariant(questions: Suite) -
     """The flux-threaded determinant is computed in another way, and sees the same ring."""
     count = 0
     for pairs in questions.pairs:
-        assert len(pairs) + sum(pairs.refused.values()) == pairs.made == len(questions.data)
+        assert len(pairs) + sum(pairs.refused.values()) == pairs.altered == len(questions.data)
         if not len(pairs):
             assert (questions.data.info["name"], pairs.intervention.name) == ("ssh", "exchange")
             continue
@@ -86,7 +86,7 @@ def test_pairs_are_of_the_same_sample_and_states_of_the_altered_chain(questions:
         name, origin = pairs.intervention.name, questions.data[pairs.index]
         assert np.array_equal(pairs.before.windings, origin.windings)
         assert np.array_equal(pairs.before.chains.hoppings[0], origin.chains.hoppings[0])
-        assert pairs.own == ("ring-" not in name)
+        assert pairs.from_data == ("ring-" not in name)
         if name.startswith(("no-zero", "rotation", "mask")) or not len(pairs):
             continue
         seen = pairs.after.states
@@ -312,7 +312,7 @@ def test_what_is_saved_is_read_back(several: Any, tmp_path: Path) -> None:
     assert (str(again), again.settings) == (str(audit), audit.settings)
     assert (again.title, again.classes) == (audit.title, audit.classes)
     record = json.loads(path.read_text())
-    del record["interventions"]["made"]
+    del record["interventions"]["altered"]
     broken = ("{", "[]", '{"format": "other"}', '{"format": "tnlearn-audit/2"}')
     for text in (*broken, json.dumps(record), "[" * 100_000):
         path.write_text(text)

@@ -114,13 +114,13 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
 
 
 def test_what_is_known_of_the_references(table: pd.DataFrame) -> None:
-    own = table[table["cells"] == 10]
-    audits = {name: Audit(name, (), rows, {}) for name, rows in own.groupby("network")}
+    here = table[table["cells"] == 10]
+    audits = {name: Audit(name, (), rows, {}) for name, rows in here.groupby("network")}
     assert audits[CONSTANT].score == 0.5
     assert audits[EXACT].score > audits[COUNTER].score + 0.1
     assert audits[COUNTER]["ring-shift"].followed == (0,)
     assert audits[COUNTER]["mask-gapped"].estimate().value == 1
-    assert (own["certified"] + own["refused"].map(lambda r: sum(r.values())) == 60).all()
+    assert (here["certified"] + here["refused"].map(lambda r: sum(r.values())) == 60).all()
     assert audits["quartic"].members == 3
 
 

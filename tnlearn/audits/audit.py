@@ -46,7 +46,7 @@ HEADINGS = {
 }
 NOTES = """\
 certified: pairs whose windings, recomputed from the chains, are as claimed and clear, of
-the pairs made. if right: of the certified pairs answered rightly before. edge: share of
+the pairs altered. if right: of the certified pairs answered rightly before. edge: share of
 them with as many counted edge states after as before. score: mean of the preserving and
 the changing rows, each family counting half; 0.5 for a constant answer. *: not scored."""
 
@@ -63,7 +63,7 @@ class Audit:
         The windings it tells apart.
     table : DataFrame
         A row an intervention and member.  `intervention`, `title`, `family`, `scored`, `changes`
-        and `keeps` are its own; pairs `made`, `certified` and `refused` (reasons and how many);
+        and `keeps` are its own; pairs `altered`, `certified` and `refused` (reasons and how many);
         `reason` why there is no answer, if there is none; `edge_count_kept`, the share of the
         certified pairs with as many counted edge states after as before.  Then, of the certified
         pairs, on how many the member's answer `followed` (of an ablation: stayed), was right,
@@ -201,7 +201,7 @@ class Audit:
         for row in self.rows:
             follows, right = row.estimate(), row.estimate(right=True)
             lines[HEADINGS[row.family], _title(row)] = {
-                "certified": f"{row.certified}/{row.made}",
+                "certified": f"{row.certified}/{row.altered}",
                 "follows": _text(follows),
                 "if right": _number(right.value),
                 "edge": _number(row.edge_count_kept, 2),

@@ -60,10 +60,10 @@ class Pairs:
         The two members of each certified pair; `windings` are those of the certificate.
     index : (certified,) int array
         Which samples of the data set they are of.
-    own : bool
+    from_data : bool
         Whether `before` are the samples of the data set as they were.
-    made : int
-        Pairs altered, certified or not.
+    altered : int
+        Pairs, certified or not.
     refused : dict of str to int
         Why the others do not count, and how many.
     """
@@ -72,8 +72,8 @@ class Pairs:
     before: Dataset
     after: Dataset
     index: Array
-    own: bool
-    made: int
+    from_data: bool
+    altered: int
     refused: dict[str, int]
 
     def __len__(self) -> int:

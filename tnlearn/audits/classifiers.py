@@ -215,19 +215,19 @@ def _several(
 
 def _fitted(fitted: Any, classes: tuple[int, ...] | None, title: str | None) -> Classifier:
     """An ensemble trained by `tnlearn.fit`, resized where its parameters allow it."""
-    own = tuple(fitted.classes)
-    if classes not in (None, own):
+    windings = tuple(fitted.classes)
+    if classes not in (None, windings):
         raise ConfigError(
-            f"the ensemble was trained on the classes {own}, not {classes}: leave classes= out"
+            f"the ensemble was trained on the classes {windings}, not {classes}: leave classes= out"
         )
     name = title or f"ensemble of {fitted.members}"
 
     def answer(data: Dataset, certified: bool = False) -> Array:
         fits = data.states.cells == fitted.net.cells
         right_size = fitted if fits else fitted.resize(data.states.cells)
-        return best_class(right_size.predict(data.states), own, name)
+        return best_class(right_size.predict(data.states), windings, name)
 
-    return Classifier(name, own, fitted.members, answer)
+    return Classifier(name, windings, fitted.members, answer)
 
 
 def _network(network: Any) -> Callable[[Dataset], Any]:

@@ -26,7 +26,7 @@ Array = NDArray[Any]
 
 # Columns of the table: what the intervention is, how many pairs, how many answers.
 WORDS = ["title", "changes", "keeps"]
-PAIRS = ["family", "scored", "made", "certified", "refused", "reason", "edge_count_kept"]
+PAIRS = ["family", "scored", "altered", "certified", "refused", "reason", "edge_count_kept"]
 COUNTS = ["followed", "right_before", "right_after", "followed_right"]
 
 
@@ -65,7 +65,7 @@ def _answers(classifier: Classifier, pairs: Pairs, before: Array, cells: int) ->
     if not len(pairs):
         return _rows(pairs, np.full((4, classifier.members), math.nan), "no pair was certified")
     try:
-        if not pairs.own:
+        if not pairs.from_data:
             before = classifier.answer(pairs.before)
         return _rows(pairs, _counts(pairs, before, classifier.answer(pairs.after)))
     except TnlearnError as error:
@@ -95,7 +95,7 @@ def _rows(pairs: Pairs, counts: Array, reason: str = "") -> pd.DataFrame:
         "keeps": intervention.keeps,
         "family": intervention.family,
         "scored": intervention.scored,
-        "made": pairs.made,
+        "altered": pairs.altered,
         "certified": len(pairs),
         "refused": pairs.refused,
         "reason": reason,

@@ -115,7 +115,7 @@ def _reference(name: str, questions: Suite) -> Any:
 # ---------------------------------------------------------------------- what the table says
 
 
-def _own(table: pd.DataFrame, profile: Audits) -> pd.DataFrame:
+def _deciding(table: pd.DataFrame, profile: Audits) -> pd.DataFrame:
     """The rows at the networks' length and the first strength of disorder, which decide."""
     return where(table, cells=profile.cells, disorder=float(profile.disorders[0]))
 
@@ -146,7 +146,7 @@ def role(name: str, audit: Audit, profile: Audits) -> str:
 def failures(table: pd.DataFrame, profile: Audits) -> pd.DataFrame:
     """Share of the pairs on which the answer does not follow, test by test."""
     rows = []
-    for name, audit in _audits(_own(table, profile)).items():
+    for name, audit in _audits(_deciding(table, profile)).items():
         if name == CONSTANT:
             continue
         labels = {"network": name, "role": role(name, audit, profile)}
@@ -173,7 +173,7 @@ def rests_on_edges(rows: pd.DataFrame, profile: Audits) -> pd.Series:
 
 def scores(table: pd.DataFrame, profile: Audits, right: bool = False) -> pd.DataFrame:
     """The score of every network and reference; `right`: of the pairs that were right before."""
-    audits = _audits(_own(table, profile)).items()
+    audits = _audits(_deciding(table, profile)).items()
     return pd.DataFrame({"network": k, **a.estimate(right=right)._asdict()} for k, a in audits)
 
 
@@ -206,7 +206,7 @@ def overview(table: pd.DataFrame, profile: Audits) -> pd.DataFrame:
 
 def certificates(table: pd.DataFrame, profile: Audits) -> pd.DataFrame:
     """What each intervention changes and keeps, and how many pairs were certified."""
-    rows = _own(table, profile).drop_duplicates("intervention")
+    rows = _deciding(table, profile).drop_duplicates("intervention")
     words = rows["intervention"].map(find)
     refused = [[f"{reason}: {count}" for reason, count in r.items()] for r in rows["refused"]]
     return pd.DataFrame(
@@ -214,7 +214,7 @@ def certificates(table: pd.DataFrame, profile: Audits) -> pd.DataFrame:
             "intervention": [one.title for one in words],
             "changes": [one.changes for one in words],
             "keeps": [one.keeps for one in words],
-            "certified": [f"{k:,} of {n:,}" for k, n in rows[["certified", "made"]].to_numpy()],
+            "certified": [f"{k:,} of {n:,}" for k, n in rows[["certified", "altered"]].to_numpy()],
             "refused": ["; ".join(reasons) for reasons in refused],
             "edge count kept": [f"{100 * share:.0f} %" for share in rows["edge_count_kept"]],
         }
