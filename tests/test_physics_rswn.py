@@ -12,11 +12,11 @@ from rswn_reference import clear, compiled, exact, plain
 import tnlearn as tnl
 from tnlearn.errors import ConfigError
 from tnlearn.physics.bidiagonal import scale_bonds
+from tnlearn.physics.memory import in_threads
 from tnlearn.physics.rswn import (
     TOLERANCE,
     Labels,
     bidiagonal_rswn,
-    in_threads,
     rswn,
     rswn_values,
 )

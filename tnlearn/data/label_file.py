@@ -31,8 +31,9 @@ from tnlearn.errors import (
 from tnlearn.files import replacing
 from tnlearn.physics.chains import Chains
 from tnlearn.physics.hamiltonians import read
+from tnlearn.physics.memory import check_threads
 from tnlearn.physics.rawblocks import Blocks
-from tnlearn.physics.rswn import TOLERANCE, check_threads, check_tolerance
+from tnlearn.physics.rswn import TOLERANCE, check_tolerance
 from tnlearn.physics.winding import METHODS, Winding, winding
 
 __all__ = ["ON_ERROR", "OUTPUTS", "Labelled", "label_file"]

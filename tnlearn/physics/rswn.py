@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tnlearn.errors import ConfigError, check_whole
+from tnlearn.errors import ConfigError
 from tnlearn.physics.blocks import (
     Bands,
     bands_of,
@@ -22,9 +18,9 @@ from tnlearn.physics.blocks import (
     kept_cells,
 )
 from tnlearn.physics.chains import Chains
-from tnlearn.physics.memory import check_memory, kernels_pay
+from tnlearn.physics.memory import check_memory, chunk_length, in_threads, kernels_pay
 from tnlearn.physics.states import bidiagonal_svd
-from tnlearn.physics.zolotarev import pole_count, poles
+from tnlearn.physics.zolotarev import pole_error, pole_tables, poles
 
 __all__ = [
     "TOLERANCE",
@@ -32,11 +28,8 @@ __all__ = [
     "banded_applies",
     "banded_rswn",
     "bidiagonal_rswn",
-    "check_threads",
     "check_tolerance",
-    "chunk_length",
     "dense_rswn",
-    "in_threads",
     "plain_bidiagonal_rswn",
     "rswn",
     "rswn_values",
@@ -52,7 +45,6 @@ TOLERANCE = 1e-12
 DENSE_CELLS = 4096
 # Below this the dense SVD of a banded block is as good.
 BANDED_CELLS = 64
-_CHUNK_BYTES = 64 * 2**20
 # What zero modes may weigh on a cell of the window and be out of sight.
 _UNSEEN = 1e-9
 _EPS = float(np.finfo(float).eps)
@@ -77,65 +69,6 @@ def check_tolerance(tolerance: Any) -> float:
     if not 1e-13 <= number <= 0.1:
         raise ConfigError(f"tolerance must be a number from 1e-13 to 0.1, got {tolerance!r}")
     return number
-
-
-def check_threads(threads: Any) -> int:
-    """The number of threads, all the cores for None; or raise `ConfigError`."""
-    return (os.cpu_count() or 1) if threads is None else check_whole("threads", threads, 1)
-
-
-def in_threads(work: Callable[[slice], None], samples: int, threads: int, group: int = 8) -> None:
-    """Call `work` on slices of the samples, side by side; whole groups stay together."""
-    if threads == 1 or samples == 1:
-        work(slice(0, samples))
-        return
-    group = min(group, max(1, samples // (2 * threads)))
-    # Many pieces a thread, since chains differ in cost.
-    step = -(-samples // (16 * threads * group)) * group
-    pieces = iter([slice(k, min(k + step, samples)) for k in range(0, samples, step)])
-
-    def some() -> None:
-        try:
-            for piece in pieces:
-                work(piece)
-        except BaseException:
-            for _ in pieces:  # the others shall stop, too
-                pass
-            raise
-
-    # This thread works as well: one that only waited would be woken, and take a core, ever again.
-    with ThreadPoolExecutor(threads - 1) as pool:
-        others = [pool.submit(some) for _ in range(threads - 1)]
-        some()
-    for other in others:
-        other.result()
-
-
-@lru_cache(maxsize=32)
-def pole_tables(error: float) -> tuple[Array, Array, Array, Array, Array]:
-    """Tables for cut-offs 10^(−1/4), 10^(−1/2), … 10^(−16), … 10^(−60), of errors below `error`.
-
-    Returns levels, counts, shifts, weights, errors; shifts and weights padded to
-    the longest table.
-    """
-    levels = 10.0 ** -np.concatenate([np.arange(1, 65) / 4, np.arange(17.0, 61.0)])
-    tables = [poles(low, pole_count(low, error)) for low in levels.tolist()]
-    counts = np.array([len(t.shifts) for t in tables])
-    shifts = np.ones((len(levels), counts.max()))
-    weights = np.zeros(shifts.shape)
-    for j, t in enumerate(tables):
-        shifts[j, : counts[j]] = t.shifts
-        weights[j, : counts[j]] = t.weights
-    return levels, counts, shifts, weights, np.array([t.error for t in tables])
-
-
-def pole_error(tolerance: float, cells: int) -> float:
-    """Relative error of the poles for an error of W below the tolerance."""
-    # |q_yx|² weighs the distance, which localisation keeps well below L: the bound
-    # returned with a result is made with L itself.
-    target = tolerance / (8 * min(cells, 128))
-    # Two steps to a decade, so that few tables are ever made.
-    return max(float(10 ** (np.floor(2 * np.log10(target)) / 2)), 1e-15)
 
 
 def bidiagonal_rswn(bands: Bands, window: float, tolerance: float, threads: int) -> Labels:
@@ -369,11 +302,6 @@ def dense_rswn(source: Chains | Array, boundary: str, window: float, threads: in
 def zero_level(energies: Array) -> Array:
     """Below this a singular value, of some in descending order, is zero to the SVD's rounding."""
     return np.asarray(4 * energies.shape[1] * _EPS * energies[:, 0])
-
-
-def chunk_length(cells: int) -> int:
-    """Samples whose blocks are worked at a time."""
-    return max(1, _CHUNK_BYTES // (16 * cells * cells))
 
 
 def rswn_values(

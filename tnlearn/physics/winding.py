@@ -16,18 +16,10 @@ from tnlearn.physics.hamiltonians import read
 from tnlearn.physics.localizer import localizer_values
 from tnlearn.physics.lyapunov import lyapunov_winding
 from tnlearn.physics.matrices import times_power
+from tnlearn.physics.memory import check_threads, chunk_length, in_threads
 from tnlearn.physics.rawblocks import Blocks, bulk_of
 from tnlearn.physics.rings import log_winding, momentum_winding, ring_gaps, twist_winding
-from tnlearn.physics.rswn import (
-    TOLERANCE,
-    Labels,
-    check_threads,
-    check_tolerance,
-    chunk_length,
-    in_threads,
-    rswn,
-    zero_level,
-)
+from tnlearn.physics.rswn import TOLERANCE, Labels, check_tolerance, rswn, zero_level
 
 __all__ = ["METHODS", "Winding", "winding"]
 

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PoleTable", "pole_count", "poles"]
+__all__ = ["PoleTable", "pole_count", "pole_error", "pole_tables", "poles"]
 
 Array = NDArray[Any]
 
@@ -74,6 +74,33 @@ def poles(low: float, count: int) -> PoleTable:
     # The formula is met to a few per cent (the tests measure it): a tenth more bounds it.
     error = 4.4 * math.exp(-(math.pi**2) * count / math.log(4 / low))
     return PoleTable(low, shifts, weights, error + _ROUNDING)
+
+
+@lru_cache(maxsize=32)
+def pole_tables(error: float) -> tuple[Array, Array, Array, Array, Array]:
+    """Tables for cut-offs 10^(−1/4), 10^(−1/2), … 10^(−16), … 10^(−60), of errors below `error`.
+
+    Returns levels, counts, shifts, weights, errors; shifts and weights padded to
+    the longest table.
+    """
+    levels = 10.0 ** -np.concatenate([np.arange(1, 65) / 4, np.arange(17.0, 61.0)])
+    tables = [poles(low, pole_count(low, error)) for low in levels.tolist()]
+    counts = np.array([len(t.shifts) for t in tables])
+    shifts = np.ones((len(levels), counts.max()))
+    weights = np.zeros(shifts.shape)
+    for j, t in enumerate(tables):
+        shifts[j, : counts[j]] = t.shifts
+        weights[j, : counts[j]] = t.weights
+    return levels, counts, shifts, weights, np.array([t.error for t in tables])
+
+
+def pole_error(tolerance: float, cells: int) -> float:
+    """Relative error of the poles for an error of W below the tolerance."""
+    # |q_yx|² weighs the distance, which localisation keeps well below L: the bound
+    # returned with a result is made with L itself.
+    target = tolerance / (8 * min(cells, 128))
+    # Two steps to a decade, so that few tables are ever made.
+    return max(float(10 ** (np.floor(2 * np.log10(target)) / 2)), 1e-15)
 
 
 def _agm(a: float, b: float) -> float:
