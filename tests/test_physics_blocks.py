@@ -33,18 +33,17 @@ def test_window_rounds_half_to_even_and_sits_in_the_middle(cells, fraction, firs
     assert np.array_equal(np.flatnonzero(window), np.arange(first, first + kept))
 
 
-@pytest.mark.parametrize("fraction", [0, -0.5, 1.5, float("nan"), "half", 0.01])
-def test_window_out_of_range_is_refused(fraction):
-    with pytest.raises(ConfigError, match="window"):
-        window_cells(10, fraction)
-
-
-@pytest.mark.parametrize("cells", [0, -3, 2.5, "ten", True])
-def test_bad_size_is_refused(cells):
-    with pytest.raises(ConfigError, match="cells"):
-        displacement(cells)
-
-
-def test_unknown_boundary_names_the_nearest():
-    with pytest.raises(UnknownNameError, match="'periodic'"):
-        displacement(4, "periodik")
+@pytest.mark.parametrize(
+    ("error", "match", "call"),
+    [
+        *(
+            (ConfigError, "window", lambda f=f: window_cells(10, f))
+            for f in (0, -0.5, 1.5, float("nan"), "half", 0.01)
+        ),
+        *((ConfigError, "cells", lambda n=n: displacement(n)) for n in (0, -3, 2.5, "ten", True)),
+        (UnknownNameError, "'periodic'", lambda: displacement(4, "periodik")),
+    ],
+)
+def test_what_is_out_of_range_is_refused(error, match, call):
+    with pytest.raises(error, match=match):
+        call()

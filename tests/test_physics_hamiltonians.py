@@ -21,26 +21,67 @@ FULL = CHAINS.hamiltonian()
 VALUE = tnl.winding(CHAINS).value
 
 
-def shuffled(seed=0):
-    """The orbitals in another order, the first one left in its place."""
-    order = 1 + np.random.default_rng(seed).permutation(2 * CELLS - 1)
-    return np.concatenate([[0], order])
+SIGNS = np.tile([1, -1], CELLS)
+PLACES = np.repeat(np.arange(CELLS), 2)[:, None] + np.tile([0.0, 0.5], CELLS)[:, None]
+# The orbitals in another order, the first one left in its place.
+ORDER = np.concatenate([[0], 1 + np.random.default_rng(0).permutation(2 * CELLS - 1)])
+TURNED = FULL[:, ORDER][:, :, ORDER]
+ALONG = (np.arange(2 * CELLS) // 2)[ORDER]
+AABB = np.concatenate([np.arange(0, 2 * CELLS, 2), np.arange(1, 2 * CELLS, 2)])
+AABB = FULL[:, AABB][:, :, AABB]
 
 
-FORMS = {
-    "dense": FULL,
-    "list": FULL.tolist(),
-    "csr": [sp.csr_array(H) for H in FULL],
-    "csc matrix": [sp.csc_matrix(H) for H in FULL],
-    "coo": tuple(sp.coo_array(H) for H in FULL),
+def turn(kind):
+    """A local change of basis per cell and the chiral operator in the new basis."""
+    sigma = np.array([[0, -1j], [1j, 0]]) if kind == "y" else np.array([[0, 1.0], [1.0, 0]])
+    energies, vectors = np.linalg.eigh(sigma)
+    vectors = vectors[:, np.argsort(-energies)]
+    return np.kron(np.eye(CELLS), vectors), np.kron(np.eye(CELLS), sigma)
+
+
+def turned(kind):
+    basis, gamma = turn(kind)
+    return basis @ FULL @ basis.conj().T, gamma
+
+
+WAYS = {
+    "dense": (FULL, {}),
+    "list": (FULL.tolist(), {}),
+    "csr": ([sp.csr_array(H) for H in FULL], {}),
+    "csc matrix": ([sp.csc_matrix(H) for H in FULL], {}),
+    "coo": (tuple(sp.coo_array(H) for H in FULL), {}),
+    "positions": (TURNED, {"positions": ALONG}),
+    "plane": (TURNED, {"positions": np.stack([np.zeros(2 * CELLS), ALONG + 1e-15], axis=1)}),
+    "AABB": (AABB, {}),
+    "AABB, said": (AABB, {"sublattice": "sublattice"}),
+    "signs": (FULL, {"sublattice": SIGNS}),
+    "bool": (FULL, {"sublattice": SIGNS > 0}),
+    "01": (FULL, {"sublattice": (SIGNS + 1) // 2}),
+    "float": (FULL, {"sublattice": SIGNS.astype(float)}),
+    "letters": (FULL, {"sublattice": "AB" * CELLS}),
+    "list of letters": (FULL, {"sublattice": list("ab" * CELLS)}),
+    "site": (FULL, {"sublattice": "site"}),
+    "chiral": (FULL, {"chiral": np.diag(SIGNS)}),
+    "chiral, sparse": (FULL, {"chiral": sp.diags_array(SIGNS.astype(float))}),
+    "chiral, diagonal": (FULL, {"chiral": SIGNS}),
+    **{f"chiral {k}": (turned(k)[0], {"chiral": turned(k)[1]}) for k in "xy"},
+    **{
+        f"chiral {k}, sparse": (
+            [sp.csr_array(H) for H in turned(k)[0]],
+            {"chiral": sp.coo_array(turned(k)[1])},
+        )
+        for k in "xy"
+    },
 }
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_every_form_of_a_hamiltonian_gives_the_number_of_its_chain(form):
-    found = tnl.winding(FORMS[form])
-    assert np.allclose(found.value, VALUE, rtol=0, atol=1e-12)
-    assert np.array_equal(found.integer, tnl.winding(CHAINS).integer)
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way_to_give_a_hamiltonian_gives_the_number_of_its_chain(way):
+    matrix, words = WAYS[way]
+    result = tnl.winding(matrix, **words)
+    accuracy = 1e-10 if way.startswith(("chiral x", "chiral y")) else 1e-12
+    assert np.allclose(result.value, VALUE, rtol=0, atol=accuracy)
+    assert np.array_equal(result.integer, tnl.winding(CHAINS).integer)
 
 
 def test_one_hamiltonian_is_a_batch_of_one():
@@ -55,54 +96,16 @@ def test_sparse_and_dense_agree_for_every_method(method, boundary):
     full, h = chains.hamiltonian(), chains.block()
     dense = tnl.winding(h, method, boundary)
     for form in (full, [sp.csr_array(H) for H in full], [sp.csr_array(b) for b in h]):
-        found = tnl.winding(form, method, boundary)
-        assert np.allclose(found.value, dense.value, rtol=0, atol=1e-10)
-        assert np.array_equal(found.reliable, dense.reliable)
-
-
-def test_the_order_of_the_orbitals_does_not_matter_where_positions_are_told():
-    order = shuffled()
-    turned = FULL[:, order][:, :, order]
-    places = (np.arange(2 * CELLS) // 2)[order]
-    plane = np.stack([np.zeros(2 * CELLS), places + 1e-15], axis=1)
-    for told in (places, plane):
-        assert np.allclose(tnl.winding(turned, positions=told).value, VALUE, rtol=0, atol=1e-12)
-
-
-SIGNS = np.tile([1, -1], CELLS)
-
-
-@pytest.mark.parametrize(
-    "told",
-    [
-        SIGNS,
-        SIGNS > 0,
-        (SIGNS + 1) // 2,
-        SIGNS.astype(float),
-        "AB" * CELLS,
-        list("ab" * CELLS),
-        "site",
-    ],
-    ids=["signs", "bool", "01", "float", "letters", "list", "site"],
-)
-def test_a_sublattice_vector_is_read_in_every_spelling(told):
-    assert np.allclose(tnl.winding(FULL, sublattice=told).value, VALUE, rtol=0, atol=1e-12)
+        result = tnl.winding(form, method, boundary)
+        assert np.allclose(result.value, dense.value, rtol=0, atol=1e-10)
+        assert np.array_equal(result.reliable, dense.reliable)
 
 
 def test_exchanging_the_sublattices_turns_the_sign():
     # h becomes h†: every displacement is reversed, but the window is now one of A cells.
     ring = CHAINS.with_boundary("periodic").hamiltonian()
-    plain = tnl.winding(ring, "rswn", "periodic", sublattice=SIGNS)
-    turned = tnl.winding(ring, "rswn", "periodic", sublattice=-SIGNS)
-    assert np.allclose(turned.value, -plain.value, rtol=0, atol=1e-12)
-
-
-def test_the_order_a_a_b_b_is_found_and_told():
-    h = CHAINS.block()
-    zero = np.zeros_like(h)
-    full = np.block([[zero, h], [h.conj().swapaxes(1, 2), zero]])
-    for told in (None, "sublattice"):
-        assert np.allclose(tnl.winding(full, sublattice=told).value, VALUE, rtol=0, atol=1e-12)
+    one, other = (tnl.winding(ring, "rswn", "periodic", sublattice=s) for s in (SIGNS, -SIGNS))
+    assert np.allclose(other.value, -one.value, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("intra", [0.0, 1.0])
@@ -155,32 +158,6 @@ def test_a_hermitian_block_can_be_told_to_be_one():
     assert np.allclose(found.value, tnl.winding(chains).value, rtol=0, atol=1e-12)
 
 
-def turn(kind):
-    """A local change of basis per cell and the chiral operator in the new basis."""
-    sigma = {
-        "y": np.array([[0, -1j], [1j, 0]]),
-        "x": np.array([[0, 1.0], [1.0, 0]]),
-    }[kind]
-    energies, vectors = np.linalg.eigh(sigma)
-    vectors = vectors[:, np.argsort(-energies)]
-    return np.kron(np.eye(CELLS), vectors), np.kron(np.eye(CELLS), sigma)
-
-
-@pytest.mark.parametrize("axis", ["x", "y"])
-@pytest.mark.parametrize("sparse", [False, True])
-def test_a_chiral_operator_need_not_be_diagonal(axis, sparse):
-    basis, gamma = turn(axis)
-    full = basis @ FULL @ basis.conj().T
-    if sparse:
-        full, gamma = [sp.csr_array(H) for H in full], sp.coo_array(gamma)
-    assert np.allclose(tnl.winding(full, chiral=gamma).value, VALUE, rtol=0, atol=1e-10)
-
-
-def test_a_diagonal_chiral_operator_is_a_sublattice_vector():
-    for gamma in (np.diag(SIGNS), sp.diags_array(SIGNS.astype(float)), SIGNS):
-        assert np.allclose(tnl.winding(FULL, chiral=gamma).value, VALUE, rtol=0, atol=1e-12)
-
-
 def test_two_orbitals_per_cell_and_sublattice_count_as_two_cells():
     # Two decoupled copies of a topological chain: winding 2 per double cell is 2 in all.
     single = tnl.ssh(40, 0.3, 1.0).block()[0]
@@ -190,7 +167,7 @@ def test_two_orbitals_per_cell_and_sublattice_count_as_two_cells():
 
 
 @pytest.mark.parametrize(
-    ("error", "match", "call"),
+    ("error", "match", "words"),
     [
         (ShapeError, "13 orbitals are on", {"sublattice": [1] * 13 + [-1] * 11}),
         (ShapeError, "shape", {"sublattice": [1, -1]}),
@@ -203,30 +180,21 @@ def test_two_orbitals_per_cell_and_sublattice_count_as_two_cells():
         (NotChiralError, "misses that by 3", {"chiral": 2 * np.eye(24)}),
         (ConfigError, "told already", {"kind": "block", "sublattice": SIGNS}),
         (ConfigError, "params", {"params": {"t": 1.0}}),
+        (ConfigError, "sublattice", {"given": CHAINS, "sublattice": SIGNS}),
+        *(
+            (error, match, {"given": matrix, "kind": kind})
+            for kind in ("auto", "block", "hamiltonian")
+            for error, match, matrix in (
+                (ShapeError, "square", sp.csr_array(np.ones((2, 3)))),
+                (NotFiniteError, "NaN", sp.csr_array(np.array([[0, np.nan], [1.0, 0]]))),
+                (ShapeError, "one shape", [sp.eye_array(4), sp.eye_array(6)]),
+            )
+        ),
     ],
 )
-def test_bad_descriptions_get_one_clear_error(error, match, call):
+def test_bad_descriptions_get_one_clear_error(error, match, words):
     with pytest.raises(error, match=match):
-        tnl.winding(FULL, **call)
-
-
-@pytest.mark.parametrize(
-    ("error", "match", "matrix"),
-    [
-        (ShapeError, "square", sp.csr_array(np.ones((2, 3)))),
-        (NotFiniteError, "NaN", sp.csr_array(np.array([[0, np.nan], [1.0, 0]]))),
-        (ShapeError, "one shape", [sp.eye_array(4), sp.eye_array(6)]),
-    ],
-)
-def test_bad_sparse_matrices_get_one_clear_error(error, match, matrix):
-    for kind in ("auto", "block", "hamiltonian"):
-        with pytest.raises(error, match=match):
-            tnl.winding(matrix, kind=kind)
-
-
-def test_chains_know_their_sublattices():
-    with pytest.raises(ConfigError, match="sublattice"):
-        tnl.winding(CHAINS, sublattice=SIGNS)
+        tnl.winding(**{"given": FULL, **words})
 
 
 @settings(max_examples=40, deadline=None)
@@ -300,14 +268,11 @@ class NewModel:
         return self._places * (2.0 if cartesian else 1.0)
 
 
-PLACES = np.repeat(np.arange(CELLS), 2)[:, None] + np.tile([0.0, 0.5], CELLS)[:, None]
-
-
 @pytest.mark.parametrize("model", [OldModel, NewModel])
 def test_a_finite_model_of_pythtb_is_labelled(model):
-    order = shuffled()
-    given_ = model(FULL[0][order][:, order], PLACES[order])
-    assert np.allclose(tnl.winding(given_).value, VALUE[:1], rtol=0, atol=1e-12)
+    assert np.allclose(
+        tnl.winding(model(TURNED[0], PLACES[ORDER])).value, VALUE[:1], rtol=0, atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("model", [OldModel, NewModel])

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from strategies import chains
 
 import tnlearn as tnl
@@ -10,32 +11,27 @@ from tnlearn.physics.states import bidiagonal_svd
 quick = settings(max_examples=40, deadline=None)
 
 
-@quick
-@given(chains(min_cells=1))
-def test_states_rebuild_the_block_and_q_is_unitary(batch):
-    found = batch.states()
-    h = batch.block()
-    rebuilt = (found.u.swapaxes(1, 2) * found.energies[:, None]) @ found.v.conj()
+NEIGHBOURS = chains(min_cells=2, boundaries=("open",), max_range=1)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.one_of(chains(min_cells=1), NEIGHBOURS))
+def test_states_are_an_svd_of_the_block_and_eigenstates_of_the_hamiltonian(batch):
+    solved, h = batch.states(), batch.block()
+    rebuilt = (solved.u.swapaxes(1, 2) * solved.energies[:, None]) @ solved.v.conj()
     assert np.allclose(rebuilt, h, rtol=0, atol=1e-13)
-    assert (np.diff(found.energies, axis=1) >= 0).all()
-    assert (found.energies >= 0).all()
-    q = found.q()
-    one = np.eye(batch.cells)
-    assert np.allclose(q @ q.conj().swapaxes(1, 2), one, rtol=0, atol=1e-13)
-    assert np.allclose((np.abs(found.u) ** 2).sum(axis=2), 1, rtol=0, atol=1e-13)
-
-
-@quick
-@given(chains(min_cells=1))
-def test_states_are_eigenstates_of_the_hamiltonian(batch):
-    found = batch.states()
-    full = batch.hamiltonian()
+    assert (np.diff(solved.energies, axis=1) >= 0).all()
+    assert (solved.energies >= 0).all()
+    assert solved.dtype == batch.dtype
+    q = solved.q()
+    assert np.allclose(q @ q.conj().swapaxes(1, 2), np.eye(batch.cells), rtol=0, atol=1e-13)
+    assert np.allclose((np.abs(solved.u) ** 2).sum(axis=2), 1, rtol=0, atol=1e-13)
     psi = np.zeros((batch.samples, 2 * batch.cells, batch.cells), complex)
     for sign in (1, -1):
-        psi[:, 0::2] = found.u.swapaxes(1, 2)
-        psi[:, 1::2] = sign * found.v.swapaxes(1, 2)
-        right = sign * psi * found.energies[:, None]
-        assert np.allclose(full @ psi, right, rtol=0, atol=1e-12)
+        psi[:, 0::2] = solved.u.swapaxes(1, 2)
+        psi[:, 1::2] = sign * solved.v.swapaxes(1, 2)
+        right = sign * psi * solved.energies[:, None]
+        assert np.allclose(batch.hamiltonian() @ psi, right, rtol=0, atol=1e-12)
 
 
 @quick
@@ -60,14 +56,14 @@ def test_random_gauge_turns_both_signs_and_phases():
     assert np.abs(factor.imag).max() > 0.01
 
 
-def test_raw_blocks_and_chains_agree():
+def test_blocks_hamiltonians_and_chains_agree():
     batch = tnl.ssh(7, 0.5, 1.0, 0.3, 0.3, samples=3, seed=0)
-    for given_ in (batch, batch.block()):
-        found = tnl.states(given_)
-        assert np.array_equal(found.u, batch.states().u)
-    single = tnl.states(batch.block()[1])
-    assert single.u.shape == (1, 7, 7)
-    assert np.array_equal(single.u[0], batch.states().u[1])
+    expected, h = batch.states(), batch.block()
+    for matrix, solved in ((batch, expected), (h, expected), (h[1], expected[1])):
+        assert np.array_equal(tnl.states(matrix).u, solved.u)
+        assert np.array_equal(tnl.states(matrix).energies, solved.energies)
+    for full in (batch.hamiltonian(), np.block([[0 * h, h], [h.swapaxes(1, 2), 0 * h]])):
+        assert np.allclose(tnl.states(full).q(), expected.q(), rtol=0, atol=1e-12)
 
 
 def test_slices_and_precision():
@@ -112,32 +108,9 @@ def test_bad_blocks_get_one_clear_error(error, match, h):
         tnl.winding(h)
 
 
-@pytest.mark.parametrize("order", ["site", "sublattice"])
-def test_a_hamiltonian_in_any_order_is_read_and_never_taken_for_a_block(order):
-    chains = tnl.ssh(5, 0.5, 1.0, 0.3, 0.3, seed=1)
-    h = chains.block()[0]
-    full = np.block([[0 * h, h], [h.T, 0 * h]])
-    if order == "site":
-        full = chains.hamiltonian()[0]
-    assert np.allclose(tnl.states(full).q(), chains.states().q(), rtol=0, atol=1e-12)
-
-
 def test_states_of_unlike_shapes_are_refused():
     with pytest.raises(ShapeError, match="energies"):
         tnl.States(np.ones((1, 3, 3)), np.ones((1, 3, 4)), np.ones((1, 3)))
-
-
-@quick
-@given(chains(min_cells=2, boundaries=("open",), max_range=1))
-def test_states_of_neighbours_are_an_svd(batch):
-    found = tnl.states(batch)
-    h = batch.block()
-    rebuilt = (found.u.swapaxes(1, 2) * found.energies[:, None]) @ found.v.conj()
-    assert np.allclose(rebuilt, h, rtol=0, atol=1e-13)
-    assert np.array_equal(tnl.states(h).energies, found.energies)
-    q = found.q()
-    assert np.allclose(q @ q.conj().swapaxes(1, 2), np.eye(batch.cells), rtol=0, atol=1e-13)
-    assert found.dtype == batch.dtype
 
 
 @pytest.mark.parametrize("lower", [True, False])
