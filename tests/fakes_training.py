@@ -4,42 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import torch
 
+import tnlearn as tnl
 from tnlearn.errors import ShapeError
 
 Tensor = torch.Tensor
 
 
-@dataclass(frozen=True)
-class FakeStates:
-    u: np.ndarray
-    v: np.ndarray
+def data_of(u: np.ndarray, v: np.ndarray, labels: np.ndarray) -> tnl.Dataset:
+    return tnl.Dataset.from_states(tnl.States(u, v, np.zeros(u.shape[:2])), labels)
 
 
-@dataclass(frozen=True)
-class FakeDataset:
-    states: FakeStates
-    labels: np.ndarray
-    classes: tuple[int, ...] = (0, 1)
-    info: dict[str, Any] = field(default_factory=dict)
-    ambiguous: np.ndarray | None = None
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def __getitem__(self, part: slice) -> FakeDataset:
-        states = FakeStates(self.states.u[part], self.states.v[part])
-        ambiguous = None if self.ambiguous is None else self.ambiguous[part]
-        return replace(self, states=states, labels=self.labels[part], ambiguous=ambiguous)
-
-
-def toy(samples: int = 200, cells: int = 4, classes: int = 2, seed: int = 1) -> FakeDataset:
+def toy(samples: int = 200, cells: int = 4, classes: int = 2, seed: int = 1) -> tnl.Dataset:
     """Separable: class c has its weight in q^2 on the c-th diagonal below the main one."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, classes, samples)
@@ -47,13 +29,8 @@ def toy(samples: int = 200, cells: int = 4, classes: int = 2, seed: int = 1) -> 
     for c in range(classes):
         q[labels == c] += 1.5 * np.eye(cells, k=-c)
     u = np.broadcast_to(np.eye(cells), q.shape).copy()  # q = sum_n u_n v_n = v
-    return FakeDataset(
-        FakeStates(u, q),
-        labels.astype(np.int64),
-        tuple(range(classes)),
-        {"name": "toy", "samples": samples, "seed": seed, "cells": cells},
-        np.arange(samples) % 10 == 0,
-    )
+    data = data_of(u, q, labels)
+    return replace(data, ambiguous=np.arange(samples) % 10 == 0)
 
 
 @dataclass(frozen=True)

@@ -130,9 +130,9 @@ def test_it_says_in_a_line_what_it_is():
 def test_targets_of_neighbouring_blocks_and_seeds_differ():
     recipe = recipe_for("extended")
     indices = np.arange(400)
-    one, other = (targets(recipe, seed, indices) for seed in (1, 2))
+    one, other = (targets(4, recipe.key, seed, indices) for seed in (1, 2))
     assert not np.array_equal(one, other)
-    assert np.array_equal(targets(recipe, 1, indices[30:50]), one[30:50])
+    assert np.array_equal(targets(4, recipe.key, 1, indices[30:50]), one[30:50])
     assert stream(1, "a", 0).random() != stream(1, "b", 0).random()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fakes_training import FakeDataset, FakeNetwork, FakeStates, assert_same, toy
+from fakes_training import FakeNetwork, assert_same, data_of, toy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -172,10 +172,10 @@ def test_a_batch_larger_than_the_data_is_all_of_it() -> None:
 def test_double_precision_and_complex_states() -> None:
     rng = np.random.default_rng(3)
     phases = np.exp(2j * np.pi * rng.random((200, 4, 1)))
-    states = FakeStates(DATA.states.u * phases, DATA.states.v * phases)
+    phased = data_of(DATA.states.u * phases, DATA.states.v * phases, DATA.labels)
     # The state's own phase drops out of q, so real and complex states teach the same.
     real = fit(dtype="float64", validation=None)
-    turned = fit(data=dataclasses.replace(DATA, states=states), dtype="float64", validation=None)
+    turned = fit(data=phased, dtype="float64", validation=None)
     assert turned.config["training"]["complex"]
     assert real.parameters["D"].dtype == np.float64
     assert np.allclose(real.parameters["D"], turned.parameters["D"], atol=1e-8)
@@ -271,9 +271,9 @@ def test_an_unknown_option_does_not_vanish() -> None:
 def test_states_that_are_not_finite_are_refused(value: float) -> None:
     v = DATA.states.v.copy()
     v[3, 0, 0] = value
-    broken = FakeDataset(FakeStates(DATA.states.u, v), DATA.labels)
+    broken = data_of(DATA.states.u, v, DATA.labels)
     with pytest.raises(NotFiniteError, match=r"states\.v"):
         fit(data=broken)
     v[3, 0, 0] = 1e200
     with pytest.raises(NotFiniteError, match="float64"):
-        fit(data=FakeDataset(FakeStates(DATA.states.u, v), DATA.labels))
+        fit(data=data_of(DATA.states.u, v, DATA.labels))

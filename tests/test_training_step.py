@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -198,7 +199,7 @@ def test_a_member_that_has_stopped_cannot_fail_any_more() -> None:
 
 def test_early_stopping_in_a_run() -> None:
     data, held = toy(60), toy(60, seed=5)
-    wrong = type(held)(held.states, 1 - held.labels, held.classes, held.info, held.ambiguous)
+    wrong = replace(held, labels=1 - held.labels)
     fitted = tnl.fit(
         FakeNetwork(), data, wrong, members=4, epochs=30, patience=3, lr=0.05, progress=False
     )

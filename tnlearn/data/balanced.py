@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,12 @@ from tnlearn.data.recipes import recipe_for
 from tnlearn.data.sampling import draw
 from tnlearn.errors import ConfigError, check_choice, check_whole
 from tnlearn.physics.blocks import check_boundary, check_cells
+from tnlearn.physics.chains import Chains
 from tnlearn.physics.hamiltonians import states
 from tnlearn.physics.memory import check_memory
 from tnlearn.physics.states import check_precision
 
-__all__ = ["build", "checked", "gauge_factors"]
+__all__ = ["assembled", "build", "checked"]
 
 Array = NDArray[Any]
 
@@ -42,27 +44,33 @@ def build(recipe_info: dict[str, Any]) -> Dataset:
     chains, goal, generators = draw(recipe, cells, info["disorder"], info["seed"], indices)
     chains = chains.with_boundary(info["boundary"])
     windings = np.asarray(recipe.classes, dtype=np.int64)[goal]
+    data = assembled(chains, windings, known, {**info, "label": "lyapunov"}, generators)
+    return replace(data, kinds=known_winding_numbers(chains)) if every else data
+
+
+def assembled(
+    chains: Chains,
+    windings: Array,
+    classes: tuple[int, ...],
+    info: dict[str, Any],
+    generators: list[np.random.Generator],
+) -> Dataset:
+    """Chains of known winding with their states, each gauge from the stream of its sample."""
     solved = states(chains)
     if info["gauge"] == "random":
-        draws = np.array([g.random(pairs) for g in generators])
-        solved = solved.with_gauge(gauge_factors(draws, np.iscomplexobj(solved.u)))
+        uniform = np.array([g.random(chains.cells) for g in generators])
+        phases = np.iscomplexobj(solved.u)
+        signs = np.exp(2j * np.pi * uniform) if phases else np.where(uniform < 0.5, -1.0, 1.0)
+        solved = solved.with_gauge(signs)
     return Dataset(
         solved.astype(info["dtype"]),
-        class_indices(windings, known),
-        known,
+        class_indices(windings, classes),
+        classes,
         windings,
         ambiguity(chains, windings),
         chains,
-        {**info, "label": "lyapunov", "shifts": []},
-        known_winding_numbers(chains) if every else {},
+        {**info, "shifts": []},
     )
-
-
-def gauge_factors(uniform: Array, phases: bool) -> Array:
-    """Signs (or phases) from uniform numbers on [0, 1), of the same shape."""
-    if phases:
-        return np.asarray(np.exp(2j * np.pi * uniform))
-    return np.where(uniform < 0.5, -1.0, 1.0)
 
 
 def checked(recipe: dict[str, Any]) -> dict[str, Any]:

@@ -20,14 +20,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tnlearn.data.balanced import gauge_factors
-from tnlearn.data.dataset import Dataset, ambiguity, class_indices
+from tnlearn.data.balanced import assembled
+from tnlearn.data.dataset import Dataset
 from tnlearn.data.recipes import Recipe, recipe_for
-from tnlearn.data.sampling import first_that_suits, stream
+from tnlearn.data.sampling import first_that_suits, stream, targets
 from tnlearn.errors import ConfigError, check_whole
 from tnlearn.physics.blocks import check_cells
 from tnlearn.physics.chains import Chains
-from tnlearn.physics.hamiltonians import states
 from tnlearn.physics.memory import check_memory
 from tnlearn.physics.states import check_precision
 
@@ -144,11 +143,8 @@ def near_chains(
             f"{', '.join(map(str, known))}"
         )
     key = f"{recipe.key}/near"
-    count = 2 * len(chosen)
     indices = np.arange(start, start + samples)
-    blocks, place = np.unique(indices // count, return_inverse=True)
-    orders = np.array([stream(seed, key, int(b), 1).permutation(count) for b in blocks])
-    which, upper = np.divmod(orders[place, indices % count], 2)
+    which, upper = np.divmod(targets(2 * len(chosen), key, seed, indices), 2)
     generators = [stream(seed, key, int(i)) for i in indices]
     delta = low * (high / low) ** np.array([g.random() for g in generators])
     wanted = np.array([known.index(chosen[w]) for w in which])
@@ -179,10 +175,6 @@ def near_dataset(
     """
     check_memory(f"{samples} samples of {cells} cells", 3 * samples * cells**2 * 16)
     near = near_chains(cells, samples, distance, seed, name=name, start=start, between=between)
-    draws = np.array([g.random(near.chains.cells) for g in near.generators])
-    solved = states(near.chains)
-    solved = solved.with_gauge(gauge_factors(draws, np.iscomplexobj(solved.u)))
-    classes = recipe_for(name).classes
     info = {
         "name": name,
         "cells": near.chains.cells,
@@ -200,17 +192,9 @@ def near_dataset(
         },
         "labels": "lyapunov",
         "label": "momentum",
-        "shifts": [],
     }
-    return Dataset(
-        solved.astype(dtype),
-        class_indices(near.windings, classes),
-        classes,
-        near.windings,
-        ambiguity(near.chains, near.windings),
-        near.chains,
-        info,
-    )
+    classes = recipe_for(name).classes
+    return assembled(near.chains, near.windings, classes, info, near.generators)
 
 
 def zeros_of(hoppings: Array) -> Array:

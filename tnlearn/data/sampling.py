@@ -36,16 +36,15 @@ def derived_seed(seed: int, name: str, *key: int) -> int:
     return int(stream(seed, name, *key).integers(2**62))
 
 
-def targets(recipe: Recipe, seed: int, indices: Array) -> Array:
-    """The class index each sample aims at.
+def targets(count: int, key: str, seed: int, indices: Array) -> Array:
+    """Which of `count` classes each sample aims at.
 
-    Every block of `len(classes)` consecutive indices holds each class once, in a
-    random order of its own.
+    Every block of `count` consecutive indices holds each class once, in a random order of
+    its own.
     """
-    count = len(recipe.classes)
     blocks, place = np.unique(indices // count, return_inverse=True)
     # A key of length two keeps these streams apart from those of the samples.
-    orders = np.array([stream(seed, recipe.key, int(b), 1).permutation(count) for b in blocks])
+    orders = np.array([stream(seed, key, int(b), 1).permutation(count) for b in blocks])
     return np.asarray(orders[place, indices % count])
 
 
@@ -109,7 +108,7 @@ def draw(
     ConfigError
         If a class is too rare to be found, e.g. at extreme disorder.
     """
-    goal = targets(recipe, seed, indices)
+    goal = targets(len(recipe.classes), recipe.key, seed, indices)
     wanted = np.asarray(recipe.classes)[goal]
     generators = [stream(seed, recipe.key, int(i)) for i in indices]
     width = recipe.numbers + (recipe.bonds * cells if disorder else 0)

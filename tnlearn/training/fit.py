@@ -14,6 +14,7 @@ import torch
 
 from tnlearn.archive import Parts, digest, plain
 from tnlearn.errors import ConfigError, ShapeError, check_choice, check_finite
+from tnlearn.training.ensemble import split
 from tnlearn.training.fitted import Fitted
 from tnlearn.training.lanes import fewer_lanes, lanes_for
 from tnlearn.training.loop import HISTORY, Arrays, Progress, Trainer, blocks_of
@@ -155,7 +156,8 @@ def fit(
         samples = chains.fold(net, options, resized)
         held_samples = None if held is None else held.fold(net, options, resized)
         lanes = _lanes(net, samples, options, len(chains.classes))
-        values = _starting_values(start, options.compiled(net, 1).parameters, options)
+        shapes = options.compiled(net, 1).parameters
+        values = _starting_values(start, shapes, options)
         record = plain(
             {
                 "network": net.describe(),
@@ -172,7 +174,7 @@ def fit(
             net, options, lanes, samples, held_samples, start=values, parts=parts, every=every
         )
         results = [trainer.train(block, bar) for block in blocks_of(options.ids, lanes)]
-    return _gather(net, record, results, held is not None)
+    return _gather(net, record, results, shapes, held is not None)
 
 
 def _starting_values(
@@ -243,16 +245,16 @@ def _threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _gather(net: Any, record: Any, results: list[Arrays], validated: bool) -> Fitted:
-    whole_run: dict[str, npt.NDArray[Any]] = {
-        name: np.concatenate([x[name] for x in results]) for name in results[0]
-    }
-    names = [n for n in HISTORY if validated or not n.startswith("validation")]
-    return Fitted.from_flat(
+def _gather(
+    net: Any, record: Any, results: list[Arrays], shapes: Mapping[str, Any], validated: bool
+) -> Fitted:
+    whole = {name: np.concatenate([x[name] for x in results]) for name in results[0]}
+    flat = torch.from_numpy(whole["parameters"])
+    return Fitted(
         net,
         record,
-        whole_run["parameters"],
-        history={name: whole_run[f"history/{name}"] for name in names},
-        failed=whole_run["failed"],
-        stopped=whole_run["stopped"],
+        {name: x.numpy().copy() for name, x in split(flat, shapes).items()},
+        history={n: whole[f"history/{n}"] for n in HISTORY if validated or "validation" not in n},
+        failed=whole["failed"],
+        stopped=whole["stopped"],
     )

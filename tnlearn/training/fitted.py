@@ -78,21 +78,6 @@ class Fitted:
         self.failed, self.stopped = failed, stopped
         self.classes: tuple[int, ...] = tuple(self.config["data"]["classes"])
 
-    @classmethod
-    def from_flat(cls, net: Any, config: Mapping[str, Any], flat: Array, **rest: Any) -> Fitted:
-        """Made from the flat parameters (members, P), in the order of ``net.compile().parameters``.
-
-        `rest` are the keyword arguments of `Fitted` itself.
-        """
-        dtype = config["training"]["dtype"]
-        shapes = net.compile(members=1, own_batches=False, dtype=dtype).parameters
-        parameters, start = {}, 0
-        for name, shape in shapes.items():
-            size = math.prod(shape)
-            parameters[name] = flat[:, start : start + size].reshape(len(flat), *shape).copy()
-            start += size
-        return cls(net, config, parameters, **rest)
-
     @property
     def members(self) -> int:
         """Number of members."""
@@ -222,13 +207,11 @@ class Fitted:
             If a parameter has another shape at that length.
         """
         net = self.net.resize(cells)
-        dtype = self.config["training"]["dtype"]
-        shapes = net.compile(members=1, own_batches=False, dtype=dtype).parameters
-        for name, shape in shapes.items():
+        for name, shape in _shapes(net, self.config).items():
             here = self.parameters[name].shape[1:]
-            if tuple(shape) != here:
+            if shape != here:
                 raise ConfigError(
-                    f"parameter {name!r} has shape {here} here but {tuple(shape)} for {cells} "
+                    f"parameter {name!r} has shape {here} here but {shape} for {cells} "
                     "cells: only networks whose parameters are functions of position can be "
                     "resized (structure='position')"
                 )
@@ -274,6 +257,12 @@ class Fitted:
         write(path, _KIND, {"config": self.config, "versions": versions}, arrays)
 
 
+def _shapes(net: Any, config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    """The shape of each parameter of a member."""
+    compiled = net.compile(members=1, own_batches=False, dtype=config["training"]["dtype"])
+    return {name: tuple(shape) for name, shape in compiled.parameters.items()}
+
+
 def load(path: str | os.PathLike[str], net: Any = None) -> Fitted:
     """Read a trained ensemble written by `Fitted.save`.  No code in the file is executed.
 
@@ -303,8 +292,7 @@ def load(path: str | os.PathLike[str], net: Any = None) -> Fitted:
                 groups[group][rest] = array
         fates = {name: arrays[name] for name in ("failed", "stopped")}
         fitted = Fitted(net, config, groups["parameters"], history=groups["history"], **fates)
-        shapes = net.compile(members=1, own_batches=False, dtype=config["training"]["dtype"])
-        expected = {n: (fitted.members, *shape) for n, shape in shapes.parameters.items()}
+        expected = {n: (fitted.members, *shape) for n, shape in _shapes(net, config).items()}
         if {n: x.shape for n, x in fitted.parameters.items()} != expected:
             raise ValueError("its parameters are not those of its network")
         if not 1 <= config["training"]["lanes"] <= MOST_LANES:
