@@ -251,7 +251,7 @@ def to_html(graph: Graph, path: str | Path, *, title: str = "") -> Path:
     """
     from jinja2 import Environment, StrictUndefined
 
-    from tnlearn.networks.compiled import compile  # torch, only where it is needed
+    from tnlearn.networks.compiled import NetworkModule  # torch, only where it is needed
 
     target = Path(path)
     check_choice("kind of page", target.suffix.lower(), (".html", ".htm"))
@@ -267,7 +267,7 @@ def to_html(graph: Graph, path: str | Path, *, title: str = "") -> Path:
         graph=svg(graph_scene(graph, title, tall=math.inf), "Graph of the network", live=True),
         trees={n: svg(tree_scene(graph, n, title), f"Tree of {n}") for n in contractions},
         costs=[cost(find_plan(graph), batch) for batch in BATCHES],
-        code=compile(graph).graph.code.strip(),
+        code=NetworkModule(graph).graph.code.strip(),
         nodes=_described(graph),
         output=graph.output,
     )

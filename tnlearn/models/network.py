@@ -305,9 +305,9 @@ class Network(Graph):
         complex
             Whether u and v are complex.
         """
-        from tnlearn.networks.compiled import compile  # torch, only where it is needed
+        from tnlearn.networks.compiled import NetworkModule  # torch, only where it is needed
 
-        return compile(self, seed=seed, dtype=dtype, complex=complex)
+        return NetworkModule(self, seed=seed, dtype=dtype, complex=complex)
 
     def compile(
         self,
@@ -319,10 +319,10 @@ class Network(Graph):
         fold: bool = True,
     ) -> Compiled:
         """An ensemble of `members` copies as one function; see `networks.compiled.Compiled`."""
-        from tnlearn.networks.compiled import compile  # torch, only where it is needed
+        from tnlearn.networks.compiled import Compiled  # torch, only where it is needed
 
         how: dict[str, Any] = {"dtype": dtype, "complex": complex, "fold": fold}
-        return compile(self, members, own_batches=own_batches, **how)
+        return Compiled(self, members, own_batches=own_batches, **how)
 
     # ------------------------------------------------------------------ showing it
 

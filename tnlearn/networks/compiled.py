@@ -1,7 +1,6 @@
-"""A graph compiled with torch: one module, or an ensemble of members in one set of tensors.
+"""A graph compiled with torch: one lowering, as a function of features and as a module.
 
-Both are the same plan lowered with the same arguments: inputs, parameters, and constants
-computed once.  (On plain arrays the plan is carried out by `evaluate`, which needs no torch.)
+On plain arrays the same plan is carried out by `evaluate`, which needs no torch.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import functools
 import inspect
 import types
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,94 +18,140 @@ from torch import fx, nn
 from tnlearn.errors import ConfigError, ShapeError
 from tnlearn.networks.emit import MEMBER
 from tnlearn.networks.evaluate import bind, check_inputs, constant_arrays
-from tnlearn.networks.graph import Graph, Input
+from tnlearn.networks.graph import Graph, Input, Shape
 from tnlearn.networks.init import draw
 from tnlearn.networks.lowering import Slot, complex_dtype, lower, torch_dtype
 from tnlearn.networks.plan import find_plan
 
-__all__ = ["Compiled", "NetworkModule", "compile"]
+__all__ = ["Compiled", "NetworkModule"]
 
 Tensor = torch.Tensor
 
 
-@overload
-def compile(
-    graph: Graph,
-    members: None = None,
-    *,
-    seed: int = ...,
-    dtype: str = ...,
-    complex: bool = ...,
-) -> NetworkModule: ...
-@overload
-def compile(
-    graph: Graph,
-    members: int,
-    *,
-    own_batches: bool = ...,
-    dtype: str = ...,
-    complex: bool = ...,
-    fold: bool = ...,
-) -> Compiled: ...
-def compile(
-    graph: Graph,
-    members: int | None = None,
-    *,
-    seed: int = 0,
-    own_batches: bool = True,
-    dtype: str = "float32",
-    complex: bool = False,
-    fold: bool = True,
-) -> NetworkModule | Compiled:
-    """A graph as a torch function: one module, or `members` of them at once.
+class Compiled:
+    """A network, or M members of it at once, as a torch function of features and parameters.
+
+    What does not depend on a parameter is folded: computed once for a data set (`fold`) and
+    fed to every step of training from there.
 
     Parameters
     ----------
     graph
-        What to compile.
+        The network.
     members
-        None for a module without a member axis, with parameters of `seed`; a number for an
-        ensemble, of one member too, whose parameters are handed over at every call.
+        Number of members M, an index like any other; None for one copy without that index.
+    own_batches
+        Whether each member has its own batch (features carry the member axis).
     dtype
         ``"float32"`` or ``"float64"``.
     complex
         Whether the inputs are complex.
-    own_batches, fold
-        Of ensembles: see `Compiled`.
+    fold
+        Whether frozen steps are taken out of the step.
+
+    Attributes
+    ----------
+    parameters
+        Shape of every parameter, without the member axis, by node name.
+    folding, step
+        The two graphs: inputs to features, and features with parameters to outputs.
     """
-    if members is None:
-        taking = _module_type(tuple(graph.inputs))
-        return taking(graph, seed=seed, dtype=dtype, complex=complex)
-    return Compiled(
-        graph,
-        members=members,
-        own_batches=own_batches,
-        dtype=dtype,
-        complex=complex,
-        fold=fold,
-    )
 
+    def __init__(
+        self,
+        graph: Graph,
+        members: int | None = None,
+        *,
+        own_batches: bool = True,
+        dtype: str = "float32",
+        complex: bool = False,
+        fold: bool = True,
+    ) -> None:
+        if members is not None and members < 1:
+            raise ConfigError(f"an ensemble has at least one member, not {members!r}")
+        self.network, self.members = graph, members
+        self._dtype = torch_dtype(dtype)
+        self._input_dtype = complex_dtype(self._dtype) if complex else self._dtype
+        self.parameters = {name: node.sizes for name, node in graph.parameters.items()}
+        plan = find_plan(graph, complex=complex)
 
-class _Arguments:
-    """What every function lowered from a plan takes: inputs, parameters and constants, as slots."""
+        def slots(terms: Iterable[int], *first: str) -> list[Slot]:
+            """Arguments for terms, batch axis first, whatever order the plan has it in."""
+            return [
+                Slot(term.name, term.id, (*first, *_batch_first(term.shape)))
+                for term in map(plan.term, terms)
+            ]
 
-    def __init__(self, graph: Graph, complex: bool) -> None:
-        self.plan = find_plan(graph, complex=complex)
-        self.inputs = self._slots(graph.inputs)
-        self.parameters = self._slots(graph.parameters)
-        self.arrays = constant_arrays(self.plan)
-        self.constants = [
-            Slot(self.plan.term(i).name, i, tuple(range(x.ndim))) for i, x in self.arrays.items()
+        member = () if members is None else (MEMBER,)
+        arrays = constant_arrays(plan)
+        self._constants = [self._tensor(array) for array in arrays.values()]
+        constants = [Slot(plan.term(i).name, i, tuple(range(x.ndim))) for i, x in arrays.items()]
+        leaves = plan.leaves
+        inputs = [leaves[name].id for name in graph.inputs]
+        frontier = plan.frontier if fold else inputs
+        self.folding = lower(
+            plan,
+            [*slots(inputs), *constants],
+            [(i, _batch_first(plan.term(i).shape)) for i in frontier],
+        )
+        features = slots(frontier, *(member if own_batches else ()))
+        weights = [
+            Slot(name, leaves[name].id, (*member, *range(len(node.shape))))
+            for name, node in graph.parameters.items()
         ]
-        self.output = (self.plan.output.term.id, self.plan.order)
+        out = plan.output.term
+        outputs = [(out.id, plan.order)]
+        self.step = lower(plan, [*features, *weights, *constants], outputs, members=members)
+        # Nothing trained and no batches of their own: all members are one.
+        self._alike = members is not None and not (out.live or (own_batches and out.data))
 
-    def _slots(self, names: Iterable[str]) -> list[Slot]:
-        leaves = self.plan.leaves
-        return [
-            Slot(name, leaves[name].id, tuple(range(len(leaves[name].shape))))
-            for name in names
-            if name in leaves
-        ]
+    def _tensor(self, array: np.ndarray) -> Tensor:
+        tensor = torch.as_tensor(array)
+        return tensor.to(complex_dtype(self._dtype) if tensor.is_complex() else self._dtype)
+
+    def step_identity(self) -> tuple[str, tuple[bytes, ...]]:
+        """What the step does to features and parameters: its code, and the constants it reads.
+
+        Where it is the same for a network at two lengths, features of both may be mixed.
+        """
+        read = [node for node in self.step.graph.nodes if node.op == "placeholder"]
+        taken = zip(self._constants, read[len(read) - len(self._constants) :], strict=True)
+        return self.step.code, tuple(x.numpy().tobytes() for x, node in taken if node.users)
+
+    def initial(self, seed: int, members: Sequence[int]) -> dict[str, Tensor]:
+        """Starting values of members with these numbers, each (len(members), *shape).
+
+        They depend on the seed, the member's number and the node's name only.
+        """
+        start = {}
+        for name, node in self.network.parameters.items():
+            values = [
+                draw(node.init, node.sizes, name, node.exact, seed=seed, member=k) for k in members
+            ]
+            start[name] = torch.as_tensor(np.stack(values)).to(self._dtype)
+        return start
+
+    @torch.no_grad()
+    def fold(self, *arrays: Any, **named: Any) -> tuple[Tensor, ...]:
+        """The features of inputs (samples, …), handed over as to a module: all that is frozen."""
+        inputs = self.network.inputs
+        tensors = {name: torch.as_tensor(x) for name, x in bind(inputs, arrays, named).items()}
+        args = _check_tensors(inputs, tensors, self._input_dtype)
+        result = self.folding(*args, *self._constants)
+        return result if isinstance(result, tuple) else (result,)
+
+    def __call__(self, parameters: Mapping[str, Tensor], *features: Tensor) -> Tensor:
+        """The outputs (members, batch, …) for parameters (members, *shape) and features.
+
+        Features are (members, batch, …) with own batches, else (batch, …).
+        """
+        weights = [parameters[name] for name in self.parameters]
+        result: Tensor = self.step(*features, *weights, *self._constants)
+        return result.expand(self.members or 1, *result.shape) if self._alike else result
+
+
+def _batch_first(shape: Shape) -> tuple[int, ...]:
+    return tuple(sorted(range(len(shape)), key=lambda axis: (shape[axis] is not None, axis)))
 
 
 def _check_tensors(
@@ -143,16 +188,28 @@ class NetworkModule(nn.Module):
     ``module.graph.code`` to read it.  Safe under deepcopy, pickle,
     `torch.func.functional_call`, `torch.export` and `torch.compile`; the constants of the
     formula follow ``module.to(…)`` and ``module.double()`` as the parameters do.
+
+    Parameters
+    ----------
+    graph
+        The network.
+    seed
+        Of the initial values, which are those of member 0.
+    dtype, complex
+        As of `Compiled`.
     """
 
     graph: fx.GraphModule
     _like: Tensor
 
+    def __new__(cls, graph: Graph, **_: Any) -> NetworkModule:
+        """A blank module that takes the inputs of this graph by their names."""
+        return _blank_module(tuple(graph.inputs))
+
     def __init__(
         self, graph: Graph, *, seed: int = 0, dtype: str = "float32", complex: bool = False
     ) -> None:
         super().__init__()
-        slots = _Arguments(graph, complex)
         real = torch_dtype(dtype)
         self._complex = complex
         self._inputs = graph.inputs
@@ -161,21 +218,19 @@ class NetworkModule(nn.Module):
         self.register_buffer("_like", torch.empty(0, dtype=real), persistent=False)
         for name, node in graph.parameters.items():
             start = draw(node.init, node.sizes, name, node.exact, seed=seed, member=0)
-            register_dotted(self, name, nn.Parameter(torch.as_tensor(start, dtype=real)))
+            _register_dotted(self, name, nn.Parameter(torch.as_tensor(start, dtype=real)))
         # Where each argument stands, and whether it is a complex constant: these are kept as
         # pairs of real numbers, since torch casts complex tensors to real ones in `.to(dtype)`.
         places = [(tuple(name.split(".")), False) for name in graph.parameters]
-        for number, array in enumerate(slots.arrays.values()):
-            tensor = torch.as_tensor(array)
+        compiled = Compiled(graph, dtype=dtype, complex=complex, fold=False)
+        for number, tensor in enumerate(compiled._constants):
             paired = tensor.is_complex()
-            tensor = torch.view_as_real(tensor) if paired else tensor
-            self.register_buffer(f"constant_{number}", tensor.to(real), persistent=False)
+            pairs = torch.view_as_real(tensor) if paired else tensor
+            self.register_buffer(f"constant_{number}", pairs.clone(), persistent=False)
             places.append(((f"constant_{number}",), paired))
         self._places = tuple(places)
-        arguments = [*slots.inputs, *slots.parameters, *slots.constants]
-        lowered, _ = lower(slots.plan, arguments, [slots.output], name="NetworkGraph")
         # Not a submodule: it holds no parameters, and a plain attribute is read faster.
-        object.__setattr__(self, "graph", lowered)
+        object.__setattr__(self, "graph", compiled.step)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _blank_module, (tuple(self._inputs),), self.__dict__
@@ -206,7 +261,6 @@ class NetworkModule(nn.Module):
 @functools.cache
 def _module_type(names: tuple[str, ...]) -> type[NetworkModule]:
     """The module whose `forward` is known, to `torch.export` say, to take inputs of these names."""
-
     general = NetworkModule.forward
     forward = types.FunctionType(general.__code__, general.__globals__, "forward")
     either = inspect.Parameter.POSITIONAL_OR_KEYWORD
@@ -218,11 +272,11 @@ def _module_type(names: tuple[str, ...]) -> type[NetworkModule]:
 
 
 def _blank_module(names: tuple[str, ...]) -> NetworkModule:
-    """A module of these inputs that is still to be filled, by pickle and by copy."""
-    return _module_type(names).__new__(_module_type(names))
+    """A module of these inputs that is still to be filled: by its maker, by pickle, by copy."""
+    return object.__new__(_module_type(names))
 
 
-def register_dotted(root: nn.Module, name: str, parameter: nn.Parameter) -> None:
+def _register_dotted(root: nn.Module, name: str, parameter: nn.Parameter) -> None:
     """Register a parameter under a dotted name, so that `state_dict` reads as the network does."""
     *path, last = name.split(".")
     if hasattr(nn.Module, (path or [last])[0]) or name == "graph":
@@ -237,128 +291,3 @@ def register_dotted(root: nn.Module, name: str, parameter: nn.Parameter) -> None
             root.add_module(part, child)
         root = child
     root.register_parameter(last, parameter)
-
-
-class Compiled:
-    """M members of a network, lowered with the member as an ordinary index.
-
-    What does not depend on a parameter is folded: computed once for a data set (`fold`) and
-    fed to every step of training from there.
-
-    Parameters
-    ----------
-    graph
-        The network.
-    members
-        Number of members M.
-    own_batches
-        Whether each member has its own batch (features carry the member axis).
-    dtype
-        ``"float32"`` or ``"float64"``.
-    complex
-        Whether the inputs are complex.
-    fold
-        Whether frozen steps are taken out of the step.
-
-    Attributes
-    ----------
-    parameters
-        Shape of every parameter, without the member axis, by node name.
-    folding, step
-        The two graphs: inputs to features, and features with parameters to outputs.
-    """
-
-    def __init__(
-        self,
-        graph: Graph,
-        *,
-        members: int,
-        own_batches: bool = True,
-        dtype: str = "float32",
-        complex: bool = False,
-        fold: bool = True,
-    ) -> None:
-        if members < 1:
-            raise ConfigError(f"an ensemble has at least one member, not {members!r}")
-        self.network, self.members, self.own_batches = graph, members, own_batches
-        self._dtype = torch_dtype(dtype)
-        self._input_dtype = complex_dtype(self._dtype) if complex else self._dtype
-        self.parameters = {name: node.sizes for name, node in graph.parameters.items()}
-        slots = _Arguments(graph, complex)
-        plan = slots.plan
-        self._constants = [self._constant(array) for array in slots.arrays.values()]
-        frontier = list(plan.frontier) if fold else [slot.term for slot in slots.inputs]
-        # Features have their batch axis first, whatever order the plan found it in.
-        orders = {i: _batch_first(plan.term(i).shape) for i in frontier}
-        self.folding, _ = lower(
-            plan,
-            [*slots.inputs, *slots.constants],
-            [(i, orders[i]) for i in frontier],
-            name="Folding",
-        )
-        member = (MEMBER,) if own_batches else ()
-        features = [Slot(plan.term(i).name, i, (*member, *orders[i])) for i in frontier]
-        weights = [Slot(x.name, x.term, (MEMBER, *x.labels)) for x in slots.parameters]
-        self.step, (self._has_member,) = lower(
-            plan,
-            [*features, *weights, *slots.constants],
-            [slots.output],
-            members=members,
-            name="EnsembleStep",
-        )
-
-    def _constant(self, array: np.ndarray) -> Tensor:
-        tensor = torch.as_tensor(array)
-        return tensor.to(complex_dtype(self._dtype) if tensor.is_complex() else self._dtype)
-
-    def step_identity(self) -> tuple[str, tuple[bytes, ...]]:
-        """What the step does to features and parameters: its code, and the constants it reads.
-
-        Where it is the same for a network at two lengths, features of both may be mixed.
-        """
-        read = [node for node in self.step.graph.nodes if node.op == "placeholder"]
-        used = [bool(node.users) for node in read[len(read) - len(self._constants) :]]
-        constants = tuple(
-            constant.numpy().tobytes()
-            for constant, there in zip(self._constants, used, strict=True)
-            if there
-        )
-        return self.step.code, constants
-
-    def initial(self, seed: int, members: Sequence[int]) -> dict[str, Tensor]:
-        """Starting values of members with these numbers, each (len(members), *shape).
-
-        They depend on the seed, the member's number and the node's name only.
-        """
-        start = {}
-        for name, node in self.network.parameters.items():
-            values = [
-                draw(node.init, node.sizes, name, node.exact, seed=seed, member=k) for k in members
-            ]
-            start[name] = torch.as_tensor(np.stack(values)).to(self._dtype)
-        return start
-
-    @torch.no_grad()
-    def fold(self, *arrays: Any, **named: Any) -> tuple[Tensor, ...]:
-        """The features of inputs (samples, …), handed over as to a module: all that is frozen."""
-        inputs = self.network.inputs
-        tensors = {name: torch.as_tensor(x) for name, x in bind(inputs, arrays, named).items()}
-        args = _check_tensors(inputs, tensors, self._input_dtype)
-        result = self.folding(*args, *self._constants)
-        return result if isinstance(result, tuple) else (result,)
-
-    def __call__(self, parameters: Mapping[str, Tensor], *features: Tensor) -> Tensor:
-        """The outputs (members, batch, …) for parameters (members, *shape) and features.
-
-        Features are (members, batch, …) with own batches, else (batch, …).
-        """
-        weights = [parameters[name] for name in self.parameters]
-        result: Tensor = self.step(*features, *weights, *self._constants)
-        if not self._has_member:
-            result = result.expand(self.members, *result.shape)
-        return result
-
-
-def _batch_first(shape: Sequence[int | None]) -> tuple[int, ...]:
-    axes = range(len(shape))
-    return tuple(sorted(axes, key=lambda axis: (shape[axis] is not None, axis)))

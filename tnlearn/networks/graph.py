@@ -197,8 +197,6 @@ class Graph:
         The name of the result.
     written
         The tree in which a contraction was written down, where it comes from a formula.
-    trees
-        The tree of every contraction, where they were searched before (see `plan`).
 
     Attributes
     ----------
@@ -219,14 +217,13 @@ class Graph:
         output: str,
         *,
         written: Mapping[str, Tree] | None = None,
-        trees: Mapping[str, Tree] | None = None,
     ) -> None:
         self._nodes = _in_order(nodes, output)
         for node in self._nodes.values():
             sizes_of(node, self._nodes)
         self.output = output
         self.written = dict(written or {})
-        self.memo: dict[str, Any] = {} if trees is None else {"trees": dict(trees)}
+        self.memo: dict[str, Any] = {}
 
     @property
     def nodes(self) -> Mapping[str, Node]:

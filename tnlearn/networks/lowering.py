@@ -113,8 +113,7 @@ def lower(
     outputs: Sequence[tuple[int, Sequence[int]]],
     *,
     members: int | None = None,
-    name: str = "Lowered",
-) -> tuple[fx.GraphModule, list[bool]]:
+) -> fx.GraphModule:
     """Record the steps from `slots` to `outputs` as a graph.
 
     Parameters
@@ -127,12 +126,6 @@ def lower(
         The terms to return and the order of their axes (a member axis comes first).
     members
         Size of the ensemble axis.
-    name
-        Class name of the result.
-
-    Returns
-    -------
-    The graph module, and for each output whether it has a member axis.
     """
     graph = fx.Graph()
     tracer = fx.proxy.GraphAppendingTracer(graph)
@@ -150,8 +143,7 @@ def lower(
     nodes = tuple(result.node for result in results)
     graph.output(nodes[0] if len(nodes) == 1 else nodes)
     graph.eliminate_dead_code()
-    module = fx.GraphModule(torch.nn.Module(), _renamed(graph, names), class_name=name)
-    return module, [len(computed[i].labels) > len(order) for i, order in outputs]
+    return fx.GraphModule(torch.nn.Module(), _renamed(graph, names), class_name="NetworkGraph")
 
 
 def identifier(name: str) -> str:

@@ -29,10 +29,6 @@ from tnlearn.networks.terms import Term, TermTable, Value
 
 __all__ = ["Cost", "Plan", "cost", "find_plan", "find_trees", "make_plan", "recall_trees"]
 
-# An intermediate of more entries than this at a batch of 64 (1 GiB in float64) is never made
-# if any other tree exists.
-MAX_INTERMEDIATE = 2**27
-
 
 @dataclass(frozen=True)
 class Cost:
@@ -111,13 +107,9 @@ def find_trees(graph: Graph) -> dict[str, Tree]:
         trees: dict[str, Tree] = {}
         for node in graph.nodes.values():
             if isinstance(node, Contraction) and node.lowering is None:
-                trees[node.name] = find_tree(
-                    table,
-                    _operands(node, graph.nodes, values),
-                    node.inds,
-                    written=graph.written.get(node.name),
-                    max_intermediate=MAX_INTERMEDIATE,
-                )
+                args = _operands(node, graph.nodes, values)
+                written = graph.written.get(node.name)
+                trees[node.name] = find_tree(table, args, node.inds, written=written)
             values[node.name] = _enter(table, node, graph.nodes, values, trees)
         graph.memo["trees"] = trees
     known: dict[str, Tree] = graph.memo["trees"]

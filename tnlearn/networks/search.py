@@ -10,6 +10,7 @@ neighbouring branches until no exchange helps.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator, Sequence
 
@@ -20,6 +21,9 @@ __all__ = ["enter_tree", "find_tree", "leaves_of"]
 
 EXHAUSTIVE = 5  # there are (2n - 3)!! trees: 105 for five tensors, 10,395 for seven
 NOMINAL_BATCH = 64
+# An intermediate of more entries than this at that batch (1 GiB in float64) is never made if any
+# other tree exists.
+MAX_INTERMEDIATE = 2**27
 # A step costs its flops plus this many per entry read or written: a core does some
 # tens of flops in the time it takes to move one number.
 MOVE = 16
@@ -85,7 +89,6 @@ def find_tree(
     out: Sequence[str],
     *,
     written: Tree | None = None,
-    max_intermediate: int | None = None,
 ) -> Tree:
     """The best tree found for a contraction, the same on every run.
 
@@ -97,13 +100,11 @@ def find_tree(
         The operands with their index names, and the names of the result.
     written
         The tree in which the formula was written, if any.
-    max_intermediate
-        Most entries an intermediate may have at a batch of 64.
     """
     n = len(leaves)
     if n <= 2:
         return 0 if n == 1 else (0, 1)
-    scorer = _Scorer(table.copy(), leaves, out, max_intermediate)
+    scorer = _Scorer(table.copy(), leaves, out)
     if n <= EXHAUSTIVE:
         return min(_all_trees(tuple(range(n))), key=scorer)
     starts = [*([written] if written is not None else []), *_proposals(leaves, out)]
@@ -113,15 +114,8 @@ def find_tree(
 class _Scorer:
     """The shared cost of a tree; every step is entered once in a scratch table."""
 
-    def __init__(
-        self,
-        table: TermTable,
-        leaves: Sequence[Value],
-        out: Sequence[str],
-        max_intermediate: int | None,
-    ) -> None:
+    def __init__(self, table: TermTable, leaves: Sequence[Value], out: Sequence[str]) -> None:
         self.table, self.leaves, self.masks = table, leaves, _Masks(leaves, out)
-        self.limit = math.inf if max_intermediate is None else max_intermediate
         self.free = len(table.terms)
         self._costs: dict[int, float] = {}
         self._trees: dict[Tree, tuple[float, int, str]] = {}
@@ -147,7 +141,7 @@ class _Scorer:
             terms = self.table.terms
             term = terms[i]
             moved = term.elements(NOMINAL_BATCH)
-            if moved > self.limit:
+            if moved > MAX_INTERMEDIATE:
                 return math.inf
             moved += sum(count(terms[use.term].shape, NOMINAL_BATCH) for use in term.uses)
             cost = term.flops(terms, NOMINAL_BATCH) + MOVE * moved
@@ -223,15 +217,8 @@ def _proposals(leaves: Sequence[Value], out: Sequence[str]) -> list[Tree]:
 
 def _tree_of_path(n: int, path: Sequence[Sequence[int]]) -> Tree:
     branches: list[Tree] = list(range(n))
-    for step in path:
-        taken = [branches[i] for i in step]
-        for i in sorted(step, reverse=True):
-            del branches[i]
-        branch = taken[0]
-        for other in taken[1:]:
-            branch = (branch, other)
-        branches.append(branch)
-    tree = branches[0]
-    for other in branches[1:]:
-        tree = (tree, other)
-    return tree
+    for step in (*path, range(n)):  # what a path leaves apart is multiplied at the end
+        joined = [branches[i] for i in step if i < len(branches)]
+        branches = [b for i, b in enumerate(branches) if i not in step]
+        branches.append(functools.reduce(lambda a, b: (a, b), joined))
+    return branches[0]
