@@ -7,7 +7,6 @@ nothing of their gauge; symmetric networks see only what does not depend on it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,24 +15,12 @@ from tnlearn.errors import ConfigError, check_choice
 from tnlearn.models.layers import Stack
 from tnlearn.models.network import Network
 from tnlearn.networks.functions import ACTIVATIONS
-from tnlearn.networks.graph import BATCH, Contraction, Graph, Operand, Parameter, as_constant
+from tnlearn.networks.graph import BATCH, Graph, Parameter, as_constant
 from tnlearn.networks.init import normal
 
 __all__ = ["KINDS", "VARIANTS", "baseline"]
 
 VARIANTS = ("products", "dense", "conv", "edge")
-
-
-@dataclass(frozen=True)
-class _Options:
-    hidden: tuple[int, ...]
-    features: tuple[int, ...]
-    width: int
-    heads: int
-    depth: int
-    variant: str
-    activation: str
-    complex: bool
 
 
 def baseline(
@@ -83,63 +70,52 @@ def baseline(
     ConfigError
         For an option that the kind does not have, or a size that is not positive.
     """
-    check_choice("baseline", kind, KINDS)
+    builder, defaults = KINDS[check_choice("baseline", kind, KINDS)]
     check_choice("activation", activation, ACTIVATIONS)
-    builder, allowed = KINDS[kind]
+    sizes = {"hidden": hidden, "features": features}
     asked: dict[str, Any] = {
         "variant": variant,
-        "hidden": None if hidden is None else tuple(int(n) for n in hidden),
-        "features": None if features is None else tuple(int(n) for n in features),
+        **{key: None if x is None else tuple(int(n) for n in x) for key, x in sizes.items()},
         "width": width,
         "heads": heads,
         "depth": depth,
     }
-    for name, value in asked.items():
-        if value is not None and name not in allowed:
+    asked = {name: value for name, value in asked.items() if value is not None}
+    for name in asked:
+        if name not in defaults:
             raise ConfigError(
-                f"baseline {kind!r} has no option {name!r}; it has: {', '.join(allowed) or 'none'}"
+                f"baseline {kind!r} has no option {name!r}; it has: {', '.join(defaults) or 'none'}"
             )
+    options = defaults | asked
+    numbers = [cells, classes - 1]
+    for value in options.values():
+        numbers += [] if isinstance(value, str) else np.ravel(value).tolist()
+    if any(n < 1 for n in numbers):
+        raise ConfigError(f"sizes of a baseline must be positive and classes >= 2: {options}")
     if kind == "symmetric":
-        check_choice("variant", variant or "dense", VARIANTS)
-        unused = "hidden" if variant == "conv" else "features"
-        if asked[unused] is not None:
-            raise ConfigError(f"variant {variant or 'dense'!r} has no option {unused!r}")
-    if kind == "resnet" and features is not None and len(features) != 1:
+        check_choice("variant", options["variant"], VARIANTS)
+        unused = "hidden" if options["variant"] == "conv" else "features"
+        if unused in asked:
+            raise ConfigError(f"variant {options['variant']!r} has no option {unused!r}")
+    if kind == "resnet" and len(options["features"]) != 1:
         raise ConfigError(f"a resnet has one number of features, such as (16,), not {features!r}")
-    defaults: dict[str, Any] = {
-        "variant": "dense",
-        "hidden": (64,) if kind == "symmetric" else (256, 256),
-        "features": (16,) if kind == "resnet" else (16, 32),
-        "width": 32,
-        "heads": 4,
-        "depth": 2 if kind == "resnet" else 1,
-    }
-    chosen = {name: defaults[name] if value is None else value for name, value in asked.items()}
-    numbers = [cells, classes - 1, chosen["width"], chosen["heads"], chosen["depth"]]
-    if any(n < 1 for n in (*numbers, *chosen["hidden"], *chosen["features"])):
-        raise ConfigError(f"sizes of a baseline must be positive and classes >= 2: {chosen}")
-    if chosen["width"] % chosen["heads"]:
-        raise ConfigError(f"width {chosen['width']} must be a multiple of heads {chosen['heads']}")
+    if kind == "attention" and options["width"] % options["heads"]:
+        raise ConfigError(
+            f"width {options['width']} must be a multiple of heads {options['heads']}"
+        )
     stack = Stack(int(cells))
-    options = _Options(activation=activation, complex=complex, **chosen)
-    builder(stack, options, int(classes))
-    recipe: dict[str, Any] = {
-        "call": "baseline",
-        "kind": kind,
-        "cells": int(cells),
-        "classes": int(classes),
-        "activation": activation,
-        "complex": complex,
-    }
-    recipe |= {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in asked.items()
-        if value is not None
-    }
+    if kind == "symmetric":
+        options["complex"] = complex
+    else:
+        stack.image(complex)
+    builder(stack, int(classes), activation, **options)
+    recipe = {"call": "baseline", "kind": kind, "cells": int(cells), "classes": int(classes)}
+    recipe |= {"activation": activation, "complex": complex}
+    recipe |= {n: list(value) if isinstance(value, tuple) else value for n, value in asked.items()}
     return Network(Graph(stack.nodes, stack.last.name), recipe=[recipe], factory=baseline)
 
 
-def _perceptron(stack: Stack, hidden: Sequence[int], classes: int, activation: str) -> None:
+def _perceptron(stack: Stack, classes: int, activation: str, hidden: Sequence[int] = ()) -> None:
     """Dense layers over everything but the batch, then the logits."""
     over = tuple(ind for ind in stack.last.inds if ind != BATCH)
     for number, width in enumerate(hidden):
@@ -149,108 +125,83 @@ def _perceptron(stack: Stack, hidden: Sequence[int], classes: int, activation: s
     stack.dense("logits", classes, over, "class", 1.0)
 
 
-def _linear(stack: Stack, options: _Options, classes: int) -> None:
-    stack.image(options.complex)
-    _perceptron(stack, (), classes, options.activation)
+def _cnn(stack: Stack, classes: int, activation: str, features: Sequence[int]) -> None:
+    for number, channels in enumerate(features):
+        stack.conv(f"conv{number}", channels, stride=1 if number == 0 else 2)
+        stack.activation(f"conv{number}.{activation}", activation)
+    _perceptron(stack, classes, activation)
 
 
-def _mlp(stack: Stack, options: _Options, classes: int) -> None:
-    stack.image(options.complex)
-    _perceptron(stack, options.hidden, classes, options.activation)
-
-
-def _convolutions(stack: Stack, options: _Options, classes: int) -> None:
-    for number, features in enumerate(options.features):
-        stack.conv(f"conv{number}", features, stride=1 if number == 0 else 2)
-        stack.activation(f"conv{number}.{options.activation}", options.activation)
-    _perceptron(stack, (), classes, options.activation)
-
-
-def _cnn(stack: Stack, options: _Options, classes: int) -> None:
-    stack.image(options.complex)
-    _convolutions(stack, options, classes)
-
-
-def _resnet(stack: Stack, options: _Options, classes: int) -> None:
-    stack.image(options.complex)
-    features = options.features[0]
-    stack.conv("stem", features, stride=2)
-    for number in range(options.depth):
+def _resnet(
+    stack: Stack, classes: int, activation: str, features: Sequence[int], depth: int
+) -> None:
+    stack.conv("stem", features[0], stride=2)
+    for number in range(depth):
         shortcut = stack.last
         for half in ("a", "b"):
             name = f"block{number}{half}"
             stack.norm(f"{name}.norm", stack.last.inds[1:])
-            stack.activation(f"{name}.{options.activation}", options.activation)
-            stack.conv(name, features)
+            stack.activation(f"{name}.{activation}", activation)
+            stack.conv(name, features[0])
         stack.residual(f"block{number}", shortcut)
-    stack.activation(options.activation, options.activation)
-    _perceptron(stack, (), classes, options.activation)
+    stack.activation(activation, activation)
+    _perceptron(stack, classes, activation)
 
 
-def _attention(stack: Stack, options: _Options, classes: int) -> None:
-    stack.image(options.complex)
-    embedded = stack.dense("embedding", options.width, ("feature", "cell"), "width", 1.0)
-    shape = (stack.cells, options.width)
-    position = Parameter("position", ("state", "width"), shape, normal(0.1))
+def _attention(
+    stack: Stack, classes: int, activation: str, width: int, heads: int, depth: int
+) -> None:
+    embedded = stack.dense("embedding", width, ("feature", "cell"), "width", 1.0)
+    position = Parameter("position", ("state", "width"), (stack.cells, width), normal(0.1))
     stack.add(position)
-    stack.function("tokens", "add", [embedded, position], embedded.inds, embedded.shape)
-    for number in range(options.depth):
-        shortcut = stack.last
-        stack.norm(f"block{number}.norm1", ("width",))
-        stack.attention(f"block{number}.attention", options.heads)
-        shortcut = stack.residual(f"block{number}.attended", shortcut)
-        stack.norm(f"block{number}.norm2", ("width",))
-        stack.dense(f"block{number}.mlp0", 2 * options.width, ("width",), "wide", np.sqrt(2.0))
-        stack.activation(f"block{number}.{options.activation}", options.activation)
-        stack.dense(f"block{number}.mlp1", options.width, ("wide",), "width", 1.0)
-        stack.residual(f"block{number}", shortcut)
+    stack.function("tokens", "add", embedded, position)
+    for number in range(depth):
+        name, shortcut = f"block{number}", stack.last
+        stack.norm(f"{name}.norm1", ("width",))
+        stack.attention(f"{name}.attention", heads)
+        shortcut = stack.residual(f"{name}.attended", shortcut)
+        stack.norm(f"{name}.norm2", ("width",))
+        stack.dense(f"{name}.mlp0", 2 * width, ("width",), "wide", np.sqrt(2.0))
+        stack.activation(f"{name}.{activation}", activation)
+        stack.dense(f"{name}.mlp1", width, ("wide",), "width", 1.0)
+        stack.residual(name, shortcut)
     stack.norm("norm", ("width",))
     stack.mean("pooled", ("state",))
     stack.dense("logits", classes, ("width",), "class", 1.0)
 
 
-def _symmetric(stack: Stack, options: _Options, classes: int) -> None:
-    if options.variant == "products":
-        stack.products(options.complex)
-        _perceptron(stack, options.hidden, classes, options.activation)
+def _symmetric(
+    stack: Stack,
+    classes: int,
+    activation: str,
+    variant: str,
+    hidden: Sequence[int],
+    features: Sequence[int],
+    complex: bool,
+) -> None:
+    if variant == "products":
+        stack.products(complex)
+    else:
+        squared = stack.q_squared()
+    if variant == "conv":
+        inds, sizes, options = (BATCH, "feature", "x", "y"), {"feature": 1}, {"ind": "feature"}
+        stack.function("q2.image", "expand", squared, inds=inds, sizes=sizes, options=options)
+        _cnn(stack, classes, activation, features)
         return
-    squared = stack.q_squared()
-    if options.variant == "conv":
-        shape = (None, 1, stack.cells, stack.cells)
-        inds = (BATCH, "feature", "x", "y")
-        stack.function("q2.image", "expand", [squared], inds, shape, {"ind": "feature"})
-        _convolutions(stack, options, classes)
-        return
-    if options.variant == "edge":
-        _outer_cells(stack)
-    _perceptron(stack, options.hidden, classes, options.activation)
+    if variant == "edge":  # the columns y of q² in the outer quarters of the chain
+        depth = max(1, stack.cells // 4)
+        outer = [*range(depth), *range(max(depth, stack.cells - depth), stack.cells)]
+        edge = stack.add(as_constant("edge", ("e", "y"), np.eye(stack.cells)[outer]))
+        stack.contract("q2.edge", (BATCH, "x", "e"), squared.use, edge.use)
+    _perceptron(stack, classes, activation, hidden)
 
 
-def _outer_cells(stack: Stack) -> None:
-    """Keep the columns y of q² in the outer quarters of the chain."""
-    cells = stack.cells
-    depth = max(1, cells // 4)
-    outer = [*range(depth), *range(max(depth, cells - depth), cells)]
-    squared = stack.last
-    select = as_constant("edge", ("e", "y"), np.eye(cells)[outer])
-    stack.add(select)
-    stack.add(
-        Contraction(
-            "q2.edge",
-            (BATCH, "x", "e"),
-            (None, cells, len(outer)),
-            (squared.use, Operand("edge", ("e", "y"))),
-        )
-    )
-
-
-Builder = Callable[[Stack, _Options, int], None]
-
-KINDS: dict[str, tuple[Builder, tuple[str, ...]]] = {
-    "linear": (_linear, ()),
-    "mlp": (_mlp, ("hidden",)),
-    "cnn": (_cnn, ("features",)),
-    "resnet": (_resnet, ("features", "depth")),
-    "attention": (_attention, ("width", "heads", "depth")),
-    "symmetric": (_symmetric, ("variant", "hidden", "features")),
+# What builds each kind on the image of the states (or on the states themselves), and its options.
+KINDS: dict[str, tuple[Callable[..., None], dict[str, Any]]] = {
+    "linear": (_perceptron, {}),
+    "mlp": (_perceptron, {"hidden": (256, 256)}),
+    "cnn": (_cnn, {"features": (16, 32)}),
+    "resnet": (_resnet, {"features": (16,), "depth": 2}),
+    "attention": (_attention, {"width": 32, "heads": 4, "depth": 1}),
+    "symmetric": (_symmetric, {"variant": "dense", "hidden": (64,), "features": (16, 32)}),
 }

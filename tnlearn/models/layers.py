@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -17,11 +18,10 @@ from tnlearn.networks.graph import (
     Node,
     Operand,
     Parameter,
-    Shape,
     as_constant,
 )
 from tnlearn.networks.heads import activate, dense_layer
-from tnlearn.networks.init import fan_in, normal
+from tnlearn.networks.init import Init, fan_in, normal
 
 __all__ = ["Stack", "shift_tensor"]
 
@@ -56,14 +56,35 @@ class Stack:
         self,
         name: str,
         op: str,
-        sources: Sequence[Node],
-        inds: Inds,
-        shape: Shape,
-        options: Mapping[str, object] | None = None,
+        *sources: Node,
+        inds: Inds | None = None,
+        sizes: dict[str, int] | None = None,
+        options: dict[str, Any] | None = None,
     ) -> Node:
-        """A function of nodes, each under its own index names."""
+        """A function of nodes under their own index names: `inds` of the first, if not these.
+
+        `sizes` are those of indices that the first has not.
+        """
+        first = sources[0]
+        inds = first.inds if inds is None else inds
+        known = dict(zip(first.inds, first.shape, strict=True)) | (sizes or {})
         parts = tuple(source.use for source in sources)
-        return self.add(Function(name, inds, shape, op, parts, dict(options or {})))
+        shape = tuple(known[ind] for ind in inds)
+        return self.add(Function(name, inds, shape, op, parts, options or {}))
+
+    def contract(self, name: str, inds: Inds, *parts: Operand, **options: Any) -> Node:
+        """The contraction of nodes to these indices; options as of `Contraction`."""
+        sizes = {
+            ind: size
+            for part in parts
+            for ind, size in zip(part.inds, self.nodes[part.node].shape, strict=True)
+        }
+        shape = tuple(sizes[ind] for ind in inds)
+        return self.add(Contraction(name, inds, shape, parts, **options))
+
+    def weight(self, name: str, sizes: dict[str, int], init: Init) -> Operand:
+        """A trained array with these indices."""
+        return self.add(Parameter(name, tuple(sizes), tuple(sizes.values()), init)).use
 
     # ---------------------------------------------------------------- what enters
 
@@ -72,47 +93,38 @@ class Stack:
 
         Complex states give four features: the real and imaginary parts of each.
         """
-        sources: list[Node] = []
-        for name in ("u", "v"):
-            node = self.nodes[name]
-            if complex:
-                for part in ("real", "imag"):
-                    component = self.function(f"{name}.{part}", part, [node], node.inds, node.shape)
-                    sources.append(component)
-            else:
-                sources.append(node)
-        return self.stack_features("image", sources)
+        sources = [self.nodes["u"], self.nodes["v"]]
+        if complex:
+            sources = [
+                self.function(f"{node.name}.{part}", part, node)
+                for node in sources
+                for part in ("real", "imag")
+            ]
+        return self.stack_features("image", *sources)
 
-    def stack_features(self, name: str, sources: Sequence[Node]) -> Node:
+    def stack_features(self, name: str, *sources: Node) -> Node:
         """Arrays (batch, state, cell) stacked along a feature index."""
-        _, states, cells = sources[0].shape
-        return self.function(
-            name,
-            "stack",
-            sources,
-            (BATCH, "feature", "state", "cell"),
-            (None, len(sources), states, cells),
-            {"ind": "feature"},
-        )
+        inds = (BATCH, "feature", "state", "cell")
+        sizes, options = {"feature": len(sources)}, {"ind": "feature"}
+        return self.function(name, "stack", *sources, inds=inds, sizes=sizes, options=options)
 
     def q_squared(self) -> Node:
         """|q_xy|² = Σ_nm u_n(x) v_n(y)* u_m(x)* v_m(y), (batch, x, y)."""
-        shape = (None, self.cells, self.cells)
-        inds = (BATCH, "x", "y")
-        product = self.add(Contraction("q.qdagger", inds, shape, Q_SQUARED))
-        return self.function("q2", "real", [product], inds, shape)
+        return self.function(
+            "q2", "real", self.contract("q.qdagger", (BATCH, "x", "y"), *Q_SQUARED)
+        )
 
     def products(self, complex: bool) -> Node:
         """The gauge-invariant products of each state, |u|², |v|² and u v*, as features."""
-        inds, shape = self.nodes["u"].inds, self.nodes["u"].shape
+        inds = self.nodes["u"].inds
         features: list[Node] = []
         for a, b in (("u", "u"), ("v", "v"), ("u", "v")):
             parts = (Operand(a, inds), Operand(b, inds, conj=True))
-            product = self.add(Contraction(f"{a}{b}", inds, shape, parts))
-            features.append(self.function(f"{a}{b}.real", "real", [product], inds, shape))
+            product = self.contract(f"{a}{b}", inds, *parts)
+            features.append(self.function(f"{a}{b}.real", "real", product))
             if complex and a != b:
-                features.append(self.function(f"{a}{b}.imag", "imag", [product], inds, shape))
-        return self.stack_features("products", features)
+                features.append(self.function(f"{a}{b}.imag", "imag", product))
+        return self.stack_features("products", *features)
 
     # ---------------------------------------------------------------- layers
 
@@ -127,135 +139,61 @@ class Stack:
     def norm(self, name: str, inds: Sequence[str]) -> Node:
         """Each sample's mean over `inds` subtracted and its spread divided out."""
         sizes = dict(zip(self.last.inds, self.last.shape, strict=True))
-        return self.function(
-            name,
-            "layer_norm",
-            [self.last],
-            self.last.inds,
-            self.last.shape,
-            {"inds": tuple(inds), "shape": tuple(sizes[ind] for ind in inds)},
-        )
+        options = {"inds": tuple(inds), "shape": tuple(sizes[ind] for ind in inds)}
+        return self.function(name, "layer_norm", self.last, options=options)
 
     def residual(self, name: str, shortcut: Node) -> Node:
         """The last node plus an earlier one of the same shape."""
-        parts = (
-            self.last.use,
-            Operand(shortcut.name, self.last.inds),
-        )
-        return self.add(Function(name, self.last.inds, self.last.shape, "add", parts))
+        last = self.last
+        parts = (last.use, Operand(shortcut.name, last.inds))
+        return self.add(Function(name, last.inds, last.shape, "add", parts))
 
     def mean(self, name: str, over: Sequence[str]) -> Node:
         """The mean over indices of the last node."""
-        kept = [
-            (ind, size)
-            for ind, size in zip(self.last.inds, self.last.shape, strict=True)
-            if ind not in over
-        ]
-        inds, shape = tuple(i for i, _ in kept), tuple(s for _, s in kept)
-        return self.function(name, "mean", [self.last], inds, shape)
+        inds = tuple(ind for ind in self.last.inds if ind not in over)
+        return self.function(name, "mean", self.last, inds=inds)
 
     def conv(self, name: str, features: int, stride: int = 1, taps: int = 3) -> Node:
         """A convolution with bias: the kernel contracted with binary shift tensors."""
-        batch, feature, row, column = self.last.inds
-        _, inputs, height, width = (int(size or 0) for size in self.last.shape)
-        padding = taps // 2
-        shifts = []
-        for size in (height, width):
-            shift = shift_tensor(size, taps, stride, padding)
-            shift_name = f"shift.{size}.{taps}.{stride}"
-            if shift_name not in self.nodes:
-                last = self.last
-                self.add(as_constant(shift_name, ("input", "tap", "output"), shift))
-                self.last = last
-            shifts.append((shift_name, shift.shape[2]))
-        image = self.last
-        kernel = Parameter(
-            f"{name}.kernel",
-            ("out", "in", "tap_row", "tap_column"),
-            (features, inputs, taps, taps),
-            fan_in(math.sqrt(2.0)),
-        )
-        bias = Parameter(f"{name}.bias", ("out",), (features,), normal(0.0))
-        parts = (
-            Operand(image.name, (batch, "in", "i", "j")),
-            Operand(shifts[0][0], ("i", "k", "o")),
-            Operand(shifts[1][0], ("j", "l", "p")),
-            Operand(kernel.name, ("out", "in", "k", "l")),
-        )
-        shape = (None, features, shifts[0][1], shifts[1][1])
-        convolution = Contraction(
+        image, padding = self.last, taps // 2
+        _, inputs, *sides = (int(size or 0) for size in image.shape)
+        parts = [Operand(image.name, (BATCH, "in", "i", "j"))]
+        for size, inds in zip(sides, (("i", "k", "o"), ("j", "l", "p")), strict=True):
+            shift = f"shift.{size}.{taps}.{stride}"
+            if shift not in self.nodes:
+                tensor = shift_tensor(size, taps, stride, padding)
+                self.add(as_constant(shift, ("input", "tap", "output"), tensor))
+            parts.append(Operand(shift, inds))
+        sizes = {"out": features, "in": inputs, "tap_row": taps, "tap_column": taps}
+        kernel = self.weight(f"{name}.kernel", sizes, fan_in(math.sqrt(2.0)))
+        parts.append(Operand(kernel.node, ("out", "in", "k", "l")))
+        bias = self.weight(f"{name}.bias", {"out": features}, normal(0.0))
+        convolution = self.contract(
             f"{name}.convolution",
-            (batch, "out", "o", "p"),
-            shape,
-            parts,
+            (BATCH, "out", "o", "p"),
+            *parts,
             lowering="conv2d",
             options={"stride": stride, "padding": padding},
         )
-        inds = (batch, feature, row, column)
-        total = Function(
-            name,
-            inds,
-            shape,
-            "add",
-            (Operand(convolution.name, inds), Operand(bias.name, (feature,))),
-        )
-        return self.add(kernel, bias, convolution, total)
+        total = Operand(convolution.name, image.inds), Operand(bias.node, image.inds[1:2])
+        return self.add(Function(name, image.inds, convolution.shape, "add", total))
 
     def attention(self, name: str, heads: int) -> Node:
         """Multi-head self-attention over the states of (batch, state, width), without residual."""
-        source = self.last
-        _, states, width = (int(size or 0) for size in source.shape)
-        size = width // heads
-        projected: dict[str, Node] = {}
+        source, tokens = self.last, (BATCH, "state", "width")
+        width = int(source.shape[2] or 0)
+        part, init = width // heads, normal(width**-0.5)
+        each, others = (BATCH, "state", "head", "part"), (BATCH, "other", "head", "part")
         for role, many in (("query", "queries"), ("key", "keys"), ("value", "values")):
-            weight = Parameter(
-                f"{name}.{role}",
-                ("head", "part", "width"),
-                (heads, size, width),
-                normal(width**-0.5),
-            )
-            parts = (
-                Operand(source.name, (BATCH, "state", "width")),
-                weight.use,
-            )
-            inds, shape = (BATCH, "state", "head", "part"), (None, states, heads, size)
-            self.add(weight)
-            projected[role] = self.add(Contraction(f"{name}.{many}", inds, shape, parts))
-        scores = self.add(
-            Contraction(
-                f"{name}.scores",
-                (BATCH, "head", "state", "other"),
-                (None, heads, states, states),
-                (
-                    Operand(projected["query"].name, (BATCH, "state", "head", "part")),
-                    Operand(projected["key"].name, (BATCH, "other", "head", "part")),
-                ),
-                scale=size**-0.5,
-            )
-        )
-        weights = self.function(
-            f"{name}.weights", "softmax", [scores], scores.inds, scores.shape, {"ind": "other"}
-        )
-        seen = self.add(
-            Contraction(
-                f"{name}.seen",
-                (BATCH, "state", "head", "part"),
-                (None, states, heads, size),
-                (
-                    weights.use,
-                    Operand(projected["value"].name, (BATCH, "other", "head", "part")),
-                ),
-            )
-        )
-        out = Parameter(
-            f"{name}.output", ("width", "head", "part"), (width, heads, size), normal(width**-0.5)
-        )
-        self.add(out)
-        return self.add(
-            Contraction(
-                name,
-                (BATCH, "state", "width"),
-                source.shape,
-                (seen.use, out.use),
-            )
-        )
+            sizes = {"head": heads, "part": part, "width": width}
+            weight = self.weight(f"{name}.{role}", sizes, init)
+            self.contract(f"{name}.{many}", each, Operand(source.name, tokens), weight)
+        queries, keys = Operand(f"{name}.queries", each), Operand(f"{name}.keys", others)
+        inds = (BATCH, "head", "state", "other")
+        scores = self.contract(f"{name}.scores", inds, queries, keys, scale=part**-0.5)
+        weights = self.function(f"{name}.weights", "softmax", scores, options={"ind": "other"})
+        values = Operand(f"{name}.values", others)
+        seen = self.contract(f"{name}.seen", each, weights.use, values)
+        sizes = {"width": width, "head": heads, "part": part}
+        out = self.weight(f"{name}.output", sizes, init)
+        return self.contract(name, tokens, seen.use, out)
