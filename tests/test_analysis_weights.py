@@ -28,8 +28,8 @@ from tnlearn.analysis.weights import (
     with_parameters,
 )
 from tnlearn.errors import ConfigError, UnknownNameError
-from tnlearn.lab.ensembles import build_network
 from tnlearn.lab.profile import catalogue
+from tnlearn.models.catalogue import build_network
 
 CATALOGUE: dict[str, Any] = catalogue()
 CELLS = 8

@@ -14,8 +14,8 @@ from tiny import tiny
 
 import tnlearn as tnl
 from tnlearn.errors import ConfigError, UnknownNameError
-from tnlearn.lab.ensembles import build_network
 from tnlearn.lab.profile import as_record, read_profile
+from tnlearn.models.catalogue import build_network
 from tnlearn.report.stats import main_effects
 from tnlearn.studies import maps
 from tnlearn.studies.maps import MAP, STUDY, TUNED, Maps, started, tuned

@@ -7,7 +7,6 @@ questions; a chunk of members is trained once.
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import time
 import zlib
@@ -23,19 +22,16 @@ import pandas as pd
 from tnlearn.data.dataset import Dataset, joined
 from tnlearn.data.generate import dataset
 from tnlearn.data.shifts import shift
-from tnlearn.errors import CheckpointError, ConfigError, FileError, check_choice
+from tnlearn.errors import CheckpointError, ConfigError, FileError
 from tnlearn.files import claimed
 from tnlearn.lab.profile import Entry, Profile, as_record
-from tnlearn.models.baselines import KINDS, baseline
+from tnlearn.models.catalogue import build_network
 from tnlearn.models.network import Network
-from tnlearn.models.rswn import rswn
-from tnlearn.networks.init import Init
 from tnlearn.training import metrics
 from tnlearn.training.fit import fit
 from tnlearn.training.fitted import Fitted, load
 
 __all__ = [
-    "build_network",
     "chains",
     "chunks",
     "ensemble",
@@ -140,58 +136,6 @@ def learning_rate(entry: Entry, data: str) -> float:
     if isinstance(lr, str):
         raise ConfigError(f"the learning rate of {entry.title!r} must be a number, not {lr!r}")
     return float(lr)
-
-
-def build_network(entry: Config | Entry, cells: int, classes: int) -> Network:
-    """The network that an entry of a profile describes, with its head.
-
-    Raises
-    ------
-    ConfigError, UnknownNameError
-        If the entry asks for what does not exist.
-    """
-    entry = as_record(entry) if isinstance(entry, Entry) else entry
-    kind = check_choice("kind of network", entry["kind"], ("rswn", *KINDS))
-    options = dict(entry.get("options", {}))
-    factory: Callable[..., Network] = rswn if kind == "rswn" else baseline
-    known = [name for name in inspect.signature(factory).parameters if name != "cells"]
-    for name in options:
-        check_choice(f"option of {kind}", name, known)
-    if kind != "rswn":
-        for key in ("free", "channels", "structure", "bond", "init", "hidden"):
-            if entry.get(key):
-                raise ConfigError(f"{key!r} is for rswn; a {kind} has it in options, if at all")
-        return baseline(kind, cells=cells, classes=classes, **options)
-    network = rswn(cells, **options)
-    for names, how in _freed(entry):
-        network = network.trainable(
-            *names,
-            structure=how.get("structure"),
-            channels=entry.get("channels"),
-            bond=how.get("bond"),
-            init=Init(**(how.get("init") or {"kind": "normal", "scale": 0.1})),
-        )
-    return network.head(classes=classes, hidden=tuple(entry.get("hidden", ())))
-
-
-def _freed(entry: Config) -> list[tuple[list[str], Config]]:
-    """Nodes to free and how: all alike, or each with a structure, bond and init of its own."""
-    free = entry.get("free", {})
-    if not free:
-        raise ConfigError("an rswn network needs free = { nodes = [...] }: what is to be trained")
-    if "nodes" in free:
-        return [(free["nodes"], entry)]
-    each: list[tuple[list[str], Config]] = []
-    for name, how in free.items():
-        if not isinstance(how, Mapping):
-            raise ConfigError(
-                f"free = {{ {name} = … }} needs a table, such as {{ structure = 'cells' }}, "
-                f"not {how!r}; to free nodes alike, free = {{ nodes = [...] }}"
-            )
-        for key in how:
-            check_choice(f"key of free.{name}", key, ("structure", "bond", "init"))
-        each.append(([name], {**entry, **how}))
-    return each
 
 
 # ---------------------------------------------------------------------- chains

@@ -18,10 +18,11 @@ from tnlearn.data.dataset import Dataset
 from tnlearn.data.recipes import DATASETS, recipe_for
 from tnlearn.data.shifts import describe
 from tnlearn.errors import ConfigError, TnlearnError
-from tnlearn.lab.ensembles import build_network, chains, ensemble, learning_rate, trained
+from tnlearn.lab.ensembles import chains, ensemble, learning_rate, trained
 from tnlearn.lab.profile import Amount, Count, Profile, Rate, Section, as_record, check_names
 from tnlearn.lab.study import Listing, Picture, Study, Verdicts
 from tnlearn.lab.tasks import Task
+from tnlearn.models.catalogue import build_network
 from tnlearn.models.rswn import FORMS, rswn
 from tnlearn.physics.winding import winding
 from tnlearn.report.claims import PACKAGE, Claim, above
@@ -107,7 +108,7 @@ def grid(profile: Comparison) -> Iterator[Task]:
             {"data": data}, {key: first[key] for key in ("data", "cells", "seed")}, "formula"
         )
         for name, entry in profile.entries.items():
-            network = build_network(entry, profile.cells, len(recipe_for(data).classes))
+            network = build_network(as_record(entry), profile.cells, len(recipe_for(data).classes))
             flops = network.cost(BATCH).shared / BATCH
             for chunk in profile.chunks(name, data):
                 weight = flops * chunk["members"] * entry.epochs * tested.train
@@ -316,7 +317,7 @@ def costs(table: pd.DataFrame, profile: Comparison) -> pd.DataFrame:
     curves = where(table, kind="curve")
     rows = []
     for name, entry in profile.entries.items():
-        cost = build_network(entry, profile.cells, classes).cost(BATCH)
+        cost = build_network(as_record(entry), profile.cells, classes).cost(BATCH)
         reached = curves[curves["network"] == name]
         success = rate(reached["reached"] >= 0)
         rows.append(

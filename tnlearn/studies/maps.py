@@ -16,10 +16,11 @@ import numpy as np
 import pandas as pd
 
 from tnlearn.analysis.landscape import scaled
-from tnlearn.lab.ensembles import build_network, chains, ensemble, fit_chunk, seed_of
+from tnlearn.lab.ensembles import chains, ensemble, fit_chunk, seed_of
 from tnlearn.lab.profile import Count, Data, Profile, Rate, Section, Share, check_names
 from tnlearn.lab.study import Picture, Study, Verdicts
 from tnlearn.lab.tasks import Task
+from tnlearn.models.catalogue import build_network
 from tnlearn.models.network import Network
 from tnlearn.report.claims import PACKAGE, PAPER, Claim
 from tnlearn.report.figures import Figure, dots, heat, lines, network_styles

@@ -16,10 +16,11 @@ import pandas as pd
 from tnlearn.analysis.masks import MASKS, masked
 from tnlearn.analysis.weights import POINT
 from tnlearn.data.dataset import Dataset
-from tnlearn.lab.ensembles import build_network, chains, ensemble, fit_chunk, trained
+from tnlearn.lab.ensembles import chains, ensemble, fit_chunk, trained
 from tnlearn.lab.profile import Count, Data, Profile, check_names
 from tnlearn.lab.study import Picture, Study, Verdicts
 from tnlearn.lab.tasks import Task
+from tnlearn.models.catalogue import build_network
 from tnlearn.report.claims import PACKAGE, PAPER, Claim, not_below, undecided
 from tnlearn.report.figures import Figure, dots, heat, network_styles, rescaled
 from tnlearn.report.stats import COLUMNS, gap

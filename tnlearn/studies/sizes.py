@@ -17,10 +17,11 @@ import pandas as pd
 from tnlearn.data.generate import dataset
 from tnlearn.data.recipes import DATASETS
 from tnlearn.errors import ConfigError
-from tnlearn.lab.ensembles import build_network, ensemble, part_seed, trained
-from tnlearn.lab.profile import Amount, Count, Profile, Section, Share, check_names
+from tnlearn.lab.ensembles import ensemble, part_seed, trained
+from tnlearn.lab.profile import Amount, Count, Profile, Section, Share, as_record, check_names
 from tnlearn.lab.study import Picture, Study, Verdicts
 from tnlearn.lab.tasks import Task
+from tnlearn.models.catalogue import build_network
 from tnlearn.physics.winding import winding
 from tnlearn.report.claims import PACKAGE, SUMMARY, Claim
 from tnlearn.report.figures import Figure, image, lines, network_styles
@@ -242,7 +243,7 @@ def _fixed(task: Task, profile: Sizes) -> pd.DataFrame:
     """Whether a network can be used at another length, or which parameter stands in the way."""
     entry = profile.entries[task.labels["network"]]
     shapes = [
-        {k: node.shape for k, node in build_network(entry, n, 4).parameters.items()}
+        {k: node.shape for k, node in build_network(as_record(entry), n, 4).parameters.items()}
         for n in profile.fixed.lengths
     ]
     differ = [key for key in shapes[0] if shapes[0][key] != shapes[1].get(key)]

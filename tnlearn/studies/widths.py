@@ -14,10 +14,11 @@ from typing import Any
 import pandas as pd
 
 from tnlearn.errors import ConfigError
-from tnlearn.lab.ensembles import build_network, chains, ensemble
+from tnlearn.lab.ensembles import chains, ensemble
 from tnlearn.lab.profile import Count, Data, Number, Profile, Rate, check_names
 from tnlearn.lab.study import Picture, Study, Verdicts
 from tnlearn.lab.tasks import Task
+from tnlearn.models.catalogue import build_network
 from tnlearn.report.claims import PACKAGE, Claim, below
 from tnlearn.report.figures import Figure, dots, network_styles
 from tnlearn.report.stats import rate, rate_gap
