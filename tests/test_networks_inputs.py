@@ -82,8 +82,14 @@ def test_states_by_name_in_order_and_by_keyword(entry: Entry):
         ):
             with pytest.raises(error, match=match):
                 bad()
-    for given in (chains(entry.kind), sample, SimpleNamespace(states=sample), sample.arrays):
-        np.testing.assert_allclose(net(given), net(u, v), **TIGHT)
+    exact, (u, v) = net(u, v).detach(), (sample.u, sample.v)
+    holder = SimpleNamespace(states=sample)
+    for states_ in (chains(entry.kind), sample, holder, sample.arrays, (u, v), (list(u), list(v))):
+        np.testing.assert_allclose(net(states_), exact, **TIGHT)
+    strided = np.repeat(u, 2, axis=-1)[..., ::2], np.asfortranarray(v)
+    np.testing.assert_allclose(net(*strided), exact, **TIGHT)
+    np.testing.assert_allclose(net(u[:1], v[:1]), exact[:1], **TIGHT)
+    assert net(u[:0], v[:0]).shape == (0, *exact.shape[1:])
 
 
 def test_cells_are_those_of_the_recipe():

@@ -13,7 +13,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from table import EVERY, FORMS, rswn, states, tensors
+from table import EVERY, FORMS, RSWN, rswn, states, tensors
 
 from tnlearn.errors import ShapeError
 from tnlearn.models.network import Network
@@ -59,12 +59,9 @@ def _cotengra_tree(net: Network, name: str, **options: object):
     )
     branches = list(range(len(parts)))
     for step in path:
-        taken = [branches[i] for i in step]
+        pair = tuple(branches[i] for i in step)
         branches = [b for i, b in enumerate(branches) if i not in step]
-        branch = taken[0]
-        for other in taken[1:]:
-            branch = (branch, other)
-        branches.append(branch)
+        branches.append(pair if len(pair) == 2 else pair[0])
     return branches[0]
 
 
@@ -77,6 +74,7 @@ def test_the_block_q_is_computed_once(cells):
             code = net.module().graph.code
             assert code.count("torch.bmm(") == 1, code
             assert "einsum" not in code
+            assert form == "operator" or "q = " in code
 
 
 def test_cost_of_the_quartic_form_in_closed_form():
@@ -89,13 +87,6 @@ def test_cost_of_the_quartic_form_in_closed_form():
         assert rswn(L, "quartic").trainable("D", channels=3).cost(B).parameters == 3 * L**2
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_sharing_saves(form):
-    cost = rswn(20, form).cost(64)
-    assert cost.naive > cost.path > cost.shared > 0
-    assert f"{cost.parameters} parameters" in str(cost)
-
-
 @pytest.mark.parametrize("entry", EVERY, ids=str)
 def test_costs_are_in_order_and_linear_in_the_batch(entry):
     net = entry.make()
@@ -106,6 +97,9 @@ def test_costs_are_in_order_and_linear_in_the_batch(entry):
         a, b, c = (getattr(cost, what) for cost in (one, two, three))
         assert c - b == b - a, what
     assert one.parameters == net.parameter_count()
+    assert f"{one.parameters:,} parameters" in str(one)
+    if entry in RSWN:  # repeated steps are shared
+        assert one.naive > one.path > one.shared
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -208,22 +202,28 @@ def test_the_same_plan_in_every_process():
     assert trees[0] == json.loads(json.dumps(dict(rswn(6, "operator").trees)))
 
 
-def test_training_x_leaves_one_live_contraction():
-    for cells in (6, 20):
-        net = rswn(cells, "operator").trainable("X", channels=2).head(3)
-        plan = net.plan()
-        assert [plan.term(i).shape for i in plan.frontier] == [(None, 2 * cells, 2 * cells)]
-        # of the steps that grow with the batch; the head has one more
+@pytest.mark.parametrize("cells", [6, 20])
+@pytest.mark.parametrize(
+    ("form", "names", "sites"),
+    [
+        ("quartic", "D", 1),
+        ("sublattice", "X window", 1),
+        ("lowrank", "left right", 1),
+        ("operator", "X", 2),
+    ],
+)
+def test_frozen_steps_are_folded_to_one_feature(form, names, sites, cells):
+    net = rswn(cells, form).trainable(*names.split(), channels=2).head(3)
+    plan = net.plan()
+    assert [plan.term(i).shape for i in plan.frontier] == [(None, sites * cells, sites * cells)]
+    compiled = net.compile(members=2, dtype="float64")
+    (feature,) = compiled.fold(*tensors(states("real", cells=cells)))
+    assert feature.shape == (3, sites * cells, sites * cells)
+    assert "q = " not in compiled.step.code
+    if form == "operator":
+        # of the live steps that grow with the batch one is a contraction; the head has one more
         live = [t for t in plan.terms if t.live and t.kind == "pair" and None in t.shape]
         assert [set(t.shape) for t in live] == [{None, 2}, {None, 3}]
-
-
-@pytest.mark.parametrize(("form", "names"), [("quartic", "D"), ("sublattice", "X window")])
-def test_frozen_steps_are_folded(form, names):
-    net = rswn(20, form).trainable(*names.split())
-    plan = net.plan()
-    assert [plan.term(i).shape for i in plan.frontier] == [(None, 20, 20)]
-    assert "q = " not in net.compile(members=2).step.code
 
 
 def test_repeated_terms_in_different_contractions_are_shared():
@@ -240,14 +240,6 @@ def test_repeated_terms_in_different_contractions_are_shared():
         - np.einsum("x,sxx->s", np.arange(6.0), block)
     )
     np.testing.assert_allclose(net(sample), exact, rtol=1e-12, atol=1e-12)
-
-
-def test_the_numpy_plan_is_the_torch_graph():
-    net = rswn(6, "operator")
-    folded = net.compile(members=1, own_batches=False, dtype="float64").fold(
-        *tensors(states("real"))
-    )
-    np.testing.assert_allclose(folded[0], net(states("real")), atol=1e-12)
 
 
 def _modules_after(statement: str) -> set[str]:
