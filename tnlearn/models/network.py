@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tnlearn.errors import ConfigError, ShapeError
+from tnlearn.errors import ConfigError, ShapeError, check_whole
 from tnlearn.networks.builder import build
 from tnlearn.networks.evaluate import bind, evaluate
 from tnlearn.networks.export import Exported, tensor_network, to_tensornetwork
@@ -38,7 +38,7 @@ DISORDER = 0.5
 
 
 class Network(Graph):
-    """An immutable graph of named nodes: inputs, constants, parameters, contractions, functions.
+    """A formula or a neural network as an immutable graph of named nodes, and all that it can do.
 
     Made by `tnl.rswn`, `tnl.baseline` or from a formula; every method that
     changes something returns a new network.
@@ -147,13 +147,15 @@ class Network(Graph):
         UnknownNameError
             For a node or structure that does not exist.
         ConfigError
-            For inputs, computed nodes, or a structure the node cannot have.
+            For inputs, computed nodes, complex constants, a structure the node cannot have, or
+            channels the network cannot take.
         """
-        how: dict[str, Any] = {"structure": structure, "channels": channels}
         start, base = as_init(init), self._with_matrices(names, structure)
-        graph = set_free(base, names, init=start, bond=bond, cells=self._cells, **how)
-        step = {"call": "trainable", "names": list(names), **how}
-        return base._changed(graph, step | {"init": asdict(start), "bond": bond})
+        channels = None if channels is None else check_whole("channels", channels, 1)
+        how: dict[str, Any] = {"structure": structure, "channels": channels, "bond": bond}
+        graph = set_free(base, names, init=start, cells=self._cells, **how)
+        step = {"call": "trainable", "names": list(names), **how, "init": asdict(start)}
+        return base._changed(graph, step)
 
     def _with_matrices(self, names: Sequence[str], structure: str | None) -> Network:
         """The same network with diagonal operators that are to be dense as full matrices."""
@@ -195,6 +197,13 @@ class Network(Graph):
             ``"relu"``, ``"gelu"`` or ``"tanh"``.
         sharpness
             Scale of the rounding head's logits.
+
+        Raises
+        ------
+        UnknownNameError
+            For an unknown kind or activation.
+        ConfigError
+            If there is a head already, or the sizes or windings are not possible.
         """
         step: dict[str, Any] = {
             "classes": _whole(classes),
@@ -411,11 +420,10 @@ def example_inputs(
     ConfigError
         If the batch is no whole number >= 1, or the network takes other inputs.
     """
-    if isinstance(batch, bool) or not isinstance(batch, (int, np.integer)) or batch < 1:
-        raise ConfigError(f"batch must be a whole number >= 1, not {batch!r}")
+    batch = check_whole("batch", batch, 1)
     hoppings = {m: t * (1j if complex and m in (-1, 2) else 1.0) for m, t in HOPPINGS.items()}
     disorder = dict.fromkeys(hoppings, DISORDER)
-    chains = chain(network.cells, hoppings, disorder=disorder, samples=int(batch), seed=seed)
+    chains = chain(network.cells, hoppings, disorder=disorder, samples=batch, seed=seed)
     arrays = bind(network.inputs, [chains.states().arrays])
     for name, node in network.inputs.items():
         if node.shape[1:] != arrays[name].shape[1:]:

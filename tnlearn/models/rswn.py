@@ -5,17 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tnlearn.errors import ConfigError, check_choice
+from tnlearn.errors import ConfigError, check_choice, check_whole
 from tnlearn.models.network import Network
 from tnlearn.networks import formula as f
-from tnlearn.networks.graph import (
-    BATCH,
-    Contraction,
-    Function,
-    Graph,
-    Operand,
-    as_constant,
-)
+from tnlearn.networks.graph import BATCH, Contraction, Function, Graph, Operand, as_constant
 from tnlearn.physics.blocks import displacement, window_cells
 
 __all__ = ["FORMS", "Q_SQUARED", "rswn"]
@@ -77,30 +70,19 @@ def rswn(cells: int, form: str = "quartic", boundary: str = "open", window: floa
     """
     check_choice("form", form, FORMS)
     check_choice("boundary", boundary, BOUNDARIES)
-    if not isinstance(cells, (int, np.integer)) or cells < 1:
-        raise ConfigError(f"cells must be a whole number >= 1, not {cells!r}")
-    recipe = [
-        {
-            "call": "rswn",
-            "cells": int(cells),
-            "form": form,
-            "boundary": boundary,
-            "window": float(window),
-        }
-    ]
+    cells = check_whole("cells", cells, 1)
+    recipe: dict[str, object] = {"call": "rswn", "cells": cells, "form": form}
+    recipe |= {"boundary": boundary, "window": float(window)}
     kept = window_cells(cells, window) if boundary == "open" else np.ones(cells)
     if not kept.any():
         raise ConfigError(f"window {window!r} keeps no cell of {cells}; it is a fraction in (0, 1]")
     distance = displacement(cells, boundary)
-    if form == "operator":
-        formula = _operator(cells, boundary, kept, distance)
-        return Network.from_formula(formula, recipe=recipe, factory=rswn)
-    if form == "sublattice":
-        formula = _sublattice(cells, boundary, kept, distance)
-        return Network.from_formula(formula, recipe=recipe, factory=rswn)
-    weights = distance * kept / kept.sum()
-    graph = _polynomial(cells, weights, low_rank=form == "lowrank")
-    return Network(graph, recipe=recipe, factory=rswn)
+    if form in ("operator", "sublattice"):
+        write = _operator if form == "operator" else _sublattice
+        formula = write(cells, boundary, kept, distance)
+        return Network.from_formula(formula, recipe=[recipe], factory=rswn)
+    graph = _polynomial(cells, distance * kept / kept.sum(), low_rank=form == "lowrank")
+    return Network(graph, recipe=[recipe], factory=rswn)
 
 
 def _position(cells: int, boundary: str, distance: Floats, copies: int) -> f.Expression:
@@ -131,14 +113,10 @@ def _sublattice(cells: int, boundary: str, kept: Floats, distance: Floats) -> f.
 
 def _polynomial(cells: int, weights: Floats, *, low_rank: bool) -> Graph:
     """The fourth-order polynomial ``Σ D_xy u_n(x) v_n(y)* u_m(x)* v_m(y)``."""
+    factors = [as_constant("D", ("x", "y"), weights)]
     if low_rank:
-        left, right = _factors(weights)
-        factors = [
-            as_constant("left", ("x", "bond"), left),
-            as_constant("right", ("y", "bond"), right),
-        ]
-    else:
-        factors = [as_constant("D", ("x", "y"), weights)]
+        pairs = zip(("left", "right"), "xy", _factors(weights), strict=True)
+        factors = [as_constant(name, (site, "bond"), factor) for name, site, factor in pairs]
     parts = (*Q_SQUARED, *(node.use for node in factors))
     polynomial = Contraction("polynomial", (BATCH,), (None,), parts)
     total = Function("W", (BATCH,), (None,), "real", (polynomial.use,))

@@ -27,19 +27,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from tnlearn.errors import ConfigError
+from tnlearn.errors import ConfigError, check_whole
+from tnlearn.models.layers import Stack
 from tnlearn.models.network import Network
 from tnlearn.models.rswn import Q_SQUARED
-from tnlearn.networks.formula import amplitudes
-from tnlearn.networks.graph import (
-    BATCH,
-    Contraction,
-    Function,
-    Graph,
-    Node,
-    Operand,
-    as_constant,
-)
+from tnlearn.networks.graph import BATCH, Graph, as_constant
 
 __all__ = ["DEGREES", "FAR", "NEAR", "moment_count", "scaling", "scaling_functions"]
 
@@ -116,17 +108,12 @@ def scaling(
     ConfigError
         If they are not as many as there are moments, or the chain is too short.
     """
-    if isinstance(cells, bool) or not isinstance(cells, (int, np.integer)) or cells < 2:
-        raise ConfigError(f"cells must be a whole number >= 2, not {cells!r}")
-    recipe: dict[str, object] = {"call": "scaling", "cells": int(cells)}
-    basis = as_constant("D.basis", (_MOMENT, "x", "y"), scaling_functions(int(cells)))
-    nodes: dict[str, Node] = {node.name: node for node in (*amplitudes(cells), basis)}
-    parts = (*Q_SQUARED, basis.use)
-    shape = (None, moment_count())
-    inds = (BATCH, _MOMENT)
-    nodes["polynomial"] = Contraction("polynomial", inds, shape, parts)
-    nodes["B"] = Function("B", inds, shape, "real", (Operand("polynomial", inds),))
-    last = "B"
+    cells = check_whole("cells", cells, 2)
+    recipe: dict[str, object] = {"call": "scaling", "cells": cells}
+    stack = Stack(cells)
+    basis = as_constant("D.basis", (_MOMENT, "x", "y"), scaling_functions(cells))
+    parts = (*Q_SQUARED, stack.add(basis).use)
+    stack.function("B", "real", stack.contract("polynomial", (BATCH, _MOMENT), *parts))
     for name, op, values in (("shift", "subtract", shift), ("scale", "multiply", scale)):
         if values is None:
             continue
@@ -137,10 +124,6 @@ def scaling(
                 f"not of shape {numbers.shape}"
             )
         recipe[name] = [float(number) for number in numbers]
-        nodes[name] = as_constant(name, (_MOMENT,), numbers)
-        result = f"B.{name}"
-        nodes[result] = Function(
-            result, inds, shape, op, (Operand(last, inds), Operand(name, (_MOMENT,)))
-        )
-        last = result
-    return Network(Graph(nodes, last), recipe=[recipe], factory=scaling)
+        moments = stack.last
+        stack.function(f"B.{name}", op, moments, stack.add(as_constant(name, (_MOMENT,), numbers)))
+    return Network(Graph(stack.nodes, stack.last.name), recipe=[recipe], factory=scaling)

@@ -77,50 +77,34 @@ class _Builder:
             for factor, term in _expand(self._densify(expression))
         ]
         written: dict[str, Tree] = {}
-        contractions: list[Contraction] = []
+        contractions: list[Node] = []
         for number, (factor, term) in enumerate(terms):
             parts, tree = self._trace(term)
             label = "trace" if len(terms) == 1 else f"trace.{number}"
-            batched = any(BATCH in part.inds for part in parts)
-            contraction = Contraction(
-                label,
-                (BATCH,) if batched else (),
-                (None,) if batched else (),
-                tuple(parts),
-                scale=factor,
-            )
-            contractions.append(contraction)
+            inds = (BATCH,) if any(BATCH in part.inds for part in parts) else ()
+            shape = (None,) * len(inds)
+            contractions.append(Contraction(label, inds, shape, tuple(parts), scale=factor))
             written[label] = tree
         if not any(isinstance(node, Input) for node in self.nodes.values()):
             raise ConfigError(
                 "the formula has no states, so there is nothing to feed in; "
                 "write it with those of formula.states(cells)"
             )
-        computed = [
-            *(c.name for c in contractions),
-            *(["sum"] if len(contractions) > 1 else []),
-            name,
-        ]
-        for taken in computed:
-            if taken in self.nodes or computed.count(taken) > 1:
-                raise ConfigError(
-                    f"{taken!r} is the name of an operator of the formula and of a node that the "
-                    f"network makes of it ({', '.join(computed)}); rename the operator"
-                )
-        for contraction in contractions:
-            self.nodes[contraction.name] = contraction
-        last: Node = contractions[0]
+        computed = contractions
         if len(contractions) > 1:
-            last = Function(
-                "sum",
-                (BATCH,),
-                (None,),
-                "add",
-                tuple(c.use for c in contractions),
-            )
-            self.nodes["sum"] = last
-        self.nodes[name] = Function(name, last.inds, last.shape, part, (last.use,))
-        return Graph(self.nodes, name, written=written)
+            uses = tuple(c.use for c in contractions)
+            computed = [*contractions, Function("sum", (BATCH,), (None,), "add", uses)]
+        last = computed[-1]
+        computed = [*computed, Function(name, last.inds, last.shape, part, (last.use,))]
+        names = [node.name for node in computed]
+        for node in computed:
+            if node.name in self.nodes or names.count(node.name) > 1:
+                raise ConfigError(
+                    f"{node.name!r} is the name of an operator of the formula and of a node that "
+                    f"the network makes of it ({', '.join(names)}); rename the operator"
+                )
+        nodes = {**self.nodes, **{node.name: node for node in computed}}
+        return Graph(nodes, name, written=written)
 
     def _densify(self, expression: Expression) -> Expression:
         """Replace diagonal operators that were asked for as full matrices."""
@@ -180,12 +164,7 @@ class _Builder:
         return Operand(identity.name, (row, column))
 
     def _walk(
-        self,
-        expression: Expression,
-        start: str,
-        parts: list[Operand],
-        *,
-        adjoint: bool,
+        self, expression: Expression, start: str, parts: list[Operand], *, adjoint: bool
     ) -> tuple[Tree, str]:
         """Add the operands of a product that begins at index `start`; return its tree and end."""
         if isinstance(expression, Adjoint):
@@ -233,15 +212,9 @@ class _Builder:
         self._register(position.node)
         if position.elementwise:
             return Operand(position.node.name, ends, conj)
-        name, size = f"{position.node.name}.difference", position.node.shape[0]
-        difference = Function(
-            name,
-            ("x", "y"),
-            (size, size),
-            "subtract",
-            (Operand(position.node.name, ("x",)), Operand(position.node.name, ("y",))),
-        )
-        self._register(difference)
+        name, (size, *_) = f"{position.node.name}.difference", position.node.shape
+        uses = tuple(Operand(position.node.name, (ind,)) for ind in ("x", "y"))
+        self._register(Function(name, ("x", "y"), (size, size), "subtract", uses))
         return Operand(name, ends, conj)
 
 

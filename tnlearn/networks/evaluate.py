@@ -99,7 +99,7 @@ def constant_arrays(plan: Plan) -> dict[int, Any]:
     """The constants that live or data-dependent steps read, computed once in double precision."""
     nodes = plan.graph.nodes
     known = {
-        term.id: Labelled(node.array, tuple(range(len(node.inds))))
+        term.id: Labelled(node.array, term.out)
         for name, term in plan.leaves.items()
         if isinstance(node := nodes[name], Constant)
     }
@@ -107,23 +107,10 @@ def constant_arrays(plan: Plan) -> dict[int, Any]:
     return {i: ordered(x, range(len(plan.term(i).shape))) for i, x in values.items()}
 
 
-def evaluate(
-    graph: Graph,
-    arrays: Mapping[str, Any],
-    *,
-    seed: int = 0,
-    parameters: Mapping[str, Any] | None = None,
-) -> Any:
+def evaluate(graph: Graph, arrays: Mapping[str, Any], *, seed: int = 0) -> Any:
     """The output of a graph for its inputs by name, each (samples, …), axes as in the graph.
 
-    Parameters
-    ----------
-    graph, arrays
-        The graph and its inputs; numpy gives numpy, torch gives torch.
-    seed
-        Of the parameters' initial values.
-    parameters
-        Values of parameters that are not to stand at those.
+    Parameters stand at their initial values of `seed`; numpy gives numpy, torch gives torch.
 
     Raises
     ------
@@ -138,42 +125,28 @@ def evaluate(
         if not do("isfinite", array).all():
             torch_like = infer_backend(array) == "torch"
             check_finite(name, array.detach().cpu() if torch_like else array)
-    return node_values(graph, [graph.output], arrays, seed=seed, parameters=parameters)[
-        graph.output
-    ]
+    return node_values(graph, [graph.output], arrays, seed=seed)[graph.output]
 
 
 def node_values(
-    graph: Graph,
-    names: Iterable[str],
-    arrays: Mapping[str, Any] | None = None,
-    *,
-    seed: int = 0,
-    parameters: Mapping[str, Any] | None = None,
+    graph: Graph, names: Iterable[str], arrays: Mapping[str, Any] | None = None, *, seed: int = 0
 ) -> dict[str, Any]:
     """The values of nodes, axes as in ``node.inds``, parameters at their start of `seed`.
 
     Arrays of the inputs are needed for nodes that depend on them only.
     """
-    arrays = arrays or {}
-    plan = find_plan(graph, complex=any(_is_complex(array) for array in arrays.values()))
-    like = next(iter(arrays.values()), np.empty(0))
-    known: dict[int, Labelled] = {}
+    leaves = dict(arrays or {})
+    plan = find_plan(graph, complex=any(_is_complex(array) for array in leaves.values()))
+    like = next(iter(leaves.values()), np.empty(0))
     for name, node in graph.nodes.items():
-        if isinstance(node, Input) and name in arrays:
-            array = arrays[name]
-        elif isinstance(node, Constant):
-            array = _as(node.array, like)
+        if isinstance(node, Constant):
+            leaves[name] = _as(node.array, like)
         elif isinstance(node, Parameter):
-            start = (parameters or {}).get(name)
-            if start is None:
-                start = draw(node.init, node.sizes, name, node.exact, seed=seed, member=0)
-            array = _as(start, like)
-        else:
-            continue
-        known[plan.values[name].term.id] = Labelled(array, tuple(range(len(node.inds))))
-    for i, array in constant_arrays(plan).items():
-        known[i] = Labelled(_as(array, like), tuple(range(array.ndim)))
+            start = draw(node.init, node.sizes, name, node.exact, seed=seed, member=0)
+            leaves[name] = _as(start, like)
+    of_terms = {plan.values[name].term.id: array for name, array in leaves.items()}
+    of_terms |= {i: _as(array, like) for i, array in constant_arrays(plan).items()}
+    known = {i: Labelled(array, tuple(range(array.ndim))) for i, array in of_terms.items()}
     wanted = {name: plan.values[name] for name in names}
     computed = emit(plan, known, {value.term.id for value in wanted.values()})
     values: dict[str, Any] = {}

@@ -52,23 +52,13 @@ def set_free(
     bond: int | None = None,
     cells: int | None = None,
 ) -> Graph:
-    """The graph with constants replaced by parameters; see `Network.trainable`.
+    """The graph with constants replaced by parameters; options and errors as `Network.trainable`.
 
     `cells` is the number of unit cells, for structures that know where a site is.
-
-    Raises
-    ------
-    UnknownNameError
-        For a node or structure that does not exist.
-    ConfigError
-        For inputs, computed nodes, complex constants, a structure the node cannot have, or
-        channels the graph cannot take.
     """
     possible = _constants(graph)
     if not names:
         raise ConfigError(f"name at least one node to train: {', '.join(possible)}")
-    if channels is not None and (not isinstance(channels, int) or channels < 1):
-        raise ConfigError(f"channels must be a whole number >= 1, not {channels!r}")
     for name in names:
         check_choice("trainable node", name, possible)
     if bond is not None and structure not in ("lowrank", "position"):

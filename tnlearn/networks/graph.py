@@ -302,18 +302,13 @@ def replace_node(
 
 def _with_channel(node: Node, nodes: Mapping[str, Node]) -> Node:
     """Add the channel index to a node that has an operand which carries it."""
-    if not isinstance(node, (Contraction, Function)):
-        return node
-    parts = tuple(_follow(part, nodes[part.node]) for part in node.parts)
-    if parts == node.parts:
+    parts = tuple(_follow(part, nodes[part.node]) for part in node.operands)
+    if parts == node.operands or not isinstance(node, (Contraction, Function)):
         return node
     inds, shape = node.inds, node.shape
     if CHANNEL not in inds:
-        (size,) = {
-            nodes[part.node].shape[nodes[part.node].inds.index(CHANNEL)]
-            for part in parts
-            if CHANNEL in part.inds
-        } or {None}
+        source = next(nodes[part.node] for part in parts if CHANNEL in part.inds)
+        size = source.shape[source.inds.index(CHANNEL)]
         at = 1 if BATCH in inds else 0
         inds = (*inds[:at], CHANNEL, *inds[at:])
         shape = (*shape[:at], size, *shape[at:])

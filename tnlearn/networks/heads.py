@@ -59,15 +59,7 @@ def attach_head(
     activation: str = "relu",
     sharpness: float = 10.0,
 ) -> Graph:
-    """The graph with a head on its output; see `Network.head`.
-
-    Raises
-    ------
-    UnknownNameError
-        For an unknown kind or activation.
-    ConfigError
-        If there is a head already, or the sizes or windings are not possible.
-    """
+    """The graph with a head on its output; options and errors as of `Network.head`."""
     check_choice("head", kind, KINDS)
     check_choice("activation", activation, ACTIVATIONS)
     source = graph.nodes[graph.output]

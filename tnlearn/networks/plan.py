@@ -102,15 +102,8 @@ class Plan:
 def find_trees(graph: Graph) -> dict[str, Tree]:
     """The contraction tree of every contraction of a graph; searched once, on first use."""
     if "trees" not in graph.memo:
-        table = TermTable(complex=False)
-        values: dict[str, Value] = {}
         trees: dict[str, Tree] = {}
-        for node in graph.nodes.values():
-            if isinstance(node, Contraction) and node.lowering is None:
-                args = _operands(node, graph.nodes, values)
-                written = graph.written.get(node.name)
-                trees[node.name] = find_tree(table, args, node.inds, written=written)
-            values[node.name] = _enter(table, node, graph.nodes, values, trees)
+        _enter_nodes(TermTable(complex=False), graph, trees, search=True)
         graph.memo["trees"] = trees
     known: dict[str, Tree] = graph.memo["trees"]
     return known
@@ -118,11 +111,7 @@ def find_trees(graph: Graph) -> dict[str, Tree]:
 
 def recall_trees(graph: Graph, trees: Mapping[str, Tree]) -> None:
     """Take trees that were searched before, if they are of as many tensors as a graph has."""
-    sizes = {
-        node.name: len(node.parts)
-        for node in graph.nodes.values()
-        if isinstance(node, Contraction) and node.lowering is None
-    }
+    sizes = {x.name: len(x.operands) for x in graph.nodes.values() if _has_tree(x)}
     if sizes == {name: len(leaves_of(tree)) for name, tree in trees.items()}:
         graph.memo["trees"] = dict(trees)
 
@@ -145,13 +134,7 @@ def make_plan(graph: Graph, trees: Mapping[str, Tree], *, complex: bool) -> Plan
         If the output is complex.
     """
     table = TermTable(complex=complex)
-    values: dict[str, Value] = {}
-    for node in graph.nodes.values():
-        values[node.name] = _enter(table, node, graph.nodes, values, trees)
-        # A function that does nothing (the real part of what is real) has its operand's term,
-        # and a leaf keeps its own name.
-        if values[node.name].term.kind != "leaf":
-            table.rename(values[node.name].term, node.name)
+    values = _enter_nodes(table, graph, dict(trees))
     out = values[graph.output]
     out = Value(table.terms[out.term.id], out.conj, out.names)
     if complex and not out.term.real:
@@ -182,35 +165,41 @@ def _reachable(table: TermTable, roots: Iterable[int]) -> tuple[int, ...]:
     return tuple(sorted(seen))
 
 
-def _operands(node: Node, nodes: Mapping[str, Node], values: Mapping[str, Value]) -> list[Value]:
-    return [
-        values[part.node].renamed(
-            dict(zip(nodes[part.node].inds, part.inds, strict=True)), part.conj
-        )
-        for part in node.operands
-    ]
+def _has_tree(node: Node) -> bool:
+    return isinstance(node, Contraction) and node.lowering is None
 
 
-def _enter(
-    table: TermTable,
-    node: Node,
-    nodes: Mapping[str, Node],
-    values: Mapping[str, Value],
-    trees: Mapping[str, Tree],
-) -> Value:
+def _enter_nodes(
+    table: TermTable, graph: Graph, trees: dict[str, Tree], *, search: bool = False
+) -> dict[str, Value]:
+    """Enter all nodes into the table, contracted along their trees, which are searched if asked."""
+    values: dict[str, Value] = {}
+    for node in graph.nodes.values():
+        args = [
+            values[p.node].renamed(dict(zip(graph.nodes[p.node].inds, p.inds, strict=True)), p.conj)
+            for p in node.operands
+        ]
+        if search and _has_tree(node):
+            written = graph.written.get(node.name)
+            trees[node.name] = find_tree(table, args, node.inds, written=written)
+        value = values[node.name] = _enter(table, node, args, trees.get(node.name))
+        # A function that does nothing (the real part of what is real) has its operand's term,
+        # and a leaf keeps its own name.
+        if value.term.kind != "leaf":
+            table.rename(value.term, node.name)
+    return values
+
+
+def _enter(table: TermTable, node: Node, args: list[Value], tree: Tree) -> Value:
+    real = all(arg.term.real for arg in args)
     if isinstance(node, Contraction):
-        args = _operands(node, nodes, values)
-        if node.lowering == "conv2d":
-            image, _, _, kernel = args
-            real = image.term.real and kernel.term.real
-            return table.step(
-                "conv2d", node.name, [image, kernel], node.inds, node.shape, node.options, real=real
-            )
-        value = enter_tree(table, args, node.inds, trees[node.name])
-        return table.scale(value, node.scale)
+        if node.lowering is None:
+            return table.scale(enter_tree(table, args, node.inds, tree), node.scale)
+        image, _, _, kernel = args
+        real, options = image.term.real and kernel.term.real, node.options
+        args = [image, kernel]
+        return table.step("conv2d", node.name, args, node.inds, node.shape, options, real=real)
     if isinstance(node, Function):
-        args = _operands(node, nodes, values)
-        real = all(arg.term.real for arg in args)
         op = node.op
         if op in ("real", "imag"):
             if real and op == "real":
@@ -219,12 +208,9 @@ def _enter(
             real = True
         detail = {"op": op, **node.options}
         return table.step("function", node.name, args, node.inds, node.shape, detail, real=real)
-    real = not table.complex
     if isinstance(node, Constant):
-        real = node.array.dtype.kind != "c"
-    elif node.kind == "parameter":
-        real = True
-    return table.leaf(node, real=real)
+        return table.leaf(node, real=node.array.dtype.kind != "c")
+    return table.leaf(node, real=node.kind == "parameter" or not table.complex)
 
 
 def cost(plan: Plan, batch: int = 1) -> Cost:
@@ -237,7 +223,7 @@ def cost(plan: Plan, batch: int = 1) -> Cost:
             everything = count(tuple(sizes_of(node, nodes).values()), batch)
             scaling = count(node.shape, batch) if node.scale != 1.0 else 0
             naive += len(node.parts) * everything + scaling
-            leaves = {arg.term.id for arg in _operands(node, nodes, plan.values)}
+            leaves = {plan.values[part.node].term.id for part in node.parts}
             path += _tree_flops(terms, value.term.id, leaves, batch)
         elif isinstance(node, Function) and value.term.kind == "function":
             flops = value.term.flops(terms, batch)

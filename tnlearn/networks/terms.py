@@ -56,10 +56,7 @@ class Term:
 
     def label_sizes(self, terms: list[Term]) -> dict[int, int | None]:
         """Size of each label that occurs in this step."""
-        sizes = dict(zip(self.out, self.shape, strict=True))
-        for use in self.uses:
-            sizes.update(zip(use.labels, terms[use.term].shape, strict=True))
-        return sizes
+        return dict(zip(self.out, self.shape, strict=True)) | _sizes(self.uses, terms)
 
     def elements(self, batch: int) -> int:
         """Number of entries of the result, for a given batch."""
@@ -77,6 +74,15 @@ class Term:
             return (2 if len(sizes) > len(self.shape) else 1) * count(sizes, batch)
         biggest = max(count(terms[use.term].shape, batch) for use in self.uses)
         return max(biggest, self.elements(batch))
+
+
+def _sizes(uses: tuple[Use, ...], terms: list[Term]) -> dict[int, int | None]:
+    """Size of each label of these uses."""
+    return {
+        label: size
+        for use in uses
+        for label, size in zip(use.labels, terms[use.term].shape, strict=True)
+    }
 
 
 @dataclass(frozen=True)
@@ -165,10 +171,7 @@ class TermTable:
         kept = tuple(i for i, name in enumerate(a.names) if name in keep)
         if len(kept) == len(a.names):
             return a
-        use = Use(a.term.id, False, tuple(range(len(a.names))))
-        shape = tuple(a.term.shape[i] for i in kept)
-        term = self._add("sum", f"{a.term.name}_sum", (use,), kept, shape, real=a.term.real)
-        return Value(term, a.conj, tuple(a.names[i] for i in kept))
+        return self._of_one("sum", f"{a.term.name}_sum", a, kept)
 
     def pair(self, a: Value, b: Value, keep: set[str]) -> Value:
         """Contract two values, frozen factors first; names that are not kept are summed."""
@@ -179,7 +182,8 @@ class TermTable:
             return together
         real = a.term.real and b.term.real
         if a.term.id == b.term.id and a.names == b.names and set(a.names) <= keep:
-            return self._square(a, b)
+            kind = "square" if a.conj == b.conj else "abs2"
+            return self._of_one(kind, f"{a.term.name}2", a, real=kind == "abs2")
         if a.term.id > b.term.id:
             a, b = b, a
         choices = [(a, b)] if a.term.id < b.term.id else [(a, b), (b, a)]
@@ -187,27 +191,29 @@ class TermTable:
         # Of a term with itself either may come first; the spelling decides.
         first = patterns[0] if len(patterns) == 1 else min(patterns, key=lambda p: repr(p[:2]))
         uses, out, names, flip = first
-        sizes: dict[int, int | None] = {}
-        for use in uses:
-            sizes.update(zip(use.labels, self.terms[use.term].shape, strict=True))
+        sizes = _sizes(uses, self.terms)
         shape = tuple(sizes[label] for label in out)
         name = _product_name(a.term.name, b.term.name)
         term = self._add("pair", name, uses, out, shape, real=real)
         return Value(term, flip and not real, names)
 
-    def _square(self, a: Value, b: Value) -> Value:
-        use = Use(a.term.id, False, tuple(range(len(a.names))))
-        conjugated = a.conj != b.conj
-        kind = "abs2" if conjugated else "square"
-        term = self._add(
-            kind,
-            f"{a.term.name}2",
-            (use,),
-            use.labels,
-            a.term.shape,
-            real=a.term.real or conjugated,
-        )
-        return Value(term, a.conj and not conjugated, a.names)
+    def _of_one(
+        self,
+        kind: str,
+        name: str,
+        a: Value,
+        kept: tuple[int, ...] | None = None,
+        *,
+        real: bool = False,
+        detail: Any = None,
+    ) -> Value:
+        """A sum, a square or a multiple of one value; `kept` are the axes that stay."""
+        axes = tuple(range(len(a.names)))
+        kept = axes if kept is None else kept
+        shape = tuple(a.term.shape[i] for i in kept)
+        uses = (Use(a.term.id, False, axes),)
+        term = self._add(kind, name, uses, kept, shape, real=a.term.real or real, detail=detail)
+        return Value(term, a.conj and not real, tuple(a.names[i] for i in kept))
 
     def _pattern(
         self, a: Value, b: Value, keep: set[str]
@@ -218,9 +224,7 @@ class TermTable:
             flip = True
             conj_a = False
             conj_b = not conj_b and not b.term.real
-        number: dict[str, int] = {}
-        for name in (*a.names, *b.names):
-            number.setdefault(name, len(number))
+        number = {name: i for i, name in enumerate(dict.fromkeys((*a.names, *b.names)))}
         kept = [name for name in number if name in keep]
         uses = (
             Use(a.term.id, conj_a, tuple(number[name] for name in a.names)),
@@ -232,17 +236,7 @@ class TermTable:
         """Multiply by a number."""
         if factor == 1.0:
             return a
-        use = Use(a.term.id, False, tuple(range(len(a.names))))
-        term = self._add(
-            "scale",
-            f"{a.term.name}_scaled",
-            (use,),
-            use.labels,
-            a.term.shape,
-            real=a.term.real,
-            detail=float(factor),
-        )
-        return Value(term, a.conj, a.names)
+        return self._of_one("scale", f"{a.term.name}_scaled", a, detail=float(factor))
 
     def step(
         self,
@@ -256,26 +250,13 @@ class TermTable:
         real: bool,
     ) -> Value:
         """A function or a convolution of several values."""
-        number: dict[str, int] = {}
-        for value in args:
-            for ind in value.names:
-                number.setdefault(ind, len(number))
-        for ind in out:
-            number.setdefault(ind, len(number))
+        names = [ind for value in args for ind in value.names]
+        number = {ind: i for i, ind in enumerate(dict.fromkeys([*names, *out]))}
         uses = tuple(Use(v.term.id, v.conj, tuple(number[ind] for ind in v.names)) for v in args)
         # The options name indices; in the key they are numbered like everything else.
-        numbered = {
-            key: _numbered(value, number) for key, value in sorted(dict(detail or {}).items())
-        }
-        term = self._add(
-            kind,
-            name,
-            uses,
-            tuple(number[ind] for ind in out),
-            shape,
-            real=real,
-            detail=numbered,
-        )
+        numbered = {key: _numbered(x, number) for key, x in sorted(dict(detail or {}).items())}
+        axes = tuple(number[ind] for ind in out)
+        term = self._add(kind, name, uses, axes, shape, real=real, detail=numbered)
         return Value(term, False, out)
 
 
