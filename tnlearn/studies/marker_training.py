@@ -17,7 +17,8 @@ from tnlearn.data.generate import dataset
 from tnlearn.data.near import near_dataset
 from tnlearn.data.sampling import derived_seed
 from tnlearn.errors import check_choice
-from tnlearn.lab.ensembles import build_network, fit_chunk, stored
+from tnlearn.lab.ensembles import fit_chunk, stored
+from tnlearn.models.catalogue import build_network
 from tnlearn.models.network import Network
 from tnlearn.models.scaling import scaling
 from tnlearn.training.fitted import Fitted
