@@ -37,7 +37,7 @@ def test_every_form_is_the_winding_number(form, kind, boundary, cells):
     exact = tnl.winding(sample, method="rswn").value
     net = rswn(cells, form, boundary)
     np.testing.assert_allclose(net(sample.states()), exact, **TIGHT)
-    if form == "lowrank" and boundary == "open":
+    if form == "lowrank" and boundary == "open" and cells > 2:
         assert net.nodes["left"].shape == net.nodes["right"].shape == (cells, 2)
 
 
