@@ -248,22 +248,20 @@ def rswn(
     if boundary == "open":
         bands = source.bands() if isinstance(source, Chains) else bands_of(source)
     near = bands is not None and bands.bidiagonal
-    labels: Labels
-    if bands is not None and (near or banded_applies(bands)):
+    if bands is None or not (near or banded_applies(bands)):
+        labels = dense_rswn(source, boundary, window, threads)
+    else:
         if compiled is None:
-            each = 4e-9 if near else 4e-9 if source.dtype.kind == "f" else 1.2e-8
+            each = 4e-9 if near or source.dtype.kind == "f" else 1.2e-8
             compiled = kernels_pay(len(source) * (5e-5 + each * cells**3))
-        # (Where the dense SVD has no memory to spare, or no time.)
-        if compiled and near:
+        if near and compiled:
             labels = bidiagonal_rswn(bands, window, tolerance, threads)
-        elif compiled:
-            labels = banded_rswn(bands, window, threads)
         elif near:
             labels = plain_bidiagonal_rswn(bands, window, threads)
+        elif compiled:
+            labels = banded_rswn(bands, window, threads)
         else:
             labels = dense_rswn(source, boundary, window, threads)
-    else:
-        labels = dense_rswn(source, boundary, window, threads)
     return replace(labels, sound=labels.sound & (not whole))
 
 
