@@ -112,20 +112,20 @@ def test_shifts_that_transform_apply_and_those_that_draw_anew_say_why_not():
         tnl.shift("size-2x", data)
 
 
-@pytest.mark.parametrize("distance", [(0.0, 1.0), (0.5, 0.1), (0.1,), "near", (0.1, np.inf)])
-def test_impossible_distances_are_refused(distance):
-    with pytest.raises(ConfigError, match="distance"):
-        near_chains(5, 4, distance)
-
-
-def test_other_settings_out_of_range_are_refused():
-    with pytest.raises(ConfigError, match="its transitions are"):
-        near_chains(5, 4, (0.1, 0.2), between=[(0, 3)])
-    with pytest.raises(ConfigError, match="at least 1"):
-        near_chains(5, 0, (0.1, 0.2))
-    with pytest.raises(ConfigError, match="too rare"):
-        near_chains(5, 2, (25.0, 30.0))
-    with pytest.raises(ConfigError, match="2 orbitals"):
-        near_chains(5, 4, (0.1, 0.2), name="multiband")
-    with pytest.raises(UnknownNameError, match="did you mean 'extended'"):
-        near_chains(5, 4, (0.1, 0.2), name="extend")
+@pytest.mark.parametrize(
+    ("error", "match", "options"),
+    [
+        *[
+            (ConfigError, "distance", {"distance": bad})
+            for bad in [(0.0, 1.0), (0.5, 0.1), (0.1,), "near", (0.1, np.inf)]
+        ],
+        (ConfigError, "its transitions are", {"between": [(0, 3)]}),
+        (ConfigError, "at least 1", {"samples": 0}),
+        (ConfigError, "too rare", {"distance": (25.0, 30.0)}),
+        (ConfigError, "2 orbitals", {"name": "multiband"}),
+        (UnknownNameError, "did you mean 'extended'", {"name": "extend"}),
+    ],
+)
+def test_settings_out_of_range_are_refused(error, match, options):
+    with pytest.raises(error, match=match):
+        near_chains(**{"cells": 5, "samples": 4, "distance": (0.1, 0.2), **options})

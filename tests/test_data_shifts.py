@@ -125,22 +125,24 @@ def test_slices_of_data_are_shifted_as_slices(data):
     assert np.array_equal(part.states.u, whole.states.u[8:16])
 
 
-def test_bad_shifts(data):
-    with pytest.raises(UnknownNameError, match="'edge-potential'"):
-        tnl.shift("edge-potental", data)
-    with pytest.raises(UnknownNameError, match="disorder"):
-        tnl.shift("disorder", data)
-    with pytest.raises(UnknownNameError, match="unknown shift"):
-        tnl.shift(3, data)
+@pytest.mark.parametrize(
+    ("name", "options", "error", "match"),
+    [
+        ("edge-potental", {}, UnknownNameError, "'edge-potential'"),
+        ("disorder", {}, UnknownNameError, "disorder"),
+        (3, {}, UnknownNameError, "unknown shift"),
+        ("no-zero-modes-13", {}, ConfigError, "left out"),
+        ("gauge", {"seed": -1}, ConfigError, "seed"),
+        ("disorder-1", {"samples": 0}, ConfigError, "samples"),
+        ("gauge", {"samples": 1000}, ConfigError, "cannot make"),
+        ("size-0.1x", {}, ConfigError, "cells"),
+    ],
+)
+def test_bad_shifts(name, options, error, match):
+    with pytest.raises(error, match=match):
+        tnl.shift(name, tnl.dataset("ssh", 12, 4), **options)
+
+
+def test_rings_have_no_edges(data):
     with pytest.raises(ConfigError, match="rings"):
         tnl.shift("edge-cell", tnl.shift("ring", data))
-    with pytest.raises(ConfigError, match="left out"):
-        tnl.shift("no-zero-modes-13", data)
-    with pytest.raises(ConfigError, match="seed"):
-        tnl.shift("gauge", data, seed=-1)
-    with pytest.raises(ConfigError, match="samples"):
-        tnl.shift("disorder-1", data, samples=0)
-    with pytest.raises(ConfigError, match="cannot make"):
-        tnl.shift("gauge", data, samples=1000)
-    with pytest.raises(ConfigError, match="cells"):
-        tnl.shift("size-0.1x", data)

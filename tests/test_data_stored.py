@@ -235,22 +235,22 @@ def test_columns_of_another_file_are_not_followed(tmp_path):
             open_dataset(path)
 
 
-@pytest.mark.parametrize("bad", [0, -1, 1.5, True])
-def test_a_bad_chunk_is_refused(tmp_path, bad):
-    with pytest.raises(ConfigError, match="chunk"):
-        tnl.dataset("ssh", **GIVEN, path=tmp_path / "a.h5", chunk=bad)
-    assert not list(tmp_path.iterdir())
-
-
-def test_bad_settings_are_refused_before_a_file_is_made(tmp_path):
-    with pytest.raises(UnknownNameError, match="did you mean 'all'"):
-        tnl.dataset("ssh", **GIVEN, labels="al")
-    with pytest.raises(ConfigError, match="path"):
-        tnl.dataset("ssh", **GIVEN, chunk=5)
-    with pytest.raises(FileError, match="does not exist"):
-        tnl.dataset("ssh", **GIVEN, path=tmp_path / "no" / "a.h5")
-    with pytest.raises(FileError, match="folder"):
-        tnl.dataset("ssh", **GIVEN, path=tmp_path)
+@pytest.mark.parametrize(
+    ("error", "match", "options"),
+    [
+        *[(ConfigError, "chunk", {"path": "a.h5", "chunk": bad}) for bad in (0, -1, 1.5, True)],
+        (UnknownNameError, "did you mean 'all'", {"labels": "al"}),
+        (ConfigError, "path", {"chunk": 5}),
+        (FileError, "does not exist", {"path": "no/a.h5"}),
+        (FileError, "folder", {"path": "."}),
+    ],
+)
+def test_bad_settings_are_refused_before_a_file_is_made(
+    tmp_path, monkeypatch, error, match, options
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(error, match=match):
+        tnl.dataset("ssh", **GIVEN, **options)
     assert not list(tmp_path.iterdir())
 
 

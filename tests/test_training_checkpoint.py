@@ -156,22 +156,21 @@ def test_a_checkpoint_of_another_configuration_is_refused(
     assert content(tmp_path / "run") == before
 
 
-@pytest.mark.parametrize("damage", ["cut", "flip", "empty", "text", "head"])
+DAMAGE = {
+    "cut": ("part-000000.npz", lambda raw: raw[: len(raw) // 2]),
+    "flip": ("part-000000.npz", lambda raw: raw[:700] + bytes([raw[700] ^ 1]) + raw[701:]),
+    "empty": ("part-000000.npz", lambda raw: b""),
+    "text": ("part-000000.npz", lambda raw: b"hello"),
+    "head": ("run.json", lambda raw: b'{"format": "tnl'),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_checkpoint_is_refused_and_kept(tmp_path: Path, damage: str) -> None:
     folder = tmp_path / "run"
     fit(folder)
-    block = folder / "part-000000.npz"
-    raw = block.read_bytes()
-    if damage == "cut":
-        block.write_bytes(raw[: len(raw) // 2])
-    elif damage == "flip":
-        block.write_bytes(raw[:700] + bytes([raw[700] ^ 1]) + raw[701:])
-    elif damage == "empty":
-        block.write_bytes(b"")
-    elif damage == "text":
-        block.write_bytes(b"hello")
-    else:
-        (folder / "run.json").write_text('{"format": "tnl')
+    name, change = DAMAGE[damage]
+    (folder / name).write_bytes(change((folder / name).read_bytes()))
     before = content(folder)
     with pytest.raises(CheckpointError, match=r"damaged"):
         fit(folder)

@@ -156,22 +156,19 @@ class _Harm:
 
 def test_files_made_by_others_are_refused_without_running_them(tmp_path: Path) -> None:
     path = tmp_path / "x.npz"
-    np.savez(path, a=np.arange(3))
-    with pytest.raises(CheckpointError, match="not a file of tnlearn"):
-        tnl.load(path)
     objects = np.array([_Harm()], dtype=object)
-    np.savez(path, __tnlearn__=objects, allow_pickle=True)
-    with pytest.raises(CheckpointError, match="not a file of tnlearn"):
-        tnl.load(path)
-    path.write_bytes(pickle.dumps(_Harm()))
-    with pytest.raises(CheckpointError, match="not a file of tnlearn"):
-        tnl.load(path)
+    for make, match in (
+        (lambda: np.savez(path, a=np.arange(3)), "not a file of tnlearn"),
+        (lambda: np.savez(path, __tnlearn__=objects, allow_pickle=True), "not a file of tnlearn"),
+        (lambda: path.write_bytes(pickle.dumps(_Harm())), "not a file of tnlearn"),
+        (lambda: archive.write(path, "tnlearn-other/1", {}, {"x": np.zeros(2)}), "tnlearn-other/1"),
+    ):
+        make()
+        with pytest.raises(CheckpointError, match=match):
+            tnl.load(path)
     np.save(tmp_path / "x.npy", np.arange(3))
     with pytest.raises(CheckpointError, match="not a file of tnlearn"):
         tnl.load(tmp_path / "x.npy")
-    archive.write(path, "tnlearn-other/1", {}, {"x": np.zeros(2)})
-    with pytest.raises(CheckpointError, match="tnlearn-other/1"):
-        tnl.load(path)
 
 
 @pytest.mark.parametrize(

@@ -131,18 +131,21 @@ def test_constants_after_the_trained_node_may_not_depend_on_the_length(data: Any
     assert one[1] != other[1]
 
 
-def test_wrong_lists(data: Any, held: Any) -> None:
-    with pytest.raises(ConfigError, match="data is an empty list"):
-        fit(network(), [])
-    with pytest.raises(ConfigError, match=r"data\[1\] must be a data set"):
-        fit(network(), [data[0], "extended"])
-    with pytest.raises(ConfigError, match=r"data\[1\] has classes"):
-        fit(network(), [data[0], chains(8, name="ssh")])
-    with pytest.raises(ConfigError, match=r"validation\[1\] has classes"):
-        fit(network(), data, [held[0], chains(8, name="ssh")])
-    with pytest.raises(ShapeError, match="validation has"):
-        fit(network(8), data[0], held[0])
-    u, v = formula.states(8)
-    own = formula.Tr(u @ v.H).network().head(4)
-    with pytest.raises(ConfigError, match=r"for 12 cells that\s+fails: only networks made by"):
-        fit(own, data)
+@pytest.mark.parametrize(
+    ("error", "match", "change"),
+    [
+        (ConfigError, "data is an empty list", {"data": []}),
+        (ConfigError, r"data\[1\] must be a data set", {"data": [chains(8), "extended"]}),
+        (ConfigError, r"data\[1\] has classes", {"data": [chains(8), chains(8, name="ssh")]}),
+        (ConfigError, r"validation\[1\] has", {"held": [chains(8), chains(8, name="ssh")]}),
+        (ShapeError, "validation has", {"net": network(8), "data": chains(8), "held": chains(10)}),
+        (
+            ConfigError,
+            r"for 12 cells that\s+fails: only networks made by",
+            {"net": formula.Tr(formula.states(8)[0] @ formula.states(8)[1].H).network().head(4)},
+        ),
+    ],
+)
+def test_wrong_lists(data: Any, error: type[Exception], match: str, change: Any) -> None:
+    with pytest.raises(error, match=match):
+        fit(**{"net": network(), "data": data, **change})
