@@ -9,8 +9,10 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ from tnlearn.errors import ConfigError, TnlearnError
 from tnlearn.lab.tasks import Task, run_tasks
 
 LIMIT = 300.0  # seconds after which a test gives up waiting
+WHAT = ("ok",) * 4
+HELD = 1  # the task that is stopped in the middle
 
 
 # ------------------------------------------------------------------ the run
@@ -109,11 +113,53 @@ def started(out: Path, *options: str) -> contextlib.AbstractContextManager[subpr
     return launched(__file__, str(out), *options)
 
 
+def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    """Exit status, stdout and stderr of a process, waited for."""
+    text, errors = process.communicate(timeout=LIMIT)
+    return process.returncode, text, errors
+
+
 def finished(out: Path, *options: str) -> tuple[int, str, str]:
     """Exit status, stdout and stderr of a run that is left alone."""
     with started(out, *options) as process:
-        text, errors = process.communicate(timeout=LIMIT)
-    return process.returncode, text, errors
+        return ended(process)
+
+
+@contextlib.contextmanager
+def held(
+    out: Path, *options: str, results: int = 1
+) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    """A run of four tasks that waits in the middle of one, and the file that makes it wait."""
+    hold = out / f"hold-{HELD}"
+    hold.touch()
+    with started(out, *WHAT, *options) as driver:
+        until(lambda: HELD in begun(out) and len(kept(out)) >= results, "the other tasks")
+        yield driver, hold
+
+
+def check_whole(out: Path, twice: tuple[int, ...] = ()) -> None:
+    """The files of an unbroken run and no other, each task begun once but for those named."""
+    assert files(out) == unbroken()
+    assert times_begun(out) == {n: 1 + (n in twice) for n in range(len(WHAT))}
+    assert leftovers(out) == []
+
+
+def check_a_killed_worker(out: Path, *where: str) -> None:
+    """Its task is done by another, the others once; nothing else is to be seen of it."""
+    with held(out, *where, results=3) as (driver, hold):
+        os.kill(begun(out)[HELD][0], signal.SIGKILL)
+        hold.unlink()
+        assert ended(driver) == (0, "4\n", "")
+    check_whole(out, twice=(HELD,))
+
+
+def check_ctrl_c(out: Path, *where: str) -> None:
+    """The terminal sends it to the driver and to the workers alike: all end, and quietly."""
+    with held(out, *where) as (driver, hold):
+        os.killpg(driver.pid, signal.SIGINT)
+        assert ended(driver) == (130, "", "")
+        assert not any(alive(pid) for pids in begun(out).values() for pid in pids)
+    hold.unlink()
 
 
 def until(condition: Callable[[], object], what: str) -> None:
@@ -149,6 +195,15 @@ def alive(process: int) -> bool:
 def files(out: Path) -> dict[str, bytes]:
     """Every result file."""
     return {path.name: path.read_bytes() for path in sorted((out / "tasks").glob("*.json"))}
+
+
+@cache
+def unbroken() -> dict[str, bytes]:
+    """The result files of the four tasks, done in this process."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder)
+        run_tasks(tasks(*WHAT), out / "tasks", work, workers=1, progress=False)
+        return files(out)
 
 
 def kept(out: Path) -> list[int]:

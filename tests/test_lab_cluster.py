@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import subprocess
 import sys
@@ -12,29 +11,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import lab_runs
+import lab_runs as runs
 import pytest
-from lab_runs import (
-    LIMIT,
-    alive,
-    begun,
-    finished,
-    kept,
-    launched,
-    leftovers,
-    started,
-    times_begun,
-    until,
-)
 
 from tnlearn.errors import ConfigError, FileError, TnlearnError
 from tnlearn.lab import cluster
 from tnlearn.lab.tasks import run_tasks
 
 distributed = pytest.importorskip("distributed")
-
-WHAT = ("ok",) * 4
-HELD = 1  # the task that is stopped in the middle
 
 
 @contextlib.contextmanager
@@ -49,11 +33,11 @@ def scheduler(
     common = ["--scheduler-file", file, "--no-dashboard"]
     allowed = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": str(deaths - 1)}
     crew = ["--nworkers", str(workers), "--nthreads", "1", "--local-directory", str(folder)]
-    with launched(
+    with runs.launched(
         "-m", "distributed.cli.dask_scheduler", "--port", "0", *common, **allowed
     ) as process:
-        until(lambda: Path(file).exists() and Path(file).stat().st_size, "the scheduler")
-        with launched("-m", "distributed.cli.dask_worker", *common, *crew):
+        runs.until(lambda: Path(file).exists() and Path(file).stat().st_size, "the scheduler")
+        with runs.launched("-m", "distributed.cli.dask_worker", *common, *crew):
             yield file, process
 
 
@@ -61,13 +45,6 @@ def scheduler(
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with scheduler(tmp_path_factory.mktemp("cluster"), workers=2) as (file, _):
         yield file
-
-
-@pytest.fixture(scope="module")
-def unbroken(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    out = tmp_path_factory.mktemp("unbroken")
-    run_tasks(lab_runs.tasks(*WHAT), out / "tasks", lab_runs.work, workers=1, progress=False)
-    return lab_runs.files(out)
 
 
 def known(address: str) -> int:
@@ -79,52 +56,34 @@ def known(address: str) -> int:
 # ------------------------------------------------------------------ killed
 
 
-def test_a_killed_worker_changes_nothing(
-    tmp_path: Path, address: str, unbroken: dict[str, bytes]
-) -> None:
-    hold = tmp_path / f"hold-{HELD}"
-    hold.touch()
-    with started(tmp_path, *WHAT, "--scheduler", address) as driver:
-        until(lambda: len(kept(tmp_path)) == 3, "the other tasks")
-        os.kill(begun(tmp_path)[HELD][0], signal.SIGKILL)
-        hold.unlink()
-        text, errors = driver.communicate(timeout=LIMIT)
-    assert (driver.returncode, text, errors) == (0, "4\n", "")
-    assert lab_runs.files(tmp_path) == unbroken
-    assert times_begun(tmp_path)[HELD] == 2
-    assert leftovers(tmp_path) == []
+def test_a_killed_worker_changes_nothing(tmp_path: Path, address: str) -> None:
+    runs.check_a_killed_worker(tmp_path, "--scheduler", address)
 
 
 def test_a_killed_driver_is_gone_on_with_while_its_workers_are_still_busy(
-    tmp_path: Path, address: str, unbroken: dict[str, bytes]
+    tmp_path: Path, address: str
 ) -> None:
     """Each task is done once all the same: the worker that holds the claim finishes it."""
-    hold = tmp_path / f"hold-{HELD}"
-    hold.touch()
-    with started(tmp_path, *WHAT, "--scheduler", address) as driver:
-        until(lambda: HELD in begun(tmp_path) and len(kept(tmp_path)) >= 1, "a result")
+    with runs.held(tmp_path, "--scheduler", address) as (driver, hold):
         driver.send_signal(signal.SIGKILL)
         driver.wait()
-        until(lambda: known(address) == 0, "the scheduler to forget the first driver")
-    with started(tmp_path, *WHAT, "--scheduler", address) as driver:
-        until(lambda: known(address) > 0, "the second driver")
+        runs.until(lambda: known(address) == 0, "the scheduler to forget the first driver")
+    with runs.started(tmp_path, *runs.WHAT, "--scheduler", address) as driver:
+        runs.until(lambda: known(address) > 0, "the second driver")
         hold.unlink()
-        text, errors = driver.communicate(timeout=LIMIT)
-    assert (driver.returncode, text, errors) == (0, "4\n", "")
-    assert lab_runs.files(tmp_path) == unbroken
-    assert times_begun(tmp_path) == dict.fromkeys(range(4), 1)
-    assert leftovers(tmp_path) == []
+        assert runs.ended(driver) == (0, "4\n", "")
+    runs.check_whole(tmp_path)
 
 
 def test_what_kills_its_workers_is_named_and_stops_no_other(tmp_path: Path) -> None:
     """dask hands a worker a task ahead, and would give that up with the one that killed it."""
     with scheduler(tmp_path, workers=1, deaths=1) as (file, _):
-        status, _, errors = finished(tmp_path, "die", "ok", "fail", "ok", "--scheduler", file)
+        status, _, errors = runs.finished(tmp_path, "die", "ok", "fail", "ok", "--scheduler", file)
     failed = (
         "ConfigError: n 2, what fail: this one cannot be done; and 1 more failed: n 0, what die"
     )
     assert (status, errors) == (1, f"{failed}\n")
-    assert kept(tmp_path) == [1, 3]
+    assert runs.kept(tmp_path) == [1, 3]
     killed = SimpleNamespace(allowed_failures=0, last_worker=SimpleNamespace(address="tcp://a:1"))
     assert "1 worker died with it, the last at tcp://a:1: killed" in str(cluster._gave_up(killed))
 
@@ -133,36 +92,28 @@ def test_a_scheduler_that_is_lost_ends_the_run_in_one_line(tmp_path: Path) -> No
     (tmp_path / "hold-1").touch()
     with (
         scheduler(tmp_path, workers=1) as (file, process),
-        started(tmp_path, "ok", "ok", "--scheduler", file) as driver,
+        runs.started(tmp_path, "ok", "ok", "--scheduler", file) as driver,
     ):
-        until(lambda: 1 in begun(tmp_path), "the second task")
+        runs.until(lambda: 1 in runs.begun(tmp_path), "the second task")
         process.kill()
-        _, errors = driver.communicate(timeout=LIMIT)
-    assert (driver.returncode, errors.count("\n")) == (1, 1)
+        status, _, errors = runs.ended(driver)
+    assert (status, errors.count("\n")) == (1, 1)
     assert errors.startswith("TnlearnError: the connection to the dask scheduler was lost")
-    assert kept(tmp_path) == [0]
+    assert runs.kept(tmp_path) == [0]
 
 
 def test_a_cluster_of_this_machine_ends_with_its_run(tmp_path: Path) -> None:
     """Ctrl-C, which the terminal sends to all of them; then the same again, left alone."""
-    options = (*WHAT, "--scheduler", "local", "--workers", "2")
-    hold = tmp_path / f"hold-{HELD}"
-    hold.touch()
-    with started(tmp_path, *options) as driver:
-        until(lambda: HELD in begun(tmp_path) and kept(tmp_path), "a result")
-        os.killpg(driver.pid, signal.SIGINT)
-        text, errors = driver.communicate(timeout=LIMIT)
-        assert not any(alive(pid) for pids in begun(tmp_path).values() for pid in pids)
-    assert (driver.returncode, text, errors) == (130, "", "")
-    hold.unlink()
-    assert finished(tmp_path, *options) == (0, "4\n", "")
+    where = ("--scheduler", "local", "--workers", "2")
+    runs.check_ctrl_c(tmp_path, *where)
+    assert runs.finished(tmp_path, *runs.WHAT, *where) == (0, "4\n", "")
 
 
 # ------------------------------------------------------------------ refused
 
 
-def run(out: Path, address: str, work: Any = lab_runs.work) -> Any:
-    tasks = lab_runs.tasks("ok", "ok")
+def run(out: Path, address: str, work: Any = runs.work) -> Any:
+    tasks = runs.tasks("ok", "ok")
     return run_tasks(tasks, out / "tasks", work, workers=1, progress=False, scheduler=address)
 
 
@@ -173,7 +124,7 @@ def test_workers_that_do_not_see_the_folder_are_refused(
     monkeypatch.setattr(cluster, "_mark", lambda folder: "of another folder")
     with pytest.raises(ConfigError, match=r"the worker tcp://\S+ does not see .*tasks: put the"):
         run(tmp_path, address)
-    assert begun(tmp_path) == {}
+    assert runs.begun(tmp_path) == {}
 
 
 def test_two_folders_of_one_name_are_told_apart(tmp_path: Path) -> None:
@@ -199,7 +150,7 @@ def test_dask_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(ConfigError, match=r"pip install distributed$"):
         run(tmp_path, "tcp://127.0.0.1:8786")
-    assert begun(tmp_path) == {}
+    assert runs.begun(tmp_path) == {}
 
 
 def test_a_scheduler_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,14 +160,21 @@ def test_a_scheduler_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.Mo
         run(tmp_path, "tcp://127.0.0.1:9")
 
 
-def test_what_is_no_scheduler(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="not 'slurm'"):
-        run(tmp_path, "slurm")
-    with pytest.raises(FileError, match=r"cannot read .*none\.json \(No such file"):
-        run(tmp_path, str(tmp_path / "none.json"))
-    (tmp_path / "bad.json").write_text("{}")
-    with pytest.raises(FileError, match=r"bad\.json is not a file of"):
-        run(tmp_path, str(tmp_path / "bad.json"))
+@pytest.mark.parametrize(
+    ("address", "error", "words"),
+    [
+        ("slurm", ConfigError, "not 'slurm'"),
+        ("none.json", FileError, r"cannot read .*none\.json \(No such file"),
+        ("bad.json", FileError, r"bad\.json is not a file of"),
+    ],
+)
+def test_what_is_no_scheduler(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, error: Any, words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("bad.json").write_text("{}")
+    with pytest.raises(error, match=words):
+        run(tmp_path, address)
 
 
 def test_workers_of_other_versions_are_refused(
@@ -226,7 +184,7 @@ def test_workers_of_other_versions_are_refused(
     monkeypatch.setattr(cluster, "_versions", lambda: ours)
     with pytest.raises(ConfigError, match=r"worker tcp://\S+ has torch \S+ where this run has 1\."):
         run(tmp_path, address)
-    assert begun(tmp_path) == {}
+    assert runs.begun(tmp_path) == {}
 
 
 def test_builds_of_one_version_are_the_same(tmp_path: Path) -> None:

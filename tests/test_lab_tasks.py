@@ -6,14 +6,14 @@ import json
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import lab_runs
+import lab_runs as runs
 import numpy as np
 import pandas as pd
 import pytest
-from lab_runs import LIMIT, alive, begun, finished, kept, leftovers, started, times_begun, until
 from pandas.testing import assert_frame_equal
 from threadpoolctl import threadpool_info, threadpool_limits
 
@@ -63,16 +63,16 @@ def test_a_key_is_of_all_that_decides_the_result_and_of_nothing_else() -> None:
     task = Task({"network": "quartic", "size": 5}, {"seed": 1}, study="samples", context="ab")
     assert task.key.startswith("samples-train-")
     assert len(task.key) == len("samples-train-") + 16
-    same = Task({"size": 5, "network": "quartic"}, {"seed": 1}, "train", 7.0, "samples", "ab")
-    others = [
-        Task({"network": "quartic", "size": 6}, {"seed": 1}, study="samples", context="ab"),
-        Task({"network": "quartic", "size": 5}, {"seed": 2}, study="samples", context="ab"),
-        Task({"network": "quartic", "size": 5}, {"seed": 1}, "map", study="samples", context="ab"),
-        Task({"network": "quartic", "size": 5}, {"seed": 1}, study="sizes", context="ab"),
-        Task({"network": "quartic", "size": 5}, {"seed": 1}, study="samples", context="ac"),
+    same = replace(task, labels={"size": 5, "network": "quartic"}, weight=7.0)
+    others: list[dict[str, Any]] = [
+        {"labels": {"network": "quartic", "size": 6}},
+        {"config": {"seed": 2}},
+        {"kind": "map"},
+        {"study": "sizes"},
+        {"context": "ac"},
     ]
     assert same.key == task.key
-    assert len({task.key, *(other.key for other in others)}) == 6
+    assert len({task.key, *(replace(task, **change).key for change in others)}) == 6
 
 
 @pytest.mark.parametrize(
@@ -190,48 +190,41 @@ def mixed(*errors: str | None) -> list[Task]:
 
 
 @pytest.mark.parametrize(
-    ("error", "kind", "words"),
+    ("errors", "kind", "words", "others"),
     [
-        ("config", ConfigError, "n 1: no such thing"),
-        ("nan", NotFiniteError, "n 1: the loss is NaN"),
-        ("checkpoint", CheckpointError, "n 1: damaged"),
-        ("memory", MemoryLimitError, "n 1: 8 GiB; .* fewer --workers"),
-        ("torch", MemoryLimitError, "n 1: Default.* fewer --workers"),
+        ((None, "config", None), ConfigError, "n 1: no such thing", "0 2"),
+        ((None, "nan", None), NotFiniteError, "n 1: the loss is NaN", "0 2"),
+        ((None, "checkpoint", None), CheckpointError, "n 1: damaged", "0 2"),
+        ((None, "memory", None), MemoryLimitError, "n 1: 8 GiB; .* fewer --workers", "0 2"),
+        ((None, "torch", None), MemoryLimitError, "n 1: Default.* fewer --workers", "0 2"),
+        # After three failures the rest is not tried.
+        (
+            ("config", None, "nan", "config", None),
+            ConfigError,
+            "n 0: no such thing; and 2 more failed: n 2, n 3",
+            "1",
+        ),
+        # Without room for files the run ends, and a mistake in the code is raised as it is.
+        (("file", None), FileError, "n 0: no room", ""),
+        (("os", None), FileError, "n 0: .*No space", ""),
+        ((None, "bug", None), KeyError, "slip", "0"),
     ],
 )
 def test_a_task_that_fails_is_named_and_stops_no_other(
     tmp_path: Path,
-    error: str,
-    kind: type[TnlearnError],
+    errors: tuple[str | None, ...],
+    kind: type[Exception],
     words: str,
+    others: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     for _ in range(2):
-        with pytest.raises(kind, match=words):
-            run(mixed(None, error, None), tmp_path, stumble, progress=True)
-        assert calls(tmp_path) == "0 2"
-        assert "failed, the others go on: n 1: " in capsys.readouterr().err
-
-
-def test_after_three_failures_the_rest_is_not_tried(tmp_path: Path) -> None:
-    tasks = mixed("config", None, "nan", "config", None)
-    with pytest.raises(ConfigError, match="n 0: no such thing; and 2 more failed: n 2, n 3"):
-        run(tasks, tmp_path, stumble)
-    assert calls(tmp_path) == "1"
-
-
-@pytest.mark.parametrize(("error", "words"), [("file", "n 0: no room"), ("os", "n 0: .*No space")])
-def test_without_room_for_files_the_run_ends(tmp_path: Path, error: str, words: str) -> None:
-    with pytest.raises(FileError, match=words):
-        run(mixed(error, None), tmp_path, stumble)
-    assert calls(tmp_path) == ""
-
-
-def test_a_mistake_in_the_code_is_raised_as_it_is(tmp_path: Path) -> None:
-    with pytest.raises(KeyError, match="slip") as caught:
-        run(mixed(None, "bug", None), tmp_path, stumble)
-    assert "in the task 'n 1'" in caught.value.__notes__
-    assert calls(tmp_path) == "0"
+        with pytest.raises(kind, match=words) as caught:
+            run(mixed(*errors), tmp_path, stumble, progress=True)
+        assert calls(tmp_path) == others
+        alone = kind in (FileError, KeyError)
+        assert ("failed, the others go on: n " in capsys.readouterr().err) != alone
+        assert (kind is KeyError) == ("in the task 'n 1'" in getattr(caught.value, "__notes__", ()))
 
 
 @pytest.mark.parametrize(
@@ -389,7 +382,7 @@ def test_a_task_has_one_thread_of_torch_and_of_blas(tmp_path: Path) -> None:
 
 
 def test_items_come_back_with_what_became_of_them() -> None:
-    outcomes = dict(attempts(lab_runs.square, range(6), 2))
+    outcomes = dict(attempts(runs.square, range(6), 2))
     assert isinstance(outcomes[2], RuntimeError)
     assert str(outcomes[2]) == "Stubborn: two"
     assert "raise Stubborn" in outcomes[2].__notes__[0]
@@ -399,102 +392,60 @@ def test_items_come_back_with_what_became_of_them() -> None:
 
 def test_in_processes_takes_items_as_they_are_needed_and_raises_what_fails() -> None:
     taken: list[int] = []
-    results = in_processes(lab_runs.square, (taken.append(x) or x for x in range(1000)), 1)
+    results = in_processes(runs.square, (taken.append(x) or x for x in range(1000)), 1)
     assert [next(results), next(results), taken] == [(0, 0), (1, 1), [0, 1]]
-    with pytest.raises(lab_runs.Stubborn):
+    with pytest.raises(runs.Stubborn):
         next(results)
     assert taken == [0, 1, 2]
     with pytest.raises(TnlearnError, match="the worker process died 2 times"):
-        dict(in_processes(lab_runs.square, [3], 2))
-
-
-WHAT = ("ok",) * 6
-HELD = 2  # the task that is stopped in the middle
-
-
-@pytest.fixture(scope="module")
-def unbroken(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    out = tmp_path_factory.mktemp("unbroken")
-    run_tasks(lab_runs.tasks(*WHAT), out / "tasks", lab_runs.work, workers=1, progress=False)
-    assert times_begun(out) == dict.fromkeys(range(6), 1)
-    return lab_runs.files(out)
+        dict(in_processes(runs.square, [3], 2))
 
 
 @in_proc
-def test_a_killed_worker_changes_nothing(tmp_path: Path, unbroken: dict[str, bytes]) -> None:
-    hold = tmp_path / f"hold-{HELD}"
-    hold.touch()
-    with started(tmp_path, *WHAT, "--workers", "2") as driver:
-        # Its neighbour does everything else meanwhile.
-        until(lambda: len(kept(tmp_path)) == 5, "the other tasks")
-        os.kill(begun(tmp_path)[HELD][0], signal.SIGKILL)
-        hold.unlink()
-        text, errors = driver.communicate(timeout=LIMIT)
-    assert (driver.returncode, text, errors) == (0, "6\n", "")
-    assert lab_runs.files(tmp_path) == unbroken
-    assert times_begun(tmp_path) == {0: 1, 1: 1, 2: 2, 3: 1, 4: 1, 5: 1}
-    assert leftovers(tmp_path) == []
+def test_a_killed_worker_changes_nothing(tmp_path: Path) -> None:
+    runs.check_a_killed_worker(tmp_path, "--workers", "2")
 
 
 @in_proc
-def test_a_killed_driver_takes_its_workers_along_and_is_gone_on_with(
-    tmp_path: Path, unbroken: dict[str, bytes]
-) -> None:
-    hold = tmp_path / f"hold-{HELD}"
-    hold.touch()
-    with started(tmp_path, *WHAT, "--workers", "2") as driver:
-        until(lambda: HELD in begun(tmp_path) and len(kept(tmp_path)) >= 2, "two results")
-        whole = kept(tmp_path)
+def test_a_killed_driver_takes_its_workers_along_and_is_gone_on_with(tmp_path: Path) -> None:
+    with runs.held(tmp_path, "--workers", "2", results=3) as (driver, hold):
+        runs.until(lambda: len(runs.leftovers(tmp_path)) == 1, "the other claims to be given back")
         driver.send_signal(signal.SIGKILL)
         driver.wait()
-        workers = {pid for pids in begun(tmp_path).values() for pid in pids}
-        until(lambda: not any(map(alive, workers)), "the end of the workers")
+        workers = {pid for pids in runs.begun(tmp_path).values() for pid in pids}
+        runs.until(lambda: not any(map(runs.alive, workers)), "the end of the workers")
     hold.unlink()
-    assert finished(tmp_path, *WHAT, "--workers", "2") == (0, "6\n", "")
-    assert lab_runs.files(tmp_path) == unbroken
-    assert {times_begun(tmp_path)[n] for n in whole} == {1}
-    assert leftovers(tmp_path) == []
+    assert runs.finished(tmp_path, *runs.WHAT, "--workers", "2") == (0, "4\n", "")
+    runs.check_whole(tmp_path, twice=(runs.HELD,))
 
 
 @in_proc
-def test_ctrl_c_ends_everything_quietly(tmp_path: Path, unbroken: dict[str, bytes]) -> None:
-    """The terminal sends it to the driver and to the workers alike."""
-    (tmp_path / f"hold-{HELD}").touch()
-    with started(tmp_path, *WHAT, "--workers", "2") as driver:
-        until(lambda: HELD in begun(tmp_path) and len(kept(tmp_path)) >= 2, "two results")
-        os.killpg(driver.pid, signal.SIGINT)
-        text, errors = driver.communicate(timeout=LIMIT)
-        assert not any(alive(pid) for pids in begun(tmp_path).values() for pid in pids)
-    assert (driver.returncode, text, errors) == (130, "", "")
-    assert lab_runs.files(tmp_path).items() <= unbroken.items()
+def test_ctrl_c_ends_everything_quietly(tmp_path: Path) -> None:
+    runs.check_ctrl_c(tmp_path, "--workers", "2")
+    assert runs.files(tmp_path).items() <= runs.unbroken().items()
 
 
-def test_two_runs_in_one_folder_share_the_work(tmp_path: Path, unbroken: dict[str, bytes]) -> None:
-    hold = tmp_path / f"hold-{HELD}"
-    hold.touch()
-    with started(tmp_path, *WHAT) as one:
-        until(lambda: HELD in begun(tmp_path), "the first run")
-        with started(tmp_path, *WHAT, "--workers", "2") as two:
-            until(lambda: len(kept(tmp_path)) == 5, "the second run")
-            hold.unlink()
-            for each in (one, two):
-                text, errors = each.communicate(timeout=LIMIT)
-                assert (each.returncode, text, errors) == (0, "6\n", "")
-    assert lab_runs.files(tmp_path) == unbroken
-    assert times_begun(tmp_path) == dict.fromkeys(range(6), 1)
-    assert leftovers(tmp_path) == []
+def test_two_runs_in_one_folder_share_the_work(tmp_path: Path) -> None:
+    with (
+        runs.held(tmp_path) as (one, hold),
+        runs.started(tmp_path, *runs.WHAT, "--workers", "2") as two,
+    ):
+        runs.until(lambda: len(runs.kept(tmp_path)) == 3, "the second run")
+        hold.unlink()
+        assert [runs.ended(one), runs.ended(two)] == [(0, "4\n", "")] * 2
+    runs.check_whole(tmp_path)
 
 
 def test_what_kills_its_workers_is_named_and_stops_no_other(tmp_path: Path) -> None:
     what = ("ok", "die", "fail", "die once", "ok")
-    status, _, errors = finished(tmp_path, *what, "--workers", "2")
+    status, _, errors = runs.finished(tmp_path, *what, "--workers", "2")
     assert status == 1
     assert errors.count("\n") == 1
     assert "n 2, what fail" in errors
     assert "n 1, what die" in errors
     assert "this one cannot be done" in errors or "died 2 times, last by SIGKILL" in errors
-    assert kept(tmp_path) == [0, 3, 4]
-    assert times_begun(tmp_path) == {0: 1, 1: 2, 2: 1, 3: 2, 4: 1}
+    assert runs.kept(tmp_path) == [0, 3, 4]
+    assert runs.times_begun(tmp_path) == {0: 1, 1: 2, 2: 1, 3: 2, 4: 1}
 
 
 def test_a_script_without_its_guard_is_told_so(tmp_path: Path) -> None:
@@ -505,9 +456,9 @@ def test_a_script_without_its_guard_is_told_so(tmp_path: Path) -> None:
         "from tnlearn.lab.tasks import run_tasks\n"
         f"run_tasks(tasks('ok', 'ok'), Path({str(tmp_path)!r}), work, workers=2, progress=False)\n"
     )
-    with lab_runs.launched(str(script)) as process:
-        _, errors = process.communicate(timeout=LIMIT)
-    assert process.returncode == 1
+    with runs.launched(str(script)) as process:
+        status, _, errors = runs.ended(process)
+    assert status == 1
     last = errors.rstrip().splitlines()[-1]
     assert "ended before it began (exit status 1)" in last
     assert "if __name__ == '__main__':" in last

@@ -485,15 +485,13 @@ def about() -> None:
     import numpy as np
     import torch
 
+    from tnlearn.lab.environment import versions
+
     facts = {
         "tnlearn": f"{__version__}, in {Path(__file__).resolve().parent}",
         "python": f"{platform.python_version()}, {sys.executable}",
     }
-    for package in PACKAGES:
-        try:
-            facts[package] = version(package)
-        except PackageNotFoundError:
-            facts[package] = "not installed"
+    facts |= versions(PACKAGES)
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     facts["system"] = f"{platform.system()} {platform.machine()}, {usable} usable cores"
     facts["threads"] = f"torch would use {torch.get_num_threads()}" + "".join(

@@ -20,8 +20,8 @@ try:
 except ImportError:  # not a POSIX system: two runs on one output are then the user's to avoid
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["TEMPORARY", "claimed", "lock", "open_lock", "parsing", "replace_file", "replacing"]
-__all__ += ["sweep", "write_bytes"]
+__all__ = ["TEMPORARY", "claimed", "lock", "make_folder", "open_lock", "parsing", "replace_file"]
+__all__ += ["replacing", "sweep", "write_bytes"]
 
 TEMPORARY = ".tnlearn-"  # how the name of a file begins until it is complete
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
@@ -87,6 +87,15 @@ def write_bytes(path: Path, content: bytes) -> Path:
         If it cannot be written.
     """
     replace_file(path, lambda stream: stream.write(content))
+    return path
+
+
+def make_folder(path: Path) -> Path:
+    """The folder, made if it is not there; `FileError` if it cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(f"cannot make {path}: {error.strerror or error}") from error
     return path
 
 

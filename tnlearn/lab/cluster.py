@@ -16,12 +16,12 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from tnlearn import __version__
 from tnlearn.errors import ConfigError, FileError, TnlearnError
+from tnlearn.lab.environment import versions
 from tnlearn.lab.pool import carried, worker_surroundings
 from tnlearn.lab.tasks import Attempts, Job, Task
 
@@ -70,16 +70,16 @@ def cluster(scheduler: str, workers: int, folder: Path) -> Iterator[Attempts]:
 
         def each(job: Job, tasks: Sequence[Task]) -> Generator[tuple[Task, Any], None, None]:
             there = _There(job, mark, _versions())
-            accused = []
+            blamed = []
             with contextlib.closing(_outcomes(dask, client, there, tasks)) as outcomes:
                 for task, outcome in outcomes:
                     if isinstance(outcome, dask.KilledWorker):
-                        accused.append(task)
+                        blamed.append(task)
                     else:
                         yield task, outcome
             # dask also blames what a worker that died had not yet begun.  Alone, only a task that
             # kills its workers is blamed again.
-            for task in accused:
+            for task in blamed:
                 ((_, outcome),) = _outcomes(dask, client, there, [task])
                 killed = isinstance(outcome, dask.KilledWorker)
                 yield task, _gave_up(outcome) if killed else outcome
@@ -102,10 +102,9 @@ def _outcomes(
             if future.status in ("lost", "pending"):
                 # The worker died before its result was fetched; dask does the task again.
                 done.add(future)
-                continue
-            task = waiting.pop(future)
-            yield task, _outcome(dask, future)
-            future.release()
+            else:
+                yield waiting.pop(future), _outcome(dask, future)
+                future.release()
     finally:
         _quietly(client.cancel, list(waiting))
 
@@ -247,20 +246,10 @@ def _connect(dask: Any, address: str) -> Any:
         ) from error
 
 
-def _quietly(close: Any, *what: Any) -> None:
-    with contextlib.suppress(Exception):
-        close(*what)
-
-
 @lru_cache(maxsize=1)
 def _versions() -> dict[str, str]:
-    versions = {"python": ".".join(map(str, sys.version_info[:2])), "tnlearn": __version__}
-    for name in PACKAGES:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            versions[name] = "nothing"
-    return versions
+    python = ".".join(map(str, sys.version_info[:2]))
+    return {"python": python, "tnlearn": __version__, **versions(PACKAGES)}
 
 
 def _mark(folder: Path) -> str:
@@ -275,6 +264,11 @@ def _read_mark(folder: Path) -> str:
         return (folder / _MARK).read_text()
     except OSError:
         return "no such folder"
+
+
+def _quietly(close: Any, *what: Any) -> None:
+    with contextlib.suppress(Exception):
+        close(*what)
 
 
 def _words(error: BaseException) -> str:

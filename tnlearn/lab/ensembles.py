@@ -22,8 +22,8 @@ import pandas as pd
 from tnlearn.data.dataset import Dataset, joined
 from tnlearn.data.generate import dataset
 from tnlearn.data.shifts import shift
-from tnlearn.errors import CheckpointError, ConfigError, FileError
-from tnlearn.files import claimed
+from tnlearn.errors import CheckpointError, ConfigError
+from tnlearn.files import claimed, make_folder
 from tnlearn.lab.profile import Entry, Profile, as_record
 from tnlearn.models.catalogue import build_network
 from tnlearn.models.network import Network
@@ -94,11 +94,8 @@ def ensemble(
         ``disorder`` of the data, or ``curves=True``: look at validation chains every epoch.
     """
     entry = profile.entries[name]
-    data = changes.pop("data", None) or as_record(profile.data)  # type: ignore[attr-defined]
-    data = {
-        **data,
-        **{k: changes.pop(k) for k in ("train", "validation", "disorder") if k in changes},
-    }
+    data = dict(changes.pop("data", None) or as_record(profile.data))  # type: ignore[attr-defined]
+    data |= {k: changes.pop(k) for k in ("train", "validation", "disorder") if k in changes}
     network = {key: value for key, value in as_record(entry).items() if key not in _WORDS}
     config = {
         "network": network | changes.pop("network", {}),
@@ -280,14 +277,10 @@ def stored(store: Path, content: Any, make: Callable[[], Fitted]) -> Fitted:
         If the store cannot be written.
     """
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-    path = store / f"{digest[:20]}.npz"
-    try:
-        store.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(f"cannot make {store}: {error.strerror or error}") from error
+    path = make_folder(store) / f"{digest[:20]}.npz"
     while (fitted := _kept(path)) is None:
-        with claimed(path.with_suffix(".lock")) as held:
-            if held and (fitted := _kept(path)) is None:
+        with claimed(path.with_suffix(".lock")) as alone:
+            if alone and (fitted := _kept(path)) is None:
                 fitted = make()
                 fitted.save(path)
         if fitted is not None:

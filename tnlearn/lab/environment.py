@@ -5,24 +5,33 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from tnlearn import __version__
 
-__all__ = ["environment"]
+__all__ = ["environment", "versions"]
+
+
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """The versions of packages, "not installed" where there is none."""
+    every = {}
+    for package in packages:
+        try:
+            every[package] = version(package)
+        except PackageNotFoundError:
+            every[package] = "not installed"
+    return every
 
 
 def environment(workers: int) -> dict[str, Any]:
     """Versions of what computes, processes and threads, and the processor."""
-    facts: dict[str, Any] = {"tnlearn": __version__, "python": sys.version.split()[0]}
-    for package in ("torch", "numpy", "scipy", "quimb", "cotengra", "autoray"):
-        try:
-            facts[package] = version(package)
-        except PackageNotFoundError:
-            facts[package] = "not installed"
-    return facts | {
+    return {
+        "tnlearn": __version__,
+        "python": sys.version.split()[0],
+        **versions(("torch", "numpy", "scipy", "quimb", "cotengra", "autoray")),
         "threads": 1,
         "workers": workers,
         "cores": os.cpu_count(),

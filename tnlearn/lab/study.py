@@ -11,7 +11,6 @@ import hashlib
 import importlib
 import io
 import json
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,10 +21,11 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from tnlearn.errors import CheckpointError, ConfigError, FileError, check_choice
-from tnlearn.files import TEMPORARY, write_bytes
+from tnlearn.errors import ConfigError, check_choice
+from tnlearn.files import make_folder, write_bytes
 from tnlearn.lab.environment import environment
-from tnlearn.lab.profile import Settings, as_record, as_toml, read_profile
+from tnlearn.lab.folder import add_seconds, claim_folder
+from tnlearn.lab.profile import Settings, as_record, read_profile
 from tnlearn.lab.tasks import Task, done, run_tasks
 from tnlearn.report.claims import Claim, Verdict
 from tnlearn.report.figures import png
@@ -257,7 +257,7 @@ def _run(
     """One study: its page in `folder`, its tasks and what they train in `shared`."""
     begin = time.perf_counter()
     tasks = chosen.tasks(profile)
-    claim(folder, profile, f"tnlearn study {chosen.name}")
+    claim_folder(folder, profile, f"tnlearn study {chosen.name}")
     tables = run_tasks(
         tasks,
         shared / "tasks",
@@ -267,7 +267,7 @@ def _run(
         part=part,
         progress=progress,
     )
-    seconds = _seconds(folder, time.perf_counter() - begin)
+    seconds = add_seconds(folder, time.perf_counter() - begin)
     if part is not None:
         return None
     table = assembled(tasks, tables)
@@ -288,11 +288,8 @@ def assembled(tasks: Sequence[Task], tables: Mapping[str, pd.DataFrame]) -> pd.D
     parts = []
     for task in tasks:
         rows = tables[task.key]
-        parts.append(
-            pd.concat(
-                [pd.DataFrame([dict(task.labels)] * len(rows), index=rows.index), rows], axis=1
-            )
-        )
+        labels = pd.DataFrame([dict(task.labels)] * len(rows), index=rows.index)
+        parts.append(pd.concat([labels, rows], axis=1))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
@@ -320,11 +317,7 @@ def write_report(
         "verdicts": [v.record() for v in verdicts.values() if v.word],
         "figures": [f"{picture.name}.png" for picture in pictures],
     }
-    figures = folder / "figures"
-    try:
-        figures.mkdir(exist_ok=True)
-    except OSError as error:
-        raise FileError(f"cannot make {figures}: {error.strerror or error}") from error
+    figures = make_folder(folder / "figures")
     for picture, content in pictures.items():
         write_bytes(figures / f"{picture.name}.png", content)
     write_bytes(folder / "table.csv.gz", _csv(table))
@@ -342,64 +335,6 @@ def _csv(table: pd.DataFrame) -> bytes:
     stream = io.BytesIO()
     table.to_csv(stream, index=False, compression={"method": "gzip", "mtime": 0})
     return stream.getvalue()
-
-
-def _seconds(folder: Path, now: float) -> float:
-    """Seconds spent on the study so far, those of earlier runs included."""
-    path = folder / "seconds.json"
-    try:
-        spent = float(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        spent = 0.0
-    write_bytes(path, json.dumps(spent + now).encode())
-    return spent + now
-
-
-def claim(folder: Path, profile: Settings, maker: str) -> None:
-    """Make the folder ours: new, empty, or of the same configuration (its ``config.toml``).
-
-    Raises
-    ------
-    FileError
-        If it cannot be used, or holds something else; nothing in it is changed then.
-    CheckpointError
-        If it holds a run of another configuration.
-    """
-    text = as_toml(profile)
-    config = folder / "config.toml"
-    try:
-        if folder.exists() and not folder.is_dir():
-            raise FileError(f"{folder} is a file; --out names a folder")
-        folder.mkdir(parents=True, exist_ok=True)
-        # Another share of the same run may be making the folder at this moment.
-        present = sorted(p.name for p in folder.iterdir() if not p.name.startswith(TEMPORARY))
-        known = config.read_text(encoding="utf-8") if "config.toml" in present else None
-    except (OSError, UnicodeDecodeError) as error:
-        if isinstance(error, FileError):
-            raise
-        reason = getattr(error, "strerror", None) or error
-        raise FileError(f"cannot use the folder {folder}: {reason}; choose another --out") from None
-    if known is not None and known != text:
-        raise CheckpointError(
-            f"{folder} holds a run of another configuration (see {config}): "
-            f"{_difference(known, text)}. Choose another --out, or delete the folder"
-        )
-    if known is None and present:
-        raise FileError(
-            f"{folder} is not empty and was not made by {maker} "
-            f"(it holds {present[0]}); nothing was changed. Choose another --out"
-        )
-    if not os.access(folder, os.W_OK):
-        raise FileError(f"cannot write to {folder}; choose another --out")
-    if known is None:
-        write_bytes(config, text.encode())
-
-
-def _difference(old: str, new: str) -> str:
-    before, after = old.splitlines(), new.splitlines()
-    changed = [line for line in before if line not in after][:1]
-    instead = [line for line in after if line not in before][:1]
-    return f"there {changed[0] if changed else '(nothing)'}, here {instead[0] if instead else '-'}"
 
 
 def status(

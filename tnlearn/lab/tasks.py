@@ -27,7 +27,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from tnlearn.errors import CheckpointError, ConfigError, FileError, MemoryLimitError, TnlearnError
-from tnlearn.files import claimed, sweep
+from tnlearn.files import claimed, make_folder, sweep
 from tnlearn.lab.pool import attempts
 from tnlearn.lab.results import Columns, columns_of, read_result, table_of, write_result
 
@@ -126,12 +126,11 @@ class Job:
         """
         pause, longest = _PAUSE
         while True:
-            with claimed(self.folder / f"{task.key}.lock") as ours:
+            with claimed(self.folder / f"{task.key}.lock") as alone:
                 columns = read_result(_path(self.folder, task), task.key)
-                if columns is None and ours:
+                if columns is None and alone:
                     with _one_thread():
-                        table = self.work(task, self.folder)
-                    columns = columns_of(table)
+                        columns = columns_of(self.work(task, self.folder))
                     about = {"title": task.title, "labels": task.labels, "config": task.config}
                     write_result(_path(self.folder, task), task.key, about, columns)
             if columns is not None or not self.patient:
@@ -235,11 +234,7 @@ def run_tasks(
 
 
 def _usable(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(f"cannot make {folder}: {error.strerror or error}") from error
-    if not os.access(folder, os.W_OK):
+    if not os.access(make_folder(folder), os.W_OK):
         raise FileError(f"cannot write to {folder}; give a folder that is writable")
     sweep(folder)
     return folder.absolute()
@@ -247,14 +242,9 @@ def _usable(folder: Path) -> Path:
 
 def _missing(folder: Path, tasks: Sequence[Task], tables: dict[str, pd.DataFrame]) -> list[Task]:
     """The tasks without a table; the tables of the others are put among `tables`."""
-    missing = []
-    for task in tasks:
-        table = done(folder, task)
-        if table is None:
-            missing.append(task)
-        else:
-            tables[task.key] = table
-    return missing
+    kept = {task.key: done(folder, task) for task in tasks}
+    tables |= {key: table for key, table in kept.items() if table is not None}
+    return [task for task in tasks if task.key not in tables]
 
 
 @contextlib.contextmanager

@@ -152,7 +152,7 @@ def _in_words(recipe: dict[str, Any]) -> str:
                 parts.append(f"{symbol}{m.translate(_SUBSCRIPTS)} = {text}")
         return ", ".join(parts)
 
-    return "\n".join(filter(None, (line("t", recipe["hoppings"]), line("W", recipe["disorder"]))))
+    return ", ".join(filter(None, (line("t", recipe["hoppings"]), line("W", recipe["disorder"]))))
 
 
 def _method(diagrams: Sequence[Any]) -> str:
