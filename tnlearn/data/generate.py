@@ -136,19 +136,8 @@ def dataset(
 
     Source: docs/physics.md for the conventions, arXiv:2509.26261 for the task.
     """
-    recipe = {
-        "name": name,
-        "cells": cells,
-        "samples": samples,
-        "disorder": disorder,
-        "seed": seed,
-        "boundary": boundary,
-        "gauge": gauge,
-        "start": start,
-        "dtype": dtype,
-        "variant": "",
-        "labels": labels,
-    }
+    recipe = {key: value for key, value in locals().items() if key not in ("path", "chunk")}
+    recipe["variant"] = ""
     if path is None:
         if chunk is not None:
             raise ConfigError("chunk is the size of the pieces of a file: give path, too")
@@ -159,22 +148,7 @@ def dataset(
 def generate(
     info: dict[str, Any], path: str | os.PathLike[str], chunk: int | None = None
 ) -> StoredDataset:
-    """Make a data set straight into a file, going on where a killed process stopped.
-
-    Parameters
-    ----------
-    info : dict
-        A complete recipe, as `tnlearn.data.balanced.build` takes it.
-    path : str or path
-        If it is there already and holds this very recipe it is opened as it is.
-    chunk : int, optional
-        Samples made and written at a time; about 32 MiB of them by default.
-
-    Raises
-    ------
-    FileError
-        If the file holds another data set, or cannot be written.
-    """
+    """Make the data set of a complete recipe straight into a file; see `dataset`."""
     target = target_path(path)
     if target.exists():
         stored = _opened(info, target)

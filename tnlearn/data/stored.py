@@ -221,13 +221,7 @@ def open_dataset(path: Path_, *, verify: bool = False) -> StoredDataset:
 
 
 def save(data: Dataset, path: Path_, chunk: int | None = None) -> StoredDataset:
-    """Write a data set to an HDF5 file, replacing what is there once all is on the disk.
-
-    Raises
-    ------
-    FileError
-        If it cannot be written.
-    """
+    """What `Dataset.save` does."""
     if not len(data):
         raise ConfigError("a data set without samples cannot be saved")
     target = target_path(path)
