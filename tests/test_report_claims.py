@@ -59,7 +59,10 @@ def test_findings_as_they_are_read():
     verdict = claim(ROWS[:2]).decide(pd.DataFrame(), 0.6)
     table = wide(verdict, {"a": "Alpha"}, "size")
     assert table.columns.tolist() == ["network", "500"]
-    assert table.values.tolist()[0] == ["Alpha", "0.800 [0.700, 0.900]"]
+    assert table.values.tolist() == [
+        ["Alpha", "0.800 [0.700, 0.900] ✓"],
+        ["b", "0.400 [0.300, 0.500] ✗"],
+    ]
     assert interval({"value": 1.5e-15, "low": None, "high": None}) == "1.5e−15"
 
 

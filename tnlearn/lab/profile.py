@@ -20,6 +20,7 @@ import tomli_w
 from msgspec import Meta, Struct
 
 from tnlearn.data.recipes import recipe_for
+from tnlearn.data.shifts import SHIFTS
 from tnlearn.errors import ConfigError, FileError, TnlearnError, check_choice, nearest
 
 __all__ = [
@@ -105,8 +106,9 @@ class Settings(Section, kw_only=True):
 
     @property
     def titles(self) -> dict[str, str]:
-        """Titles of the networks by key."""
-        return {name: entry.title for name, entry in self.entries.items()}
+        """Titles of the networks by key, and of the shifts."""
+        shifts = {name: how.title for name, how in SHIFTS.items()}
+        return shifts | {name: entry.title for name, entry in self.entries.items()}
 
     @property
     def families(self) -> dict[str, str]:

@@ -28,7 +28,7 @@ from tnlearn.lab.folder import add_seconds, claim_folder
 from tnlearn.lab.profile import Settings, as_record, read_profile
 from tnlearn.lab.tasks import Task, done, run_tasks
 from tnlearn.report.claims import Claim, Verdict
-from tnlearn.report.figures import png
+from tnlearn.report.figures import FAMILIES, png
 from tnlearn.report.kept import FORMAT, overview
 from tnlearn.report.page import render
 
@@ -325,9 +325,8 @@ def write_report(
     write_bytes(folder / "results.json", text.encode())
     captions = [(picture.caption, content) for picture, content in pictures.items()]
     listings = [(listing.heading, listing.rows(table, profile)) for listing in chosen.tables]
-    page = render(
-        results, list(verdicts.values()), captions, listings, profile.titles, chosen.columns
-    )
+    titles = {family: words for family, (words, _) in FAMILIES.items()} | profile.titles
+    page = render(results, list(verdicts.values()), captions, listings, titles, chosen.columns)
     return write_bytes(folder / "report.html", page.encode())
 
 

@@ -18,10 +18,36 @@ import pandas as pd
 from tnlearn.report.claims import Verdict, text
 from tnlearn.report.stats import COLUMNS
 
-__all__ = ["interval", "render", "template", "wide"]
+__all__ = ["in_words", "interval", "render", "template", "wide"]
 
 # Of the 150 dots an inch of a figure to the 1128 dots that the page has for its ten inches.
 SCALE = 0.752
+# Heads of the columns whose name is too short for a reader.
+HEADS = {
+    "batch": "batch size",
+    "best": "best scale",
+    "cells": "unit cells",
+    "data": "data set",
+    "entries": "amplitudes",
+    "full": "full rank",
+    "head": "hidden units of the head",
+    "mask": "what is kept",
+    "numbers": "numbers left",
+    "p": "p of the rank test",
+    "part": "part of the weight",
+    "rank": "rank of the mean",
+    "rate": "learning rate",
+    "rival": "less that of",
+    "scale": "scale of the start",
+    "shift": "test chains",
+    "size": "training chains",
+    "strength": "disorder (units of the hopping)",
+    "training": "trained on",
+    "validation": "validation accuracy",
+    "way": "cut",
+    "where": "taken",
+    "worst": "worst scale",
+}
 
 
 def render(
@@ -50,7 +76,11 @@ def render(
         The label whose values head the columns of the tables of findings, if it is one of theirs.
     """
     decided = [verdict for verdict in verdicts if verdict.word]
-    tables = [(v, wide(v, titles, columns)) for v in verdicts if len(v.rows)]
+    tables = [
+        (v, wide(v, titles, columns), in_words(columns) if columns in v.rows else "")
+        for v in verdicts
+        if len(v.rows)
+    ]
     figures = [
         (caption, base64.b64encode(picture).decode("ascii"), round(_width(picture) * SCALE))
         for caption, picture in pictures
@@ -61,25 +91,48 @@ def render(
         tables=tables,
         figures=figures,
         listings=listings,
+        titles=titles,
     )
 
 
 def wide(verdict: Verdict, titles: Mapping[str, str], columns: str = "") -> pd.DataFrame:
-    """Findings as they are read: a row a condition, a column a value of `columns`."""
+    """Findings as they are read: a row a condition, a column a value of `columns`.
+
+    A finding that decides is marked: ✓ where the claim holds in it, ✗ where it does not.
+    """
     rows = verdict.rows
     labels = [c for c in rows.columns if c not in (*COLUMNS, "holds")]
     shown = rows[labels].map(lambda v: "" if v is None or v != v else titles.get(v, text(v)))
-    unit = verdict.claim.unit
-    shown["measured"] = [interval(row, unit) for row in rows.to_dict("records")]
+    measured = [interval(row, verdict.claim.unit) for row in rows.to_dict("records")]
+    shown["measured"] = measured + rows["holds"].map(_mark)
     if columns not in labels or len(labels) < 2:
-        shown["members"] = rows["members"]
-        return shown.assign(holds=rows["holds"].map(_holds)) if verdict.word else shown
+        return shown.assign(members=rows["members"])
     index = [c for c in labels if c != columns]
     heads = list(dict.fromkeys(shown[columns]))
     table = shown.pivot_table(
         index=index, columns=columns, values="measured", aggfunc="first", sort=False
     )
     return table[heads].fillna("").reset_index()
+
+
+def in_words(head: Any) -> str:
+    """The head of a column as it is read.
+
+    >>> in_words("size"), in_words("trained_at")
+    ('training chains', 'trained at')
+    """
+    return HEADS.get(head, str(head).replace("_", " "))
+
+
+def _aligned(frame: pd.DataFrame) -> list[str]:
+    """The class of every column: ``"text"`` where it holds words, ``""`` where numbers."""
+    return [
+        "" if all(_numeric(str(cell)) for cell in frame[head]) else "text" for head in frame.columns
+    ]
+
+
+def _numeric(cell: str) -> bool:
+    return not cell or cell == "nan" or cell[0] in "−-0123456789∞."
 
 
 def interval(row: Mapping[str, Any], unit: str = "") -> str:
@@ -110,8 +163,8 @@ def _text(value: Any, form: str) -> str:
     return format(value, form).replace("-", "−").replace("inf", "∞")
 
 
-def _holds(value: Any) -> str:
-    return "" if pd.isna(value) else "yes" if value else "no"
+def _mark(value: Any) -> str:
+    return "" if pd.isna(value) else " ✓" if value else " ✗"
 
 
 def _width(picture: bytes) -> int:
@@ -121,11 +174,13 @@ def _width(picture: bytes) -> int:
 @lru_cache(maxsize=1)
 def _environment() -> jinja2.Environment:
     loader = jinja2.PackageLoader("tnlearn.report", "templates")
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=loader,
         autoescape=jinja2.select_autoescape(["html"]),
         undefined=jinja2.StrictUndefined,
     )
+    environment.filters.update(in_words=in_words, aligned=_aligned)
+    return environment
 
 
 def template(name: str) -> jinja2.Template:
