@@ -48,11 +48,15 @@ def test_rules():
 def test_records_say_of_what():
     verdict = claim(ROWS, by="size", unit="points").decide(pd.DataFrame(), 0.6)
     assert verdict.counts == {"500": (1, 2)}
-    assert verdict.record()["holds"] == "500: 1 of 2"
+    assert verdict.record({})["holds"] == "500: 1 of 2"
     first, _, last = verdict.records({"a": "Alpha"}, "ssh")
-    assert (first["network"], first["data"], first["condition"]) == ("Alpha", "ssh", "size 500")
+    assert (first["network"], first["data"], first["condition"]) == (
+        "Alpha",
+        "ssh",
+        "training chains: 500",
+    )
     assert (first["value"], first["holds"], first["unit"]) == (0.8, True, "points")
-    assert (last["low"], last["holds"], last["condition"]) == (None, None, "size 4,000")
+    assert (last["low"], last["holds"], last["condition"]) == (None, None, "training chains: 4,000")
 
 
 def test_findings_as_they_are_read():

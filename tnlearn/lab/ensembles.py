@@ -32,6 +32,7 @@ from tnlearn.training.fit import fit
 from tnlearn.training.fitted import Fitted, load
 
 __all__ = [
+    "best_member",
     "chains",
     "chunks",
     "ensemble",
@@ -246,6 +247,12 @@ def fit_chunk(config: Config, network: Network, data: Any, held: Any = None) -> 
         validate_every=1 if config.get("curves") else config["epochs"],
         progress=False,
     )
+
+
+def best_member(fitted: Fitted) -> int:
+    """Place of the member with the best validation accuracy."""
+    level = fitted.history["validation_accuracy"][:, -1]
+    return int(np.nan_to_num(level, nan=-1.0).argmax())
 
 
 def measured(fitted: Fitted, data: Dataset) -> pd.DataFrame:

@@ -310,11 +310,12 @@ def write_report(
     verdicts = chosen.decide(table, profile)
     drawn = [(p, p.draw(table, profile, verdicts)) for p in chosen.figures]
     pictures = {picture: png(figure) for picture, figure in drawn if figure is not None}
+    titles = {family: words for family, (words, _) in FAMILIES.items()} | profile.titles
     data = getattr(getattr(profile, "data", None), "name", "")
     results = {
         **results,
-        "findings": [f for v in verdicts.values() for f in v.records(profile.titles, data)],
-        "verdicts": [v.record() for v in verdicts.values() if v.word],
+        "findings": [f for v in verdicts.values() for f in v.records(titles, data)],
+        "verdicts": [v.record(titles) for v in verdicts.values() if v.word],
         "figures": [f"{picture.name}.png" for picture in pictures],
     }
     figures = make_folder(folder / "figures")
@@ -325,7 +326,6 @@ def write_report(
     write_bytes(folder / "results.json", text.encode())
     captions = [(picture.caption, content) for picture, content in pictures.items()]
     listings = [(listing.heading, listing.rows(table, profile)) for listing in chosen.tables]
-    titles = {family: words for family, (words, _) in FAMILIES.items()} | profile.titles
     page = render(results, list(verdicts.values()), captions, listings, titles, chosen.columns)
     return write_bytes(folder / "report.html", page.encode())
 

@@ -25,6 +25,7 @@ __all__ = [
     "above",
     "at_least",
     "below",
+    "in_words",
     "not_below",
     "undecided",
 ]
@@ -33,6 +34,33 @@ __all__ = [
 PAPER = "abstract of arXiv:2509.26261"
 SUMMARY = "a second summary of the same work"
 PACKAGE = "this package"
+
+# Heads of the columns whose name is too short for a reader.
+HEADS = {
+    "batch": "batch size",
+    "best": "best scale",
+    "cells": "unit cells",
+    "data": "data set",
+    "entries": "amplitudes",
+    "full": "full rank",
+    "head": "hidden units of the head",
+    "mask": "what is kept",
+    "numbers": "numbers left",
+    "p": "p of the rank test",
+    "part": "part of the weight",
+    "rank": "rank of the mean",
+    "rate": "learning rate",
+    "rival": "less that of",
+    "scale": "scale of the start",
+    "shift": "test chains",
+    "size": "training chains",
+    "strength": "disorder (units of the hopping)",
+    "training": "trained on",
+    "validation": "validation accuracy",
+    "way": "cut",
+    "where": "taken",
+    "worst": "worst scale",
+}
 
 SUPPORTED, DEPENDS, REFUSED = WORDS = ("supported", "depends on", "not supported")
 
@@ -102,9 +130,12 @@ class Verdict:
         groups = decided.groupby(self.claim.by, sort=False) if self.claim.by else [("", decided)]
         return {str(key): (int(rows["holds"].sum()), len(rows)) for key, rows in groups}
 
-    def record(self) -> dict[str, Any]:
-        """The verdict as ``results.json`` has it."""
-        counts = [f"{key}: {k} of {n}".removeprefix(": ") for key, (k, n) in self.counts.items()]
+    def record(self, titles: Mapping[str, str]) -> dict[str, Any]:
+        """The verdict as ``results.json`` has it; `titles` of what the column `by` holds."""
+        counts = [
+            f"{titles.get(key, key)}: {k} of {n}".removeprefix(": ")
+            for key, (k, n) in self.counts.items()
+        ]
         return {
             "claim": self.claim.key,
             "words": self.claim.words,
@@ -115,10 +146,14 @@ class Verdict:
         }
 
     def records(self, titles: Mapping[str, str], data: str = "") -> Iterator[dict[str, Any]]:
-        """The findings as ``results.json`` has them; `titles` of the networks by key."""
+        """The findings as ``results.json`` has them; `titles` of networks, shifts and the like."""
         labels = [c for c in self.rows.columns if c not in (*COLUMNS, "holds", "data", "network")]
         for row in self.rows.to_dict("records"):
-            said = [f"{label} {text(row[label])}" for label in labels if _there(row[label])]
+            conditions = [
+                f"{in_words(label)}: {titles.get(row[label], text(row[label]))}"
+                for label in labels
+                if _there(row[label])
+            ]
             yield {
                 "claim": self.claim.key,
                 "name": self.claim.measured,
@@ -127,7 +162,7 @@ class Verdict:
                 **{key: _number(row[key]) for key in ("value", "low", "high")},
                 "members": int(row["members"]),
                 "unit": self.claim.unit,
-                "condition": ", ".join(said),
+                "condition": "; ".join(conditions),
                 "holds": None if pd.isna(row["holds"]) else bool(row["holds"]),
             }
 
@@ -160,6 +195,15 @@ def not_below(margin: Callable[[Any], float]) -> Rule:
 def undecided(rows: pd.DataFrame, profile: Any) -> pd.Series:
     """Decides nothing: the findings stand on the page for the reader to judge."""
     return pd.Series(pd.NA, index=rows.index, dtype="boolean")
+
+
+def in_words(head: Any) -> str:
+    """The head of a column as it is read.
+
+    >>> in_words("size"), in_words("trained_at")
+    ('training chains', 'trained at')
+    """
+    return HEADS.get(head, str(head).replace("_", " "))
 
 
 def text(value: Any) -> str:

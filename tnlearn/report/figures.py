@@ -38,6 +38,7 @@ __all__ = [
     "heat",
     "image",
     "lines",
+    "look",
     "network_styles",
     "panels",
     "png",
@@ -89,6 +90,11 @@ def network_styles(entries: Mapping[str, Any]) -> dict[str, Style]:
             "linestyle": "-" if turn < len(tones) else "--",
         }
     return styles
+
+
+def look(profile: Any) -> dict[str, Any]:
+    """Titles and styles of the networks of a profile, as `lines` and `dots` take them."""
+    return {"names": profile.titles, "styles": network_styles(profile.entries)}
 
 
 def panels(

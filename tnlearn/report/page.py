@@ -15,39 +15,13 @@ from typing import Any
 import jinja2
 import pandas as pd
 
-from tnlearn.report.claims import Verdict, text
+from tnlearn.report.claims import Verdict, in_words, text
 from tnlearn.report.stats import COLUMNS
 
-__all__ = ["in_words", "interval", "render", "template", "wide"]
+__all__ = ["interval", "render", "template", "wide"]
 
 # Of the 150 dots an inch of a figure to the 1128 dots that the page has for its ten inches.
 SCALE = 0.752
-# Heads of the columns whose name is too short for a reader.
-HEADS = {
-    "batch": "batch size",
-    "best": "best scale",
-    "cells": "unit cells",
-    "data": "data set",
-    "entries": "amplitudes",
-    "full": "full rank",
-    "head": "hidden units of the head",
-    "mask": "what is kept",
-    "numbers": "numbers left",
-    "p": "p of the rank test",
-    "part": "part of the weight",
-    "rank": "rank of the mean",
-    "rate": "learning rate",
-    "rival": "less that of",
-    "scale": "scale of the start",
-    "shift": "test chains",
-    "size": "training chains",
-    "strength": "disorder (units of the hopping)",
-    "training": "trained on",
-    "validation": "validation accuracy",
-    "way": "cut",
-    "where": "taken",
-    "worst": "worst scale",
-}
 
 
 def render(
@@ -113,15 +87,6 @@ def wide(verdict: Verdict, titles: Mapping[str, str], columns: str = "") -> pd.D
         index=index, columns=columns, values="measured", aggfunc="first", sort=False
     )
     return table[heads].fillna("").reset_index()
-
-
-def in_words(head: Any) -> str:
-    """The head of a column as it is read.
-
-    >>> in_words("size"), in_words("trained_at")
-    ('training chains', 'trained at')
-    """
-    return HEADS.get(head, str(head).replace("_", " "))
 
 
 def _aligned(frame: pd.DataFrame) -> list[str]:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from tnlearn.report import stats
 
-__all__ = ["against", "learned", "over_members", "where"]
+__all__ = ["against", "in_points", "learned", "over_members", "where"]
 
 Estimate = Callable[..., dict[str, float]]
 
@@ -27,6 +27,11 @@ def where(table: pd.DataFrame, **conditions: Any) -> pd.DataFrame:
     for column, value in conditions.items():
         keep &= table[column].isin(value if isinstance(value, (list, tuple)) else [value])
     return table[keep]
+
+
+def in_points(rows: pd.DataFrame) -> pd.DataFrame:
+    """Findings that are shares, or differences of shares, in points (hundredths)."""
+    return rows.assign(**{end: 100 * rows[end] for end in ("value", "low", "high")})
 
 
 def learned(

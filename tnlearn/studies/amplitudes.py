@@ -177,7 +177,7 @@ STUDY = Study(
     claims=(
         Claim(
             "disorder-erodes",
-            "Disorder erodes what rests on correlation.",
+            "Disorder erodes answers that rest on correlation.",
             PAPER,
             "share of the variance of an amplitude that the label explains (Kelley's ε²), mean "
             "over a region",

@@ -303,7 +303,7 @@ STUDY = Study(
     claims=(
         Claim(
             "proxies",
-            "They do so through proxies such as edge states.",
+            "Trained networks answer through proxies such as edge states.",
             PAPER,
             "share of the pairs answered rightly before on which the answer does not follow",
             failures,

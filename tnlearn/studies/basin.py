@@ -184,7 +184,7 @@ STUDY = Study(
     claims=(
         Claim(
             "init-sensitive",
-            "Its training depends on the initialisation.",
+            "The training of networks of the formula depends on the initialisation.",
             PAPER,
             "radius of the basin of the exact solution, the noise at which half of the members "
             "succeed, and what training makes of the solution itself",

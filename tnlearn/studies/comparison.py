@@ -18,7 +18,7 @@ from tnlearn.data.dataset import Dataset
 from tnlearn.data.recipes import DATASETS, recipe_for
 from tnlearn.data.shifts import describe
 from tnlearn.errors import ConfigError, TnlearnError
-from tnlearn.lab.ensembles import chains, ensemble, learning_rate, trained
+from tnlearn.lab.ensembles import best_member, chains, ensemble, learning_rate, trained
 from tnlearn.lab.profile import Amount, Count, Profile, Rate, Section, as_record, check_names
 from tnlearn.lab.study import Listing, Picture, Study, Verdicts
 from tnlearn.lab.tasks import Task
@@ -26,13 +26,14 @@ from tnlearn.models.catalogue import build_network
 from tnlearn.models.rswn import FORMS, rswn
 from tnlearn.physics.winding import winding
 from tnlearn.report.claims import PACKAGE, Claim, above
-from tnlearn.report.figures import FAMILIES, Figure, dots, image, lines, network_styles
-from tnlearn.report.stats import gap, mean, rate
-from tnlearn.report.table import against, over_members, where
+from tnlearn.report.figures import Figure, dots, image, lines, look
+from tnlearn.report.stats import rate
+from tnlearn.report.table import against, in_points, over_members, where
 from tnlearn.training import metrics
 
 BATCH = 64  # the batch for which costs are listed
 FORMULA = "formula, untrained"
+SHOWN = ["clean", "disorder-0.5"]  # that decide
 
 
 class Tested(Section, kw_only=True):
@@ -198,14 +199,14 @@ def _shifted(fitted: Any, config: dict[str, Any], how: str) -> pd.DataFrame:
 
 def _ranks(fitted: Any, config: dict[str, Any], node: str) -> pd.DataFrame:
     """Accuracy of every member with the node cut to each rank; nothing is trained on."""
-    weight = fitted.parameters[node]
-    u, s, v = np.linalg.svd(weight.astype(np.float64), full_matrices=False)
-    rows = []
+    weight = fitted.parameters[node].astype(np.float64)
+    u, s, v = np.linalg.svd(weight, full_matrices=False)
+    rows, test = [], chains(config, "test")
     for rank in range(s.shape[-1] + 1):
         cut = (u[..., :rank] * s[..., None, :rank]) @ v[..., :rank, :]
-        accuracy = with_parameters(fitted, {node: cut}).accuracy(chains(config, "test"))
-        found = {"kind": "rank", "rank": rank, "member": list(fitted.ids), "accuracy": accuracy}
-        rows.append(pd.DataFrame(found))
+        accuracy = with_parameters(fitted, {node: cut}).accuracy(test)
+        labels = {"kind": "rank", "rank": rank, "member": list(fitted.ids)}
+        rows.append(pd.DataFrame({**labels, "accuracy": accuracy}))
     return pd.concat(rows)
 
 
@@ -215,8 +216,9 @@ def _node(fitted: Any, node: str) -> pd.DataFrame:
     A head that follows can absorb any factor; the sign is the one nearer to the exact node.
     """
     exact = fitted.net.parameters[node].exact
-    best = int(np.nanargmax(fitted.history["validation_accuracy"][:, -1]))
-    learned = fitted.parameters[node][best].astype(np.float64).reshape(-1, *exact.shape)
+    learned = (
+        fitted.parameters[node][best_member(fitted)].astype(np.float64).reshape(-1, *exact.shape)
+    )
     rows = []
     for channel, matrix in enumerate([exact, *learned]):
         unit = matrix / np.sqrt((matrix**2).mean())
@@ -252,41 +254,32 @@ def _formula(task: Task, profile: Comparison) -> pd.DataFrame:
 # ---------------------------------------------------------------------- what the table says
 
 
-def _titles(profile: Comparison) -> dict[str, str]:
-    shifts = {how for tested in profile.data.values() for how in tested.shifts}
-    return profile.titles | {how: describe(how).title for how in shifts}
-
-
 def _chosen_shifts(table: pd.DataFrame) -> pd.DataFrame:
     """Tests on clean chains and at disorder 0.5."""
-    return where(table, kind="test", shift=["clean", "disorder-0.5"])
+    return where(table, kind="test", shift=SHOWN)
 
 
 def over_generic(table: pd.DataFrame, profile: Comparison) -> pd.DataFrame:
     """The formula's networks less the best generic one, in points."""
     tests = _chosen_shifts(table)
-    family = {name: entry.family for name, entry in profile.entries.items()}
+    ours = [name for name, its in profile.families.items() if its == "rswn"]
     parts = []
     for _, here in tests.groupby(["data", "shift"], sort=False):
-        of_generic = here[here["network"].map(family) == "generic"]
-        if of_generic.empty:
-            continue
-        best = of_generic.groupby("network")["accuracy"].mean().idxmax()
-        ours = [name for name in profile.networks if family[name] == "rswn"]
-        parts.append(against(here, ours, [best], ["data", "shift"], "accuracy", how=gap))
-    found = pd.concat(parts, ignore_index=True)
-    found[["value", "low", "high"]] *= 100
-    return found
+        generic = here[here["network"].map(profile.families) == "generic"]
+        if len(generic):
+            best = generic.groupby("network")["accuracy"].mean().idxmax()
+            parts.append(against(here, ours, [best], ["data", "shift"], "accuracy"))
+    return in_points(pd.concat(parts, ignore_index=True))
 
 
 def over_formula(table: pd.DataFrame, profile: Comparison) -> pd.DataFrame:
     """Every network less the untrained, rounded formula, in points."""
-    tests = over_members(_chosen_shifts(table), ["data", "shift", "network"], "accuracy")
+    rows = over_members(_chosen_shifts(table), ["data", "shift", "network"], "accuracy")
     formula = where(table, kind="formula", network=FORMULA)[["data", "shift", "accuracy"]]
-    found = tests.merge(formula, on=["data", "shift"])
-    for end in ("value", "low", "high"):
-        found[end] = 100 * (found[end] - found["accuracy"])
-    return found.drop(columns="accuracy")
+    rows = rows.merge(formula, on=["data", "shift"])
+    ends = ["value", "low", "high"]
+    rows[ends] = rows[ends].sub(rows.pop("accuracy"), axis=0)
+    return in_points(rows)
 
 
 def everything(table: pd.DataFrame, profile: Comparison) -> pd.DataFrame:
@@ -307,8 +300,7 @@ def everything(table: pd.DataFrame, profile: Comparison) -> pd.DataFrame:
         index=["network", "data"], columns="shift", values="text", aggfunc="first", sort=False
     )
     wide = wide.fillna("").reset_index()
-    wide["network"] = wide["network"].map(lambda name: profile.titles.get(name, name))
-    return wide.rename(columns=_titles(profile))
+    return wide.replace({"network": profile.titles}).rename(columns=profile.titles)
 
 
 def costs(table: pd.DataFrame, profile: Comparison) -> pd.DataFrame:
@@ -339,98 +331,63 @@ def costs(table: pd.DataFrame, profile: Comparison) -> pd.DataFrame:
 
 def overview(table: pd.DataFrame, profile: Comparison, verdicts: Verdicts) -> Figure:
     """Accuracy of every network, clean and under the weakest disorder, a panel a data set."""
-    found = over_members(_chosen_shifts(table), ["data", "shift", "network"], "accuracy")
-    formula = where(table, kind="formula", shift=["clean", "disorder-0.5"])
+    rows = over_members(_chosen_shifts(table), ["data", "shift", "network"], "accuracy")
+    formula = where(table, kind="formula", shift=SHOWN, network=FORMULA)
     formula = formula.rename(columns={"accuracy": "value"})[["data", "shift", "network", "value"]]
-    found = pd.concat([found, formula[formula["network"] == FORMULA]], ignore_index=True)
-    shift = found["shift"].map(_titles(profile))
-    found["panel"] = found["data"] + ", " + shift
-    styles = network_styles(profile.entries)
-    return dots(
-        found, "network", "panel", label="accuracy", names=profile.titles, styles=styles, across=2
-    )  # fmt: skip
+    return _dots(pd.concat([rows, formula], ignore_index=True), profile, "accuracy")
+
+
+def calibration(table: pd.DataFrame, profile: Comparison, verdicts: Verdicts) -> Figure:
+    """Expected calibration error on clean chains and at disorder 0.5."""
+    rows = over_members(_chosen_shifts(table), ["data", "shift", "network"], "calibration")
+    return _dots(rows, profile, "expected calibration error")
+
+
+def _dots(rows: pd.DataFrame, profile: Comparison, label: str) -> Figure:
+    rows["panel"] = rows["data"] + ", " + rows["shift"].map(profile.titles)
+    return dots(rows, "network", "panel", label=label, across=2, **look(profile))
 
 
 def disorder(table: pd.DataFrame, profile: Comparison, verdicts: Verdicts) -> Figure:
-    """Share of wrong answers against the strength of disorder, a column a family."""
-    strength = {
-        how: 0.0 if how == "clean" else float(describe(how).strength or 0.0)
-        for tested in profile.data.values()
-        for how in tested.shifts
-        if how == "clean" or how.startswith("disorder-")
-    }
-    found = over_members(
-        where(table, kind="test", shift=list(strength)), ["data", "network", "shift"], "accuracy"
-    )
-    found["strength"] = found["shift"].map(strength)
-    found["family"] = [FAMILIES[profile.entries[name].family][0] for name in found["network"]]
-    return lines(
-        found,
-        "strength",
-        "network",
-        "data",
-        "family",
-        labels=("strength of disorder (units of the hopping)", "accuracy"),
-        names=profile.titles,
-        styles=network_styles(profile.entries),
-    )
+    """Accuracy against the strength of disorder, a column a family."""
+    rows = over_members(where(table, kind="test"), ["data", "network", "shift"], "accuracy")
+    rows = rows[(rows["shift"] == "clean") | rows["shift"].str.startswith("disorder-")]
+    rows["strength"] = [0.0 if s == "clean" else describe(s).strength for s in rows["shift"]]
+    rows["family"] = rows["network"].map(profile.families)
+    labels = ("strength of disorder (units of the hopping)", "accuracy")
+    return lines(rows, "strength", "network", "data", "family", labels=labels, **look(profile))
 
 
 def learning(table: pd.DataFrame, profile: Comparison, verdicts: Verdicts) -> Figure:
     """Share of wrong validation chains against epochs, mean over members."""
     curves = where(table, kind="curve")[["data", "network", "curve"]].explode("curve")
     curves["epoch"] = curves.groupby(level=0).cumcount() + 1
-    curves["curve"] = curves["curve"].astype(float)
-    found = over_members(curves, ["data", "network", "epoch"], "curve")
-    found["family"] = [FAMILIES[profile.entries[name].family][0] for name in found["network"]]
-    found["low"] = found["high"] = np.nan  # the intervals of neighbouring epochs would overlap
+    rows = over_members(curves.astype({"curve": float}), ["data", "network", "epoch"], "curve")
+    rows["family"] = rows["network"].map(profile.families)
+    rows["low"] = rows["high"] = np.nan  # the intervals of neighbouring epochs would overlap
+    labels = ("epoch", "share of validation chains that are wrong")
     return lines(
-        found,
-        "epoch",
-        "network",
-        "data",
-        "family",
-        labels=("epoch", "share of validation chains that are wrong"),
-        names=profile.titles,
-        styles={k: {**v, "marker": ""} for k, v in network_styles(profile.entries).items()},
-        log="y",
-        error=True,
-    )
+        rows, "epoch", "network", "data", "family", labels=labels, log="y", error=True,
+        **look(profile),
+    )  # fmt: skip
 
 
 def ranks(table: pd.DataFrame, profile: Comparison, verdicts: Verdicts) -> Figure | None:
     """Accuracy against the rank that a node is cut to."""
-    rows = where(table, kind="rank")
-    if rows.empty:
-        return None
-    return lines(
-        over_members(rows, ["network", "rank"], "accuracy"),
-        "rank",
-        "network",
-        labels=(f"kept rank of {profile.pruning.node}", "accuracy"),
-        names=profile.titles,
-        styles=network_styles(profile.entries),
-    )
+    rows = over_members(where(table, kind="rank"), ["network", "rank"], "accuracy")
+    labels = (f"kept rank of {profile.pruning.node}", "accuracy")
+    return lines(rows, "rank", "network", labels=labels, **look(profile)) if len(rows) else None
 
 
 def trainability(table: pd.DataFrame, profile: Comparison, verdicts: Verdicts) -> Figure | None:
     """Members that reach the threshold against the scale of the initialisation."""
     rows = where(table, kind="scale")
+    rows = rows.assign(success=rows["accuracy"] >= profile.threshold)
+    rows = over_members(rows, ["network", "scale"], "success", rate)
+    labels = ("scale of the start", f"share of members that reach {profile.threshold:g}")
     if rows.empty:
         return None
-    rows = rows.assign(success=rows["accuracy"] >= profile.threshold)
-    return lines(
-        over_members(rows, ["network", "scale"], "success", rate),
-        "scale",
-        "network",
-        labels=(
-            "scale of the initialisation",
-            f"share of members that reach {profile.threshold:g}",
-        ),
-        names=profile.titles,
-        styles=network_styles(profile.entries),
-        log="x",
-    )
+    return lines(rows, "scale", "network", labels=labels, log="x", **look(profile))
 
 
 def node_picture(table: pd.DataFrame, profile: Comparison, verdicts: Verdicts) -> Figure | None:
@@ -444,17 +401,6 @@ def node_picture(table: pd.DataFrame, profile: Comparison, verdicts: Verdicts) -
         arrays[f"{title}, overlap {row['overlap']:.2f}"] = row["matrix"]
     labels = ("y (cell of B)", "x (cell of A)")
     return image(arrays, labels=labels, unit="units of its rms", across=3) if arrays else None
-
-
-def calibration(table: pd.DataFrame, profile: Comparison, verdicts: Verdicts) -> Figure:
-    """Expected calibration error on clean chains and at disorder 0.5."""
-    found = over_members(_chosen_shifts(table), ["data", "shift", "network"], "calibration", mean)
-    found["panel"] = found["data"] + ", " + found["shift"].map(_titles(profile))
-    styles = network_styles(profile.entries)
-    return dots(
-        found, "network", "panel", label="expected calibration error", names=profile.titles,
-        styles=styles, across=2,
-    )  # fmt: skip
 
 
 def _graph(form: str) -> Picture:

@@ -237,17 +237,10 @@ def losses(table: pd.DataFrame, profile: Curvatures, verdicts: Verdicts) -> Figu
     rows["at"] = np.tile(np.linspace(0.0, 1.0, count), len(rows) // count)
     rows["losses"] = rows["losses"].astype(float)
     medians = over_members(rows, ["network", "line", "at"], "losses", median)
-    labels = ("place t on the line", "loss (nats), median")
     return lines(
-        medians,
-        "at",
-        "line",
-        column="network",
-        labels=labels,
-        names=profile.titles,
-        log="y",
-        across=4,
-    )
+        medians, "at", "line", column="network", log="y", across=4, names=profile.titles,
+        labels=("place t on the line", "loss (nats), median"),
+    )  # fmt: skip
 
 
 STUDY = Study(

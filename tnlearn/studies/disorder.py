@@ -22,9 +22,9 @@ from tnlearn.lab.tasks import Task
 from tnlearn.models.rswn import rswn
 from tnlearn.physics.winding import winding
 from tnlearn.report.claims import PAPER, Claim
-from tnlearn.report.figures import Figure, dots, lines, network_styles, rescaled
+from tnlearn.report.figures import Figure, dots, lines, look, rescaled
 from tnlearn.report.stats import ABOVE_GUESSING
-from tnlearn.report.table import against, learned, over_members, where
+from tnlearn.report.table import against, in_points, learned, over_members, where
 
 CLEAN, MIXTURE = "clean", "mixture"
 FORMULA = "rounded RSWN, untrained"
@@ -116,10 +116,9 @@ def regrets(table: pd.DataFrame, profile: Disorder) -> pd.DataFrame:
     by = ["network", "trained_at"]
     keep = learned(rows, where(rows, strength=0.0), profile.data.chance, by, "validation")
     gaps = against(keep, [MIXTURE], [CLEAN], ["network", "strength"], "accuracy", of="trained_at")
-    gaps[["value", "low", "high"]] *= 100
     level = where(rows, trained_at=CLEAN, strength=0.0).groupby("network")["validation"].mean()
     family = gaps["network"].map(profile.families)
-    gaps = gaps.drop(columns=["trained_at", "rival"])
+    gaps = in_points(gaps.drop(columns=["trained_at", "rival"]))
     return gaps.assign(validation=gaps["network"].map(level), family=family)
 
 
@@ -162,9 +161,8 @@ def regret(table: pd.DataFrame, profile: Disorder, verdicts: Verdicts) -> Figure
         return None
     panel = ["clean" if w == 0 else f"disorder {w:g}" for w in rows["strength"]]
     figure = dots(
-        rows.assign(panel=panel), "network", "panel", names=profile.titles, across=5,
-        styles=network_styles(profile.entries), label="regret (points)",
-        marks={"level": 0.0, "one point": 1.0}, limits=(-30.0, 100.0),
+        rows.assign(panel=panel), "network", "panel", across=5, **look(profile),
+        label="regret (points)", marks={"equal": 0.0, "one point": 1.0}, limits=(-30.0, 100.0),
     )  # fmt: skip
     return rescaled(figure, x="points")
 
@@ -190,7 +188,7 @@ STUDY = Study(
     claims=(
         Claim(
             "disorder-erodes",
-            "Disorder erodes what rests on correlation.",
+            "Disorder erodes answers that rest on correlation.",
             PAPER,
             "regret: accuracy trained on the mixture of strengths less trained clean",
             regrets,

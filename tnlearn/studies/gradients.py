@@ -22,7 +22,7 @@ from tnlearn.lab.profile import Count, Profile, Rate, as_record
 from tnlearn.lab.study import Picture, Study, Verdicts
 from tnlearn.lab.tasks import Task
 from tnlearn.report.claims import PACKAGE, Claim, undecided
-from tnlearn.report.figures import Figure, lines, network_styles
+from tnlearn.report.figures import Figure, lines, look
 from tnlearn.report.stats import unbounded_mean
 from tnlearn.report.table import over_members, where
 from tnlearn.studies.maps import started
@@ -124,16 +124,8 @@ def against_length(table: pd.DataFrame, profile: Gradients, verdicts: Verdicts) 
             ("variance", "variance of a component over starts (nats²)"),
         )
     ]
-    return lines(
-        pd.concat(parts),
-        "cells",
-        "network",
-        row="panel",
-        labels=("cells L", ""),
-        names=profile.titles,
-        styles=network_styles(profile.entries),
-        log="xy",
-    )
+    rows, labels = pd.concat(parts), ("unit cells L", "")
+    return lines(rows, "cells", "network", "panel", labels=labels, log="xy", **look(profile))
 
 
 STUDY = Study(

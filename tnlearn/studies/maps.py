@@ -23,7 +23,7 @@ from tnlearn.lab.tasks import Task
 from tnlearn.models.catalogue import build_network
 from tnlearn.models.network import Network
 from tnlearn.report.claims import PACKAGE, PAPER, Claim
-from tnlearn.report.figures import Figure, dots, heat, lines, network_styles
+from tnlearn.report.figures import Figure, dots, heat, lines, look
 from tnlearn.report.stats import groups_differ, main_effects, mean, rate, rate_gap
 from tnlearn.report.table import against, over_members, where
 from tnlearn.training.fitted import Fitted
@@ -280,8 +280,8 @@ def success_maps(table: pd.DataFrame, profile: Maps, verdicts: Verdicts) -> Figu
 def shares(table: pd.DataFrame, profile: Maps, verdicts: Verdicts) -> Figure:
     """Members that learn, by two measures: a row a network."""
     rows = verdicts["less-trainable"].rows
-    label = "share of members"
-    return dots(rows, "network", "where", dot="measure", label=label, names=profile.titles)
+    names, label = profile.titles, "share of members"
+    return dots(rows, "network", "where", dot="measure", label=label, names=names)
 
 
 def consequence(table: pd.DataFrame, profile: Maps, verdicts: Verdicts) -> Figure:
@@ -292,14 +292,9 @@ def consequence(table: pd.DataFrame, profile: Maps, verdicts: Verdicts) -> Figur
     rows["panel"] = [f"scale of the start {scale:g}" for scale in rows["scale"]]
     return lines(
         over_members(rows, ["network", "panel", "rate"], "success", rate),
-        "rate",
-        "network",
-        column="panel",
+        "rate", "network", column="panel", log="x", **look(profile),
         labels=("learning rate", "share of members that succeed"),
-        names=profile.titles,
-        styles=network_styles({name: profile.entries[name] for name in names}),
-        log="x",
-    )
+    )  # fmt: skip
 
 
 STUDY = Study(
@@ -311,7 +306,7 @@ STUDY = Study(
     claims=(
         Claim(
             "less-trainable",
-            "It is less trainable than other networks.",
+            "Networks that hold the formula are less trainable than others.",
             PAPER,
             "share of members that learn",
             learned,
@@ -322,7 +317,7 @@ STUDY = Study(
         ),
         Claim(
             "init-sensitive",
-            "Its training depends on the initialisation.",
+            "The training of networks of the formula depends on the initialisation.",
             PAPER,
             "success at the best scale less that at the worst",
             sensitivity,

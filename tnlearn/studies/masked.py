@@ -22,9 +22,9 @@ from tnlearn.lab.study import Picture, Study, Verdicts
 from tnlearn.lab.tasks import Task
 from tnlearn.models.catalogue import build_network
 from tnlearn.report.claims import PACKAGE, PAPER, Claim, not_below, undecided
-from tnlearn.report.figures import Figure, dots, heat, network_styles, rescaled
+from tnlearn.report.figures import Figure, dots, heat, look, rescaled
 from tnlearn.report.stats import COLUMNS, gap
-from tnlearn.report.table import learned, over_members, where
+from tnlearn.report.table import in_points, learned, over_members, where
 from tnlearn.training.fitted import Fitted
 
 Masks = dict[str, list[Count]]  # family -> how many states or cells are kept
@@ -44,6 +44,11 @@ class Masked(Profile, kw_only=True):
         """Refuse names of networks and of masks that are not there."""
         check_names("network in 'retrained'", self.retrained, self.networks)
         check_names("mask", [*self.asked, *self.trained], MASKS)
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """Titles of the networks and of the masks."""
+        return super().titles | MASKS
 
 
 def grid(profile: Masked) -> Iterator[Task]:
@@ -95,9 +100,7 @@ def parts(table: pd.DataFrame, profile: Masked) -> pd.DataFrame:
     for key, here in where(table, trained_on="a part").groupby(by, sort=False):
         measured = gap(here["accuracy"], whole.get_group(key[0]))
         gaps.append(dict(zip(by, key, strict=True)) | measured)
-    rows = pd.DataFrame(gaps, columns=[*by, *COLUMNS])
-    rows[["value", "low", "high"]] *= 100
-    return rows
+    return in_points(pd.DataFrame(gaps, columns=[*by, *COLUMNS]))
 
 
 def edge_states(table: pd.DataFrame, profile: Masked) -> pd.DataFrame:
@@ -119,8 +122,8 @@ def left(table: pd.DataFrame, profile: Masked, verdicts: Verdicts) -> Figure:
     titles = pd.Categorical(rows["network"].map(profile.titles), order, ordered=True)
     height = 0.9 + 0.24 * len(order)
     labels = (f"kept, of {profile.cells}", "")
-    return heat(rows.assign(network=titles), "kept", "network", "mask", labels=labels, names=MASKS,
-                height=height, across=2)  # fmt: skip
+    return heat(rows.assign(network=titles), "kept", "network", "mask", labels=labels,
+                names=profile.titles, height=height, across=2)  # fmt: skip
 
 
 def losses(table: pd.DataFrame, profile: Masked, verdicts: Verdicts) -> Figure | None:
@@ -132,9 +135,8 @@ def losses(table: pd.DataFrame, profile: Masked, verdicts: Verdicts) -> Figure |
         part=[f"{k} {MASKS[m]}" for k, m in zip(rows["kept"], rows["mask"], strict=True)]
     )
     figure = dots(
-        rows, "part", dot="network", names=profile.titles, styles=network_styles(profile.entries),
+        rows, "part", dot="network", limits=(-100.0, 10.0), **look(profile),
         label="accuracy less that with the whole input (points)", marks={"one point below": -1.0},
-        limits=(-100.0, 10.0),
     )  # fmt: skip
     return rescaled(figure, x="points")
 
@@ -160,7 +162,7 @@ STUDY = Study(
         ),
         Claim(
             "proxies",
-            "They do so through proxies such as edge states.",
+            "Trained networks answer through proxies such as edge states.",
             PAPER,
             "accuracy with a part of the input left, not trained again",
             edge_states,
@@ -182,5 +184,4 @@ STUDY = Study(
             losses,
         ),
     ),
-    columns="kept",
 )

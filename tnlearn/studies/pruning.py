@@ -39,14 +39,14 @@ from tnlearn.analysis.weights import (
 )
 from tnlearn.data.dataset import Dataset
 from tnlearn.errors import ConfigError
-from tnlearn.lab.ensembles import chains, ensemble, trained
+from tnlearn.lab.ensembles import best_member, chains, ensemble, trained
 from tnlearn.lab.profile import Count, Data, Profile, Rate, Section, Share, check_names
 from tnlearn.lab.study import Picture, Study, Verdicts
 from tnlearn.lab.tasks import Task
 from tnlearn.report.claims import PACKAGE, PAPER, Claim, not_below
-from tnlearn.report.figures import GREY, Figure, dots, lines, network_styles, rescaled
+from tnlearn.report.figures import GREY, Figure, dots, lines, look, rescaled
 from tnlearn.report.stats import ABOVE_GUESSING, unbounded_mean
-from tnlearn.report.table import against, learned, over_members, where
+from tnlearn.report.table import against, in_points, learned, over_members, where
 from tnlearn.studies import pictures
 from tnlearn.training.fitted import Fitted
 
@@ -189,13 +189,13 @@ def vectors(
 
     Of the member with the best validation accuracy.
     """
-    level = np.nan_to_num(fitted.history["validation_accuracy"][:, -1], nan=-1.0)
-    best = int(level.argmax())
+    best = best_member(fitted)
+    level = fitted.history["validation_accuracy"][best, -1]
     for name, part in parts.items():
         if has_cells(part.weight, profile.cells):
             for vector in leading_vectors(part, best, profile.pictures, profile.cells):
                 yield pd.DataFrame({
-                    "weight": name, "member": fitted.ids[best], "validation": level[best],
+                    "weight": name, "member": fitted.ids[best], "validation": level,
                     "number": vector.number, "panel": vector.panel, "axes": [vector.axes],
                     "norm": vector.share, "vector": [np.round(vector.values, 4)],
                 })  # fmt: skip
@@ -312,8 +312,7 @@ def pairs(table: pd.DataFrame, profile: Pruning) -> pd.DataFrame:
     cut = pd.concat(smallest_cut(where(rows, network=name), profile) for name in profile.shallow)
     whole = where(rows, network=profile.complex, way=AS_CUT, weight="")
     both = pd.concat([cut, whole])
-    gaps = against(both, profile.shallow, profile.complex, ["shift"], "accuracy")
-    gaps[["value", "low", "high"]] *= 100
+    gaps = in_points(against(both, profile.shallow, profile.complex, ["shift"], "accuracy"))
     numbers = gaps["network"].map(cut.groupby("network")["numbers"].mean())
     return gaps.assign(numbers=numbers.round(), family=gaps["network"].map(profile.families))
 
@@ -367,9 +366,8 @@ def together(table: pd.DataFrame, profile: Pruning, verdicts: Verdicts) -> Figur
     points = over_members(rows, by, "accuracy")
     return lines(
         points.merge(rows.groupby(by, as_index=False)["numbers"].mean()),
-        "numbers", "network", "shift", "family", names=profile.titles, log="xy", error=True,
+        "numbers", "network", "shift", "family", log="xy", error=True, **look(profile),
         labels=("numbers kept", "share of test chains that are wrong"),
-        styles=network_styles(profile.entries),
     )  # fmt: skip
 
 
@@ -379,10 +377,9 @@ def leads(table: pd.DataFrame, profile: Pruning, verdicts: Verdicts) -> Figure |
     if rows.empty:
         return None
     figure = dots(
-        rows, "network", "shift", dot="rival", names=profile.titles,
+        rows, "network", "shift", dot="rival", limits=(-100.0, 100.0), **look(profile),
         label="accuracy less that of a whole network (points)",
-        styles=network_styles(profile.entries), marks={"one point below": -100 * POINT},
-        limits=(-100.0, 100.0),
+        marks={"one point below": -100 * POINT},
     )  # fmt: skip
     return rescaled(figure, x="points")
 
@@ -408,9 +405,8 @@ def singular_values(table: pd.DataFrame, profile: Pruning, verdicts: Verdicts) -
     rows = rows.assign(place=100 * rows["rank"] / rows["full"], family=family)
     return lines(
         over_members(rows, ["family", "network", "place"], "relative"),
-        "place", "network", column="family", names=profile.titles, limits=(0.0, 1.03),
+        "place", "network", column="family", limits=(0.0, 1.03), **look(profile),
         labels=("number (% of the full rank)", "singular value over the largest"),
-        styles=network_styles(profile.entries),
     )  # fmt: skip
 
 

@@ -20,9 +20,9 @@ from tnlearn.lab.profile import Count, Data, Profile, check_names
 from tnlearn.lab.study import Picture, Study, Verdicts
 from tnlearn.lab.tasks import Task
 from tnlearn.report.claims import PAPER, SUMMARY, Claim, above, at_least
-from tnlearn.report.figures import Figure, lines, network_styles
+from tnlearn.report.figures import Figure, lines, look
 from tnlearn.report.stats import above_chance
-from tnlearn.report.table import against, over_members, where
+from tnlearn.report.table import against, in_points, over_members, where
 
 
 class Samples(Profile, kw_only=True):
@@ -94,7 +94,7 @@ def differences(table: pd.DataFrame, profile: Samples) -> pd.DataFrame:
         "accuracy",
         keep=lambda rows: above_chance(rows["validation"], profile.data.chance),
     )
-    found[["value", "low", "high"]] *= 100
+    found = in_points(found)
     # At the reference size both budgets are the same training.
     return found[(found["size"] != profile.data.train) | (found["budget"] == profile.budgets[0])]
 
@@ -114,18 +114,10 @@ def errors(table: pd.DataFrame, profile: Samples, verdicts: Verdicts) -> Figure:
     found = where(found, budget=profile.budgets[0])
     found["family"] = found["network"].map(profile.families)
     return lines(
-        found,
-        "size",
-        "network",
-        "shift",
-        "family",
+        found, "size", "network", "shift", "family", log="xy", error=True, **look(profile),
         labels=("training chains", "share of test chains that are wrong"),
-        names=profile.titles,
-        styles=network_styles(profile.entries),
-        log="xy",
-        error=True,
         marks={"guessing": 1 - profile.data.chance},
-    )
+    )  # fmt: skip
 
 
 def leads(table: pd.DataFrame, profile: Samples, verdicts: Verdicts) -> Figure | None:
@@ -133,16 +125,12 @@ def leads(table: pd.DataFrame, profile: Samples, verdicts: Verdicts) -> Figure |
     rows = verdicts["beats-cnn-resnet"].rows
     if rows.empty:
         return None
+    titles = profile.titles
+    pairs = rows["network"].map(titles) + " less " + rows["rival"].map(titles)
     return lines(
-        rows.assign(pair=rows["network"] + rows["rival"]),
-        "size",
-        "pair",
-        column="shift",
+        rows.assign(pair=pairs), "size", "pair", column="shift", names=titles, log="x",
         labels=("training chains", "difference in accuracy (points)"),
-        names={a + b: f"{profile.titles[a]} less {profile.titles[b]}"
-               for a in profile.ours for b in profile.rivals},
-        log="x",
-        marks={f"{profile.margin:g} points": profile.margin, "level": 0.0},
+        marks={f"{profile.margin:g} points": profile.margin, "equal": 0.0},
     )  # fmt: skip
 
 
@@ -155,7 +143,7 @@ STUDY = Study(
     claims=(
         Claim(
             "beats-cnn-resnet",
-            "It beats CNNs and ResNets by more than 15 points.",
+            "Networks of the formula beat CNNs and ResNets by more than 15 points.",
             SUMMARY,
             "accuracy less that of the rival",
             differences,

@@ -17,14 +17,14 @@ import pandas as pd
 from tnlearn.data.generate import dataset
 from tnlearn.data.recipes import DATASETS
 from tnlearn.errors import ConfigError
-from tnlearn.lab.ensembles import ensemble, part_seed, trained
+from tnlearn.lab.ensembles import best_member, ensemble, part_seed, trained
 from tnlearn.lab.profile import Amount, Count, Profile, Section, Share, as_record, check_names
 from tnlearn.lab.study import Picture, Study, Verdicts
 from tnlearn.lab.tasks import Task
 from tnlearn.models.catalogue import build_network
 from tnlearn.physics.winding import winding
 from tnlearn.report.claims import PACKAGE, SUMMARY, Claim
-from tnlearn.report.figures import Figure, image, lines, network_styles
+from tnlearn.report.figures import Figure, image, lines, look
 from tnlearn.report.stats import COLUMNS, mean_of_sample
 from tnlearn.report.table import where
 from tnlearn.training import metrics
@@ -187,16 +187,9 @@ def _test(task: Task, profile: Sizes, store: Path) -> pd.DataFrame:
                 known = {w: i for i, w in enumerate(fitted.classes)}
                 labels = np.array([known.get(int(w), -1) for w in data.windings])
                 logits = fitted.resize(data.states.u.shape[-1]).predict(data)
-                rows.append(
-                    pd.DataFrame(
-                        {
-                            "network": network,
-                            "training": training,
-                            "member": list(fitted.ids),
-                            "accuracy": metrics.accuracy(logits, labels),
-                        }
-                    )
-                )
+                accuracy = metrics.accuracy(logits, labels)
+                of = {"network": network, "training": training, "member": list(fitted.ids)}
+                rows.append(pd.DataFrame({**of, "accuracy": accuracy}))
     return pd.concat(rows, ignore_index=True).assign(samples=len(data))
 
 
@@ -206,7 +199,7 @@ def _learned(task: Task, profile: Sizes, store: Path) -> pd.DataFrame:
     Divided by the largest entry at the first length, so that lengths compare.
     """
     fitted = trained(task.config, store)
-    best = int(np.nanargmax(fitted.history["validation_accuracy"][:, -1]))
+    best = best_member(fitted)
     rows: list[dict[str, Any]] = []
     tops: list[float] = []
     for cells in profile.learned.lengths:
@@ -302,11 +295,11 @@ def errors(table: pd.DataFrame, profile: Sizes, verdicts: Verdicts) -> Figure:
     """Share of wrong answers against length on the chains of the goal, a panel a training."""
     found = where(accuracies(table), chains=profile.goal.chains)
     formula = found[found["network"].str.startswith("formula")]
-    panels = [found] + [
-        formula.assign(training=name) for name in profile.chains[profile.goal.chains].trainings
-    ]
+    trainings = profile.chains[profile.goal.chains].trainings
+    panels = [found] + [formula.assign(training=name) for name in trainings]
     found = pd.concat(panels).dropna(subset="training")
-    return _errors(found, profile, "training")
+    found["panel"] = [f"trained at {profile.training[t].title}" for t in found["training"]]
+    return _errors(found, profile)
 
 
 def others(table: pd.DataFrame, profile: Sizes, verdicts: Verdicts) -> Figure | None:
@@ -315,23 +308,19 @@ def others(table: pd.DataFrame, profile: Sizes, verdicts: Verdicts) -> Figure | 
     found = found[(found["chains"] != profile.goal.chains) & found["training"].notna()]
     if found.empty:
         return None
-    found["panel"] = found["chains"] + ", trained at " + found["training"]
-    return _errors(found, profile, "panel")
+    found["panel"] = [
+        f"{profile.chains[c].title}; trained at {profile.training[t].title}"
+        for c, t in zip(found["chains"], found["training"], strict=True)
+    ]
+    return _errors(found, profile)
 
 
-def _errors(found: pd.DataFrame, profile: Sizes, column: str) -> Figure:
+def _errors(found: pd.DataFrame, profile: Sizes) -> Figure:
     return lines(
-        found,
-        "cells",
-        "network",
-        column=column,
+        found, "cells", "network", column="panel", log="xy", error=True, **look(profile),
         labels=("unit cells", "share of test chains that are wrong"),
-        names=profile.titles | {name: how.title for name, how in profile.training.items()},
-        styles=network_styles(profile.entries),
-        log="xy",
-        error=True,
         marks={"goal": 1 - profile.goal.accuracy},
-    )
+    )  # fmt: skip
 
 
 def learned(table: pd.DataFrame, profile: Sizes, verdicts: Verdicts) -> Figure | None:
@@ -353,7 +342,7 @@ STUDY = Study(
     claims=(
         Claim(
             "sizes",
-            "It generalises over sizes.",
+            "A network generalises from the lengths it was trained on to others.",
             SUMMARY,
             "accuracy at the length where its interval ends lowest, or at the ends",
             generalises,

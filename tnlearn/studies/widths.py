@@ -20,7 +20,7 @@ from tnlearn.lab.study import Picture, Study, Verdicts
 from tnlearn.lab.tasks import Task
 from tnlearn.models.catalogue import build_network
 from tnlearn.report.claims import PACKAGE, Claim, below
-from tnlearn.report.figures import Figure, dots, network_styles
+from tnlearn.report.figures import Figure, dots, look
 from tnlearn.report.stats import rate, rate_gap
 from tnlearn.report.table import against, over_members, where
 from tnlearn.studies.maps import TUNED, at_every_rate, tuned
@@ -114,15 +114,9 @@ def shares(table: pd.DataFrame, profile: Widths, verdicts: Verdicts) -> Figure:
     rates["setting"] = [
         f"batch {row.batch}, channels {row.channels}, head {row.head}" for row in rates.itertuples()
     ]
+    label, limits = "share of members that succeed", (-0.04, 1.04)
     return dots(
-        rates,
-        "setting",
-        "where",
-        dot="network",
-        label="share of members that succeed",
-        names=profile.titles,
-        styles=network_styles(profile.entries),
-        limits=(-0.04, 1.04),
+        rates, "setting", "where", dot="network", label=label, limits=limits, **look(profile)
     )
 
 
@@ -135,7 +129,7 @@ STUDY = Study(
     claims=(
         Claim(
             "less-trainable-widths",
-            "It is less trainable at every batch size, number of channels and width of the head.",
+            "Networks of the formula are less trainable at every batch size, channel and head.",
             PACKAGE,
             "share of members that succeed less that of the rival",
             gaps,
