@@ -5,14 +5,14 @@ Columns say of what (network, shift, size, member, …) and what was measured (a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from tnlearn.report import stats
 
-__all__ = ["against", "in_points", "learned", "over_members", "where"]
+__all__ = ["against", "in_points", "learned", "measures", "over_members", "where"]
 
 Estimate = Callable[..., dict[str, float]]
 
@@ -62,6 +62,23 @@ def over_members(
     groups = table.groupby(list(by), sort=False, observed=True, dropna=False)[value]
     rows = [dict(zip(by, key, strict=True)) | how(x.to_numpy()) for key, x in groups]
     return pd.DataFrame(rows, columns=[*by, *stats.COLUMNS])
+
+
+def measures(
+    table: pd.DataFrame,
+    by: Sequence[str],
+    columns: Mapping[str, tuple[str, Estimate]],
+    head: str = "measure",
+) -> pd.DataFrame:
+    """`over_members` of several columns, one below the other: what each measures is in `head`.
+
+    `columns` are the column and its estimate by the words for it.
+    """
+    parts = [
+        over_members(table, by, column, how).assign(**{head: words})
+        for words, (column, how) in columns.items()
+    ]
+    return pd.concat(parts, ignore_index=True)
 
 
 def against(

@@ -25,7 +25,7 @@ from tnlearn.lab.tasks import Task
 from tnlearn.report.claims import PAPER, Claim, undecided
 from tnlearn.report.figures import COLOURS, MARKERS, Figure, lines
 from tnlearn.report.stats import mean, rate, unbounded_mean
-from tnlearn.report.table import over_members, where
+from tnlearn.report.table import measures, over_members, where
 
 _DRAWS, _SEED = 2000, 20260  # of the posterior: the same table gives the same interval
 
@@ -92,13 +92,12 @@ def radii(table: pd.DataFrame, profile: Basin) -> pd.DataFrame:
         flags = [(x >= profile.threshold).to_numpy() for _, x in trained]
         edge = radius([noise for noise, _ in trained], flags)
         parts.append(pd.DataFrame([{"form": form, "measure": "radius (noise / rms)", **edge}]))
-    for column, how, words in (
-        ("untrained", mean, "accuracy of the exact solution"),
-        ("trained", mean, "trained from it"),
-        ("cosine_after", unbounded_mean, "cosine with it after training"),
-    ):
-        noiseless = over_members(where(table, noise=0.0), ["form"], column, how)
-        parts.append(noiseless.assign(measure=words))
+    columns = {
+        "accuracy of the exact solution": ("untrained", mean),
+        "accuracy trained from it": ("trained", mean),
+        "cosine with it after training": ("cosine_after", unbounded_mean),
+    }
+    parts.append(measures(where(table, noise=0.0), ["form"], columns))
     return pd.concat(parts, ignore_index=True)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tnlearn.analysis.weights import with_parameters
+from tnlearn.analysis.weights import singular, weights_of, with_parameters
 from tnlearn.data.dataset import Dataset
 from tnlearn.data.recipes import DATASETS, recipe_for
 from tnlearn.data.shifts import describe
@@ -199,12 +199,10 @@ def _shifted(fitted: Any, config: dict[str, Any], how: str) -> pd.DataFrame:
 
 def _ranks(fitted: Any, config: dict[str, Any], node: str) -> pd.DataFrame:
     """Accuracy of every member with the node cut to each rank; nothing is trained on."""
-    weight = fitted.parameters[node].astype(np.float64)
-    u, s, v = np.linalg.svd(weight, full_matrices=False)
+    part = next(singular(fitted, w) for w in weights_of(fitted.net) if w.name == node)
     rows, test = [], chains(config, "test")
-    for rank in range(s.shape[-1] + 1):
-        cut = (u[..., :rank] * s[..., None, :rank]) @ v[..., :rank, :]
-        accuracy = with_parameters(fitted, {node: cut}).accuracy(test)
+    for rank in range(part.weight.rank + 1):
+        accuracy = with_parameters(fitted, {node: part.truncated(rank)}).accuracy(test)
         labels = {"kind": "rank", "rank": rank, "member": list(fitted.ids)}
         rows.append(pd.DataFrame({**labels, "accuracy": accuracy}))
     return pd.concat(rows)

@@ -29,7 +29,7 @@ from tnlearn.networks.init import normal
 from tnlearn.report.claims import PACKAGE, Claim, undecided
 from tnlearn.report.figures import Figure, lines
 from tnlearn.report.stats import mean, median, rate, unbounded_mean
-from tnlearn.report.table import over_members, where
+from tnlearn.report.table import measures, over_members, where
 from tnlearn.studies.pictures import densities
 from tnlearn.training.fitted import Fitted
 
@@ -196,33 +196,28 @@ def between(form: str, fitted: Fitted, data: Dataset, points: int) -> pd.DataFra
 
 def hessians(table: pd.DataFrame, profile: Curvatures) -> pd.DataFrame:
     """Means over members at starts, learned solutions and the exact one."""
-    rows = where(table, kind="spectrum")
-    return pd.concat(
-        over_members(rows, ["network", "place"], column, how).assign(measure=words)
-        for column, how, words in (
-            ("loss", unbounded_mean, "loss (nats)"),
-            ("gradient", unbounded_mean, "|gradient|"),
-            ("lowest", unbounded_mean, "lowest eigenvalue"),
-            ("highest", unbounded_mean, "highest eigenvalue"),
-            ("flat", mean, "flat"),
-            ("negative", mean, "negative"),
-        )
-    )
+    columns = {
+        "loss (nats)": ("loss", unbounded_mean),
+        "|gradient| (nats)": ("gradient", unbounded_mean),
+        "lowest eigenvalue (nats)": ("lowest", unbounded_mean),
+        "highest eigenvalue (nats)": ("highest", unbounded_mean),
+        "share flat": ("flat", mean),
+        "share negative": ("negative", mean),
+    }
+    return measures(where(table, kind="spectrum"), ["network", "place"], columns)
 
 
 def barriers(table: pd.DataFrame, profile: Curvatures) -> pd.DataFrame:
     """Barriers on straight lines, and how far apart their ends are."""
     rows = where(table, kind="line").assign(over=lambda rows: rows["barrier"] > 1e-6)
     rows = rows.assign(ordered=rows["ordered"].astype(bool))
-    return pd.concat(
-        over_members(rows, ["network", "line"], column, how).assign(measure=words)
-        for column, how, words in (
-            ("barrier", median, "barrier (nats), median"),
-            ("over", rate, "lines with a barrier"),
-            ("cosine", partial(mean, bounds=(-1.0, 1.0)), "cosine of the kernels"),
-            ("ordered", rate, "W in the order of the classes"),
-        )
-    )
+    columns = {
+        "barrier (nats), median": ("barrier", median),
+        "share of lines with a barrier": ("over", rate),
+        "cosine of the kernels": ("cosine", partial(mean, bounds=(-1.0, 1.0))),
+        "share with W in the order of the classes": ("ordered", rate),
+    }
+    return measures(rows, ["network", "line"], columns)
 
 
 def spectra(table: pd.DataFrame, profile: Curvatures, verdicts: Verdicts) -> Figure:

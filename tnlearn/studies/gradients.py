@@ -24,7 +24,7 @@ from tnlearn.lab.tasks import Task
 from tnlearn.report.claims import PACKAGE, Claim, undecided
 from tnlearn.report.figures import Figure, lines, look
 from tnlearn.report.stats import unbounded_mean
-from tnlearn.report.table import over_members, where
+from tnlearn.report.table import measures, where
 from tnlearn.studies.maps import started
 
 _DRAWS, _SEED = 2000, 20260  # of the bootstrap: the same table gives the same intervals
@@ -116,15 +116,12 @@ def exponent(lengths: Sequence[int], values: Sequence[npt.NDArray[np.float64]]) 
 
 def against_length(table: pd.DataFrame, profile: Gradients, verdicts: Verdicts) -> Figure:
     """Norm of the gradient, and variance of a component, against the length."""
-    rows = where(table, node="all")
-    parts = [
-        over_members(rows, ["network", "cells"], column, unbounded_mean).assign(panel=words)
-        for column, words in (
-            ("norm", "norm of the gradient (nats)"),
-            ("variance", "variance of a component over starts (nats²)"),
-        )
-    ]
-    rows, labels = pd.concat(parts), ("unit cells L", "")
+    columns = {
+        "norm of the gradient (nats)": ("norm", unbounded_mean),
+        "variance of a component over starts (nats²)": ("variance", unbounded_mean),
+    }
+    rows = measures(where(table, node="all"), ["network", "cells"], columns, "panel")
+    labels = ("unit cells L", "")
     return lines(rows, "cells", "network", "panel", labels=labels, log="xy", **look(profile))
 
 

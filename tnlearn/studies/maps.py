@@ -23,7 +23,7 @@ from tnlearn.lab.tasks import Task
 from tnlearn.models.catalogue import build_network
 from tnlearn.models.network import Network
 from tnlearn.report.claims import PACKAGE, PAPER, Claim
-from tnlearn.report.figures import Figure, dots, heat, lines, look
+from tnlearn.report.figures import Figure, dots, heat
 from tnlearn.report.stats import groups_differ, main_effects, mean, rate, rate_gap
 from tnlearn.report.table import against, over_members, where
 from tnlearn.training.fitted import Fitted
@@ -284,19 +284,6 @@ def shares(table: pd.DataFrame, profile: Maps, verdicts: Verdicts) -> Figure:
     return dots(rows, "network", "where", dot="measure", label=label, names=names)
 
 
-def consequence(table: pd.DataFrame, profile: Maps, verdicts: Verdicts) -> Figure:
-    """Success of the operator form, plain and mended, and of the reference."""
-    roles = profile.verdicts
-    names = [roles.reference, roles.plain, roles.mended]
-    rows = where(successes(table, profile), map=roles.map, network=names)
-    rows["panel"] = [f"scale of the start {scale:g}" for scale in rows["scale"]]
-    return lines(
-        over_members(rows, ["network", "panel", "rate"], "success", rate),
-        "rate", "network", column="panel", log="x", **look(profile),
-        labels=("learning rate", "share of members that succeed"),
-    )  # fmt: skip
-
-
 STUDY = Study(
     name="maps",
     question="From which starts, and at which learning rates, does each network learn?",
@@ -348,12 +335,6 @@ STUDY = Study(
             "Share of members that learn, with Wilson's 95 % interval, anywhere on the map and at "
             "the learning rate at which most do.",
             shares,
-        ),
-        Picture(
-            "consequence",
-            "The operator form, plain and mended, and the quartic form: share of members that "
-            "succeed, with Wilson's 95 % interval.",
-            consequence,
         ),
     ),
 )

@@ -8,6 +8,7 @@ clean, disordered, complex, and with four bands.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -165,13 +166,8 @@ def run(task: Task, profile: Sizes, store: Path) -> pd.DataFrame:
 def _test(task: Task, profile: Sizes, store: Path) -> pd.DataFrame:
     """Accuracy of every member on the chains of one length, and of the formula rounded."""
     chains, cells = profile.chains[task.labels["chains"]], task.labels["cells"]
-    data = dataset(
-        chains.data,
-        cells=cells,
-        samples=task.config["samples"],
-        disorder=chains.disorder,
-        seed=part_seed(profile.seed, "test"),
-    )
+    samples, seed = task.config["samples"], part_seed(profile.seed, "test")
+    data = dataset(chains.data, cells=cells, samples=samples, disorder=chains.disorder, seed=seed)
     if chains.windings is not None:
         data = data[np.isin(data.windings, chains.windings)]
         if not len(data):
@@ -220,10 +216,8 @@ def _matrices(nodes: Any, weights: dict[str, Any]) -> list[Any]:
         return [basis[0], *learned]
     if "D.left" in weights:
         left, right = (nodes[f"D.{side}.basis"].array for side in ("left", "right"))
-        factors = [
-            weights[f"D.{side}"].reshape(-1, *weights[f"D.{side}"].shape[-2:])
-            for side in ("left", "right")
-        ]
+        factors = [weights[f"D.{side}"] for side in ("left", "right")]
+        factors = [array.reshape(-1, *array.shape[-2:]) for array in factors]
         learned = np.einsum("cbk,cbl,kxy,ly->cxy", *factors, left, right, optimize=True)
         return [left[0] * right[0], *learned]
     raise ConfigError(
@@ -291,33 +285,26 @@ def reaches(rows: pd.DataFrame, profile: Sizes) -> pd.Series:
     return holds.where(rows["chains"].isin([profile.goal.chains, "of one length"]))
 
 
-def errors(table: pd.DataFrame, profile: Sizes, verdicts: Verdicts) -> Figure:
-    """Share of wrong answers against length on the chains of the goal, a panel a training."""
-    found = where(accuracies(table), chains=profile.goal.chains)
-    formula = found[found["network"].str.startswith("formula")]
-    trainings = profile.chains[profile.goal.chains].trainings
-    panels = [found] + [formula.assign(training=name) for name in trainings]
-    found = pd.concat(panels).dropna(subset="training")
-    found["panel"] = [f"trained at {profile.training[t].title}" for t in found["training"]]
-    return _errors(found, profile)
+def errors(
+    table: pd.DataFrame, profile: Sizes, verdicts: Verdicts, goal: bool = True
+) -> Figure | None:
+    """Share of wrong answers against length, on the chains of the goal or on all others.
 
-
-def others(table: pd.DataFrame, profile: Sizes, verdicts: Verdicts) -> Figure | None:
-    """The same on all other chains, a panel a kind of chains and training."""
-    found = accuracies(table)
-    found = found[(found["chains"] != profile.goal.chains) & found["training"].notna()]
-    if found.empty:
+    A panel a kind of chains and training, the formula in each.
+    """
+    rows = accuracies(table)
+    rows = rows[(rows["chains"] == profile.goal.chains) == goal]
+    trained_at = rows["training"].notna()
+    if not trained_at.any():
         return None
-    found["panel"] = [
-        f"{profile.chains[c].title}; trained at {profile.training[t].title}"
-        for c, t in zip(found["chains"], found["training"], strict=True)
-    ]
-    return _errors(found, profile)
-
-
-def _errors(found: pd.DataFrame, profile: Sizes) -> Figure:
+    panels = rows[trained_at][["chains", "training"]].drop_duplicates()
+    formula = rows[~trained_at].drop(columns="training").merge(panels, on="chains")
+    rows = pd.concat([rows[trained_at], formula])
+    kinds = {key: "" if goal else f"{chains.title}; " for key, chains in profile.chains.items()}
+    rows["panel"] = rows["chains"].map(kinds) + "trained at "
+    rows["panel"] += rows["training"].map({k: how.title for k, how in profile.training.items()})
     return lines(
-        found, "cells", "network", column="panel", log="xy", error=True, **look(profile),
+        rows, "cells", "network", column="panel", log="xy", error=True, **look(profile),
         labels=("unit cells", "share of test chains that are wrong"),
         marks={"goal": 1 - profile.goal.accuracy},
     )  # fmt: skip
@@ -369,7 +356,7 @@ STUDY = Study(
             "of members and chains; the formula rounded beside it.",
             errors,
         ),
-        Picture("others", "The same on chains of other kinds.", others),
+        Picture("others", "The same on chains of other kinds.", partial(errors, goal=False)),
         Picture(
             "learned",
             "D of the best member beside the exact D (cell of A downwards, of B to the right), in "
