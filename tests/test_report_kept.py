@@ -49,8 +49,8 @@ def test_verdicts_of_several_studies_are_joined(tmp_path: Path) -> None:
     page = write_claims(tmp_path / "run", tmp_path / "claims.md", "tnlearn claims run").read_text()
     assert "| It works. | us | **depends on** | 1 of 1; 0 of 20 |" in page
     assert "Study `two`: not supported (0 of 20 findings). Always." in page
-    assert "9 more rows" in page
-    assert "accuracy \\|x\\|" in page
+    assert "8 more rows" in page
+    assert "Measured by `two`: accuracy |x|." in page
     assert "`tnlearn claims run`" in page
 
 

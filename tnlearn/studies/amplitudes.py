@@ -56,6 +56,11 @@ class Amplitudes(Settings, kw_only=True):
         if 0 not in self.test_at:
             raise ConfigError("test_at must hold 0: the clean chains are the reference")
 
+    @property
+    def titles(self) -> dict[str, str]:
+        """Titles of the amplitudes."""
+        return {kind: words[0] for kind, words in KINDS.items()}
+
 
 def grid(profile: Amplitudes) -> Iterator[Task]:
     """A task for each strength."""
@@ -150,7 +155,7 @@ def ratios(table: pd.DataFrame, profile: Amplitudes, verdicts: Verdicts) -> Figu
     return lines(
         known(table, profile), "strength", "region", column="amplitude",
         labels=("disorder (units of the hopping)", "mean ε² with the label"),
-        names={kind: words[0] for kind, words in KINDS.items()}, height=3.6,
+        names=profile.titles, height=3.6,
     )  # fmt: skip
 
 
@@ -165,7 +170,7 @@ def patterns(table: pd.DataFrame, profile: Amplitudes) -> pd.DataFrame:
     rows = table[table["region"] == ""]
     wide = rows.pivot(index="amplitude", columns="strength", values="pattern")
     wide = wide.map("{:.3f}".format).rename(columns="{:g}".format).reset_index()
-    return wide.assign(amplitude=wide["amplitude"].map({k: words[0] for k, words in KINDS.items()}))
+    return wide.assign(amplitude=wide["amplitude"].map(profile.titles))
 
 
 STUDY = Study(

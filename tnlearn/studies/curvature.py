@@ -196,7 +196,7 @@ def between(form: str, fitted: Fitted, data: Dataset, points: int) -> pd.DataFra
 
 def hessians(table: pd.DataFrame, profile: Curvatures) -> pd.DataFrame:
     """Means over members at starts, learned solutions and the exact one."""
-    columns = {
+    columns: dict[str, tuple[str, Any]] = {
         "loss (nats)": ("loss", unbounded_mean),
         "|gradient| (nats)": ("gradient", unbounded_mean),
         "lowest eigenvalue (nats)": ("lowest", unbounded_mean),
@@ -211,7 +211,7 @@ def barriers(table: pd.DataFrame, profile: Curvatures) -> pd.DataFrame:
     """Barriers on straight lines, and how far apart their ends are."""
     rows = where(table, kind="line").assign(over=lambda rows: rows["barrier"] > 1e-6)
     rows = rows.assign(ordered=rows["ordered"].astype(bool))
-    columns = {
+    columns: dict[str, tuple[str, Any]] = {
         "barrier (nats), median": ("barrier", median),
         "share of lines with a barrier": ("over", rate),
         "cosine of the kernels": ("cosine", partial(mean, bounds=(-1.0, 1.0))),
