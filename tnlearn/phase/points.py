@@ -7,7 +7,7 @@ before an interruption.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,10 +117,11 @@ class Ensemble:
         """Σ_y ln|t_m(y)| of every chain; −∞ where a hopping vanishes."""
         top = np.abs(points.amplitudes[m]) + points.strengths[m] / 2
         scale = np.where(top > 0, top, 1.0)
+        scales = self._by_slab(scale)
         total = np.repeat(self.cells * np.log(scale).mean(axis=1), self.samples)
         for start, slab in self._slabs(points, m):
             sizes = np.abs(slab, out=None if np.iscomplexobj(slab) else slab)
-            sizes /= self._of_slab(scale, start)
+            sizes /= scales(start)
             product = np.multiply.reduce(sizes, axis=0)
             with np.errstate(divide="ignore"):
                 total += np.log(product, out=product)
@@ -137,21 +138,24 @@ class Ensemble:
         rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
         buffer = np.empty((min(_SLAB, self.cells), len(amplitude) * self.samples))
         clean = not strength.any()
+        amplitudes, strengths = self._by_slab(amplitude), self._by_slab(strength)
         for start in range(0, self.cells, _SLAB):
             rows = buffer[: self.cells - start]
-            middle = self._of_slab(amplitude, start)
+            middle = amplitudes(start)
             if clean:
                 yield start, np.broadcast_to(middle, rows.shape).copy()
                 continue
             rng.random(out=rows)
             rows -= 0.5
-            rows *= self._of_slab(strength, start)
+            rows *= strengths(start)
             yield start, np.add(rows, middle, out=None if np.iscomplexobj(middle) else rows)
 
-    def _of_slab(self, values: Array, start: int) -> Array:
-        """The values of every chain in the slab from a cell on, (1 or cells, chains)."""
-        part = values if values.shape[1] == 1 else values[:, start : start + _SLAB]
-        return np.repeat(part.T, self.samples, axis=1)
+    def _by_slab(self, values: Array) -> Callable[[int], Array]:
+        """By the first cell of a slab, the values of every chain in it, (1 or cells, chains)."""
+        if values.shape[1] == 1:
+            row = np.repeat(values.T, self.samples, axis=1)
+            return lambda start: row
+        return lambda start: np.repeat(values[:, start : start + _SLAB].T, self.samples, axis=1)
 
 
 def neighbours(offsets: Sequence[int]) -> bool:
