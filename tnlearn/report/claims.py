@@ -130,6 +130,12 @@ class Verdict:
         groups = decided.groupby(self.claim.by, sort=False) if self.claim.by else [("", decided)]
         return {str(key): (int(rows["holds"].sum()), len(rows)) for key, rows in groups}
 
+    @property
+    def labels(self) -> list[str]:
+        """The columns that say of what a finding is; flags serve the rule alone."""
+        rows = self.rows.drop(columns=[*COLUMNS, "holds"], errors="ignore")
+        return list(rows.select_dtypes(exclude="bool").columns)
+
     def record(self, titles: Mapping[str, str]) -> dict[str, Any]:
         """The verdict as ``results.json`` has it; `titles` of what the column `by` holds."""
         counts = [
@@ -147,7 +153,7 @@ class Verdict:
 
     def records(self, titles: Mapping[str, str], data: str = "") -> Iterator[dict[str, Any]]:
         """The findings as ``results.json`` has them; `titles` of networks, shifts and the like."""
-        labels = [c for c in self.rows.columns if c not in (*COLUMNS, "holds", "data", "network")]
+        labels = [label for label in self.labels if label not in ("data", "network")]
         for row in self.rows.to_dict("records"):
             conditions = [
                 f"{in_words(label)}: {titles.get(row[label], text(row[label]))}"

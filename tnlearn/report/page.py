@@ -16,7 +16,6 @@ import jinja2
 import pandas as pd
 
 from tnlearn.report.claims import Verdict, in_words, text
-from tnlearn.report.stats import COLUMNS
 
 __all__ = ["interval", "render", "template", "wide"]
 
@@ -74,8 +73,7 @@ def wide(verdict: Verdict, titles: Mapping[str, str], columns: str = "") -> pd.D
 
     A finding that decides is marked: ✓ where the claim holds in it, ✗ where it does not.
     """
-    rows = verdict.rows
-    labels = [c for c in rows.columns if c not in (*COLUMNS, "holds")]
+    rows, labels = verdict.rows, verdict.labels
     shown = rows[labels].map(lambda v: "" if v is None or v != v else titles.get(v, text(v)))
     measured = [interval(row, verdict.claim.unit) for row in rows.to_dict("records")]
     shown["measured"] = measured + rows["holds"].map(_mark)

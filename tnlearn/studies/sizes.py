@@ -336,7 +336,7 @@ STUDY = Study(
             reaches,
             condition="Every length of the goal is reached, by networks trained at a few lengths. "
             "Networks with a weight for each cell are of one length by construction.",
-            by="network",
+            by="chains",
         ),
         Claim(
             "position-nodes",
