@@ -32,6 +32,7 @@ from tnlearn.training.fit import fit
 from tnlearn.training.fitted import Fitted, load
 
 __all__ = [
+    "Config",
     "best_member",
     "chains",
     "chunks",

@@ -12,9 +12,10 @@ import pandas as pd
 
 from tnlearn.report import stats
 
-__all__ = ["against", "in_points", "learned", "measures", "over_members", "where"]
+__all__ = ["Row", "against", "in_points", "learned", "measures", "over_members", "where"]
 
 Estimate = Callable[..., dict[str, float]]
+Row = dict[str, Any]  # of a table, by its columns
 
 
 def where(table: pd.DataFrame, **conditions: Any) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from tnlearn.data.dataset import Dataset
 from tnlearn.data.recipes import DATASETS, recipe_for
 from tnlearn.data.shifts import describe
 from tnlearn.errors import ConfigError, TnlearnError
-from tnlearn.lab.ensembles import best_member, chains, ensemble, learning_rate, trained
+from tnlearn.lab.ensembles import Config, best_member, chains, ensemble, learning_rate, trained
 from tnlearn.lab.profile import Amount, Count, Profile, Rate, Section, as_record, check_names
 from tnlearn.lab.study import Listing, Picture, Study, Verdicts
 from tnlearn.lab.tasks import Task
@@ -92,7 +92,7 @@ class Comparison(Profile, kw_only=True):
             if entry.lr == "search" and self.search is None:
                 raise ConfigError(f"entries.{name}.lr is 'search' but there is no [search]")
 
-    def chunks(self, name: str, data: str, **changes: Any) -> Iterator[dict[str, Any]]:
+    def chunks(self, name: str, data: str, **changes: Any) -> Iterator[Config]:
         """The chunks of a network; a learning rate that is searched for is left to `run`."""
         entry = self.entries[name]
         table = {"name": data, **as_record(self.data[data])}
@@ -178,7 +178,7 @@ def best_rate(task: Task, profile: Comparison, store: Path) -> float:
     return float(search.rates[int(np.argmax(means))])
 
 
-def _shifted(fitted: Any, config: dict[str, Any], how: str) -> pd.DataFrame:
+def _shifted(fitted: Any, config: Config, how: str) -> pd.DataFrame:
     """Accuracy and calibration of every member on the test chains under a shift."""
     data = chains(config, "test", how)
     rows = pd.DataFrame({"kind": "test", "shift": how, "member": list(fitted.ids)})
@@ -197,7 +197,7 @@ def _shifted(fitted: Any, config: dict[str, Any], how: str) -> pd.DataFrame:
     )
 
 
-def _ranks(fitted: Any, config: dict[str, Any], node: str) -> pd.DataFrame:
+def _ranks(fitted: Any, config: Config, node: str) -> pd.DataFrame:
     """Accuracy of every member with the node cut to each rank; nothing is trained on."""
     part = next(singular(fitted, w) for w in weights_of(fitted.net) if w.name == node)
     rows, test = [], chains(config, "test")

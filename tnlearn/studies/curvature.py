@@ -29,7 +29,7 @@ from tnlearn.networks.init import normal
 from tnlearn.report.claims import PACKAGE, Claim, undecided
 from tnlearn.report.figures import Figure, lines
 from tnlearn.report.stats import mean, median, rate, unbounded_mean
-from tnlearn.report.table import measures, over_members, where
+from tnlearn.report.table import Row, measures, over_members, where
 from tnlearn.studies.pictures import densities
 from tnlearn.training.fitted import Fitted
 
@@ -122,7 +122,7 @@ def run(task: Task, profile: Curvatures, store: Path) -> pd.DataFrame:
     return pd.DataFrame(rows).assign(parameters=objective.size)
 
 
-def curved(objective: Objective, point: Floats, how: Spectrum, key: list[int]) -> dict[str, Any]:
+def curved(objective: Objective, point: Floats, how: Spectrum, key: list[int]) -> Row:
     """The Hessian at a point: ends and density of its spectrum, shares flat and negative."""
     curvature, rng = Curvature(objective, point), np.random.default_rng(key)
     low, high = extremes(curvature, objective.size, how.ends, rng=rng)

@@ -29,6 +29,7 @@ from tnlearn.physics.winding import winding
 from tnlearn.report.claims import PACKAGE, PAPER, Claim
 from tnlearn.report.figures import Figure, lines
 from tnlearn.report.stats import rate
+from tnlearn.report.table import Row
 
 # Sums of L⁴ rounded products stay well below this for the lengths of the profiles.
 ROUNDING = 1e-11
@@ -100,7 +101,7 @@ def run(task: Task, profile: Exact, store: Path) -> pd.DataFrame:
     )
     double = data.states.astype("float64")
     truth = trace_formula(double.u, double.v, profile.window)
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     for form in FORMS:
         network = rswn(cells, form=form, window=profile.window)
         for precision in ("float64", "float32"):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,7 @@ from tnlearn.lab.tasks import Task
 from tnlearn.report.claims import PACKAGE, Claim, undecided
 from tnlearn.report.figures import Figure, lines, look
 from tnlearn.report.stats import unbounded_mean
-from tnlearn.report.table import measures, where
+from tnlearn.report.table import Row, measures, where
 from tnlearn.studies.maps import started
 
 _DRAWS, _SEED = 2000, 20260  # of the bootstrap: the same table gives the same intervals
@@ -88,7 +88,7 @@ def exponents(table: pd.DataFrame, profile: Gradients) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def exponent(lengths: Sequence[int], values: Sequence[npt.NDArray[np.float64]]) -> dict[str, Any]:
+def exponent(lengths: Sequence[int], values: Sequence[npt.NDArray[np.float64]]) -> Row:
     """The power of L with which the mean of some values grows, with a bootstrap interval.
 
     A least-squares line of the logarithm of the mean against ln L; ``law`` says whether that, or a

@@ -25,6 +25,7 @@ from tnlearn.data.sampling import derived_seed
 from tnlearn.errors import TnlearnError
 from tnlearn.lab.environment import environment
 from tnlearn.markers.marker import Marker, marker, write_marker
+from tnlearn.report.table import Row
 from tnlearn.studies.labels import condition, known_chains
 from tnlearn.studies.marker_training import trained_marker, training_sets
 from tnlearn.training.metrics import probabilities
@@ -123,7 +124,7 @@ def make(
     return marker(Path(out))
 
 
-def _choose(chances: Array, labels: Array, most: int) -> tuple[list[int], list[dict[str, Any]]]:
+def _choose(chances: Array, labels: Array, most: int) -> tuple[list[int], list[Row]]:
     """The members whose mean is right most often on the validation chains, at most `most`.
 
     Ranked one by one, the first 1, 2, … `most` of them are tried together.
@@ -150,7 +151,7 @@ def _threshold(chances: Array, labels: Array, accuracy: float) -> float:
 
 def measure(
     mark: Marker, how: Mapping[str, Any], training: Mapping[str, Any], seed: int
-) -> list[dict[str, Any]]:
+) -> list[Row]:
     """Accuracy of a marker on chains near their transitions, at each length and disorder.
 
     Parameters

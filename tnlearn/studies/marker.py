@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib import colormaps
 from msgspec import Meta
@@ -23,7 +24,7 @@ from msgspec import Meta
 from tnlearn.analysis.approach import binned, closest, gain, ratio
 from tnlearn.data.sampling import derived_seed
 from tnlearn.errors import ConfigError
-from tnlearn.lab.ensembles import ensemble
+from tnlearn.lab.ensembles import Config, ensemble
 from tnlearn.lab.profile import Amount, Count, Number, Profile, Section, check_names
 from tnlearn.lab.study import Listing, Picture, Study, Verdicts
 from tnlearn.lab.tasks import Task
@@ -32,7 +33,7 @@ from tnlearn.report.claims import PACKAGE, Claim, above
 from tnlearn.report.figures import BLACK, COLOURS, FAMILIES, MARKERS, Figure, lines
 from tnlearn.report.page import interval
 from tnlearn.report.stats import mean, rate
-from tnlearn.report.table import where
+from tnlearn.report.table import Row, where
 from tnlearn.studies.labels import (
     LABELS,
     NEAREST_PHASE,
@@ -48,9 +49,10 @@ from tnlearn.studies.marker_training import trained_marker
 SHIPPED = "shipped"  # tnl.marker("extended") among the answers
 ENDS = ["value", "low", "high"]
 BINS = 12  # of accuracy against distance
+Flags = npt.NDArray[np.bool_]
 FEWEST = 15  # chains in a bin that is drawn
 FLOOR = 2e-3  # share of wrong answers at the lower edge of a figure
-Text = Callable[[dict[str, Any]], str]
+Text = Callable[[Row], str]
 
 
 class Training(Section, kw_only=True):
@@ -124,7 +126,7 @@ class Markers(Profile, kw_only=True):
         labels = {name: label.title for name, label in LABELS.items()}
         return {**learned, SHIPPED: "tnl.marker, as shipped", **labels}
 
-    def chunks(self, name: str, training: str) -> Iterator[dict[str, Any]]:
+    def chunks(self, name: str, training: str) -> Iterator[Config]:
         """What each chunk of members is trained with, as `trained_marker` takes it."""
         kinds = self.training[training]
         recipe = {"sizes": self.sizes, "reach": [*self.reach], "disorder": kinds.disorder}
@@ -178,12 +180,12 @@ def run(task: Task, profile: Markers, store: Path) -> pd.DataFrame:
     )
 
 
-def _tested(task: Task, profile: Markers, store: Path) -> Iterator[dict[str, Any]]:
+def _tested(task: Task, profile: Markers, store: Path) -> Iterator[Row]:
     cells, disorder, reach = task.labels["cells"], task.labels["disorder"], profile.reach
     chains = known_chains(cells, task.config["samples"], disorder, reach, profile.seed)
     other = derived_seed(profile.seed, "marker/choose") >> 10
     others = known_chains(cells, task.config["choose"], disorder, reach, other)
-    right: dict[str, Any] = {}
+    right: dict[str, Flags] = {}
     single = chains.states.astype("float32")
     for answer, (name, training) in profile.trained.items():
         parts = []
@@ -208,8 +210,8 @@ def _tested(task: Task, profile: Markers, store: Path) -> Iterator[dict[str, Any
 
 
 def _measured(
-    answer: str, right: dict[str, Any], chains: KnownChains, disorder: float, profile: Markers
-) -> Iterator[dict[str, Any]]:
+    answer: str, right: dict[str, Flags], chains: KnownChains, disorder: float, profile: Markers
+) -> Iterator[Row]:
     """What the answers on chains of one length and disorder come to."""
     cells, flags, turns = chains.chains.cells, right[answer], profile.bootstraps
     place = condition(disorder), cells
@@ -339,11 +341,11 @@ def _sees(rows: pd.DataFrame) -> pd.Series:
     return rows["answer"].map(lambda answer: SEES[_kind(answer)])
 
 
-def _percent(row: dict[str, Any]) -> str:
+def _percent(row: Row) -> str:
     return interval({end: 100 * row[end] for end in ENDS}, "%")
 
 
-def _scaled(row: dict[str, Any]) -> str:
+def _scaled(row: Row) -> str:
     """L δ* with its interval: ≤ the nearest that was tested, – where it is not reached."""
     if math.isnan(row["value"]):
         return "–"

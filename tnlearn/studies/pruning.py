@@ -46,7 +46,7 @@ from tnlearn.lab.tasks import Task
 from tnlearn.report.claims import PACKAGE, PAPER, Claim, not_below
 from tnlearn.report.figures import GREY, Figure, dots, lines, look, rescaled
 from tnlearn.report.stats import ABOVE_GUESSING, unbounded_mean
-from tnlearn.report.table import against, in_points, learned, over_members, where
+from tnlearn.report.table import Row, against, in_points, learned, over_members, where
 from tnlearn.studies import pictures
 from tnlearn.training.fitted import Fitted
 
@@ -134,7 +134,7 @@ def run(task: Task, profile: Pruning, store: Path) -> pd.DataFrame:
 
 def cuts(
     parts: Mapping[str, Singular], ranks: Mapping[str, Sequence[int]], shares: Sequence[float]
-) -> Iterator[tuple[dict[str, Any], Cut]]:
+) -> Iterator[tuple[Row, Cut]]:
     """No cut, each weight cut alone to its `ranks`, and all of them to `shares` of their norm²."""
     yield {"weight": ""}, {}
     for name, several in ranks.items():

@@ -18,7 +18,7 @@ import pandas as pd
 from tnlearn.data.generate import dataset
 from tnlearn.data.recipes import DATASETS
 from tnlearn.errors import ConfigError
-from tnlearn.lab.ensembles import best_member, ensemble, part_seed, trained
+from tnlearn.lab.ensembles import Config, best_member, ensemble, part_seed, trained
 from tnlearn.lab.profile import Amount, Count, Profile, Section, Share, as_record, check_names
 from tnlearn.lab.study import Picture, Study, Verdicts
 from tnlearn.lab.tasks import Task
@@ -27,7 +27,7 @@ from tnlearn.physics.winding import winding
 from tnlearn.report.claims import PACKAGE, SUMMARY, Claim
 from tnlearn.report.figures import Figure, image, lines, look
 from tnlearn.report.stats import COLUMNS, mean_of_sample
-from tnlearn.report.table import where
+from tnlearn.report.table import Row, where
 from tnlearn.training import metrics
 
 NAN = float("nan")
@@ -117,7 +117,7 @@ class Sizes(Profile, kw_only=True):
         """The networks that are trained."""
         return [name for name in self.networks if name not in self.fixed.networks]
 
-    def chunks(self, network: str, training: str) -> list[dict[str, Any]]:
+    def chunks(self, network: str, training: str) -> list[Config]:
         """What each chunk of members of a network is trained with, at several lengths."""
         how = self.training[training]
         keys = ("train", "validation")
@@ -196,7 +196,7 @@ def _learned(task: Task, profile: Sizes, store: Path) -> pd.DataFrame:
     """
     fitted = trained(task.config, store)
     best = best_member(fitted)
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     tops: list[float] = []
     for cells in profile.learned.lengths:
         weights = {name: x[best].astype(np.float64) for name, x in fitted.parameters.items()}

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -22,7 +21,7 @@ from tnlearn.models.catalogue import build_network
 from tnlearn.report.claims import PACKAGE, Claim, below
 from tnlearn.report.figures import Figure, dots, look
 from tnlearn.report.stats import rate, rate_gap
-from tnlearn.report.table import against, over_members, where
+from tnlearn.report.table import Row, against, over_members, where
 from tnlearn.studies.maps import TUNED, at_every_rate, tuned
 
 EVERY = "over all learning rates"
@@ -86,7 +85,7 @@ def run(task: Task, profile: Widths, store: Path) -> pd.DataFrame:
     return at_every_rate(config, config, network)[1]
 
 
-def pairs(table: pd.DataFrame, profile: Widths) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+def pairs(table: pd.DataFrame, profile: Widths) -> Iterator[tuple[Row, pd.DataFrame]]:
     """Each setting of ours with the rivals at its batch size, over all rates and at the best."""
     table = table.assign(success=table["accuracy"] >= profile.threshold)
     for batch, channels, head in settings(profile):
