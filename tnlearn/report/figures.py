@@ -106,14 +106,19 @@ def panels(
     return figure, figure.subplots(rows, columns, squeeze=False, **grid)
 
 
-def tidy(ax: Any, *, title: str = "", x: str = "", y: str = "", grid: str = "y") -> None:
-    """Quiet axes: two spines, small type, a faint grid along `grid` (x, y, both or none)."""
+def tidy(
+    ax: Any, *, title: str = "", x: str = "", y: str = "", grid: str = "y", letters: int = 100
+) -> None:
+    """Quiet axes: two spines, small type, a faint grid along `grid` (x, y, both or none).
+
+    Titles are broken so that `letters` stand in the width of the figure.
+    """
     ax.spines[["top", "right"]].set_visible(False)
     for side in ("left", "bottom"):
         ax.spines[side].set(color=GREY, linewidth=0.8)
     ax.tick_params(labelsize=_SMALL, color=GREY, labelcolor=BLACK, width=0.8, length=3)
     across = ax.get_subplotspec().get_gridspec().ncols
-    ax.set_title(textwrap.fill(title, 100 // across), fontsize=10, color=BLACK, loc="left")
+    ax.set_title(textwrap.fill(title, letters // across), fontsize=10, color=BLACK, loc="left")
     ax.set_xlabel(x, fontsize=_SMALL, color=BLACK)
     ax.set_ylabel(y, fontsize=_SMALL, color=BLACK)
     ax.set_axisbelow(True)
@@ -165,6 +170,7 @@ def lines(
         -(-len(shown) // wide), wide, height, sharex=True, sharey=row is None or "row"
     )
     order = list(dict.fromkeys(found[line]))
+    crowded = found[x].nunique() > MOST_MARKERS
     for n, (ax, (r, c)) in enumerate(zip(axes.flat, shown, strict=False)):
         here = _of(_of(found, row, r), column, c)
         for name, points in here.groupby(line, sort=False):
@@ -173,7 +179,7 @@ def lines(
             value, low, high = (points[key].to_numpy(float) for key in ("value", "low", "high"))
             if error:
                 value, low, high = 1 - value, 1 - high, 1 - low
-            if len(points) > MOST_MARKERS:
+            if crowded:
                 ax.plot(points[x], value, label=_name(name, names), **{**style, "marker": ""})
                 ax.fill_between(points[x], low, high, color=style["color"], alpha=0.2, linewidth=0)
                 continue
@@ -320,7 +326,8 @@ def image(
     for ax, (title, matrix) in zip(axes.flat, matrices.items(), strict=False):
         top = float(np.nanmax(np.abs(matrix))) or 1.0
         shown = ax.imshow(matrix, cmap=colours, vmin=-top, vmax=top, interpolation="nearest")
-        tidy(ax, title=title, x=labels[0], y=labels[1], grid="none")
+        # A bar of colours takes its part of the panel.
+        tidy(ax, title=title, x=labels[0], y=labels[1], grid="none", letters=78)
         bar = figure.colorbar(shown, ax=ax, shrink=0.8)
         bar.set_label(unit, fontsize=8)
         bar.ax.tick_params(labelsize=7)
