@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "tnlearn"
-# From the foundation up; the first three are files.
+# From the foundation up; the first four are files.
 ORDER = [
     "errors",
     "files",
     "archive",
+    "look",
     "physics",
     "networks",
     "drawing",

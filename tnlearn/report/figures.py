@@ -1,29 +1,33 @@
 """Figures of a table: lines, heat maps, dots and images, in one look.
 
-Made with matplotlib's object interface (no pyplot, no global settings), so that a report can be
-written inside a user's own plotting session.  Colours are those of Okabe and Ito, told apart with
-every form of colour blindness; a family of networks has one hue on every page, and its networks
-differ in tone and marker.
+A family of networks has one hue on every page, and its networks differ in tone and marker.
 """
 
 from __future__ import annotations
 
-import io
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib import colormaps
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
-from tnlearn.errors import check_choice
-from tnlearn.files import replace_file
+from tnlearn.look import (
+    BLACK,
+    COLOURS,
+    DIVERGING,
+    GREY,
+    MARKERS,
+    WIDTH,
+    Figure,
+    panels,
+    png,
+    tidy,
+    write_figure,
+)
 
 __all__ = [
     "BLACK",
@@ -47,20 +51,6 @@ __all__ = [
     "write_figure",
 ]
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F5539", "#4D4D4D")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-BLACK = "#222222"
-GREY = "#8A8A8A"
-# Blue to red through white: the sign survives every form of colour blindness.
-DIVERGING = "RdBu_r"
-WIDTH = 10.0
-_DPI = 150
-# Nothing that changes from run to run goes into a file: the same figure gives the same bytes.
-_PLAIN: dict[str, dict[str, None]] = {
-    ".png": {"Software": None},
-    ".svg": {"Date": None},
-    ".pdf": {"CreationDate": None},
-}
 _SMALL = 9
 _DASHES = (":", "-", "--", "-.")  # of levels that are marked
 MOST_TICKS = 7
@@ -95,35 +85,6 @@ def network_styles(entries: Mapping[str, Any]) -> dict[str, Style]:
 def look(profile: Any) -> dict[str, Any]:
     """Titles and styles of the networks of a profile, as `lines` and `dots` take them."""
     return {"names": profile.titles, "styles": network_styles(profile.entries)}
-
-
-def panels(
-    rows: int, columns: int, height: float, *, width: float = WIDTH, **grid: Any
-) -> tuple[Figure, npt.NDArray[Any]]:
-    """A figure of `rows` × `columns` axes, each `height` inches high; `grid` as of `subplots`."""
-    figure = Figure((width, height * rows), dpi=_DPI, layout="constrained", facecolor="white")
-    FigureCanvasAgg(figure)
-    return figure, figure.subplots(rows, columns, squeeze=False, **grid)
-
-
-def tidy(
-    ax: Any, *, title: str = "", x: str = "", y: str = "", grid: str = "y", letters: int = 100
-) -> None:
-    """Quiet axes: two spines, small type, a faint grid along `grid` (x, y, both or none).
-
-    Titles are broken so that `letters` stand in the width of the figure.
-    """
-    ax.spines[["top", "right"]].set_visible(False)
-    for side in ("left", "bottom"):
-        ax.spines[side].set(color=GREY, linewidth=0.8)
-    ax.tick_params(labelsize=_SMALL, color=GREY, labelcolor=BLACK, width=0.8, length=3)
-    across = ax.get_subplotspec().get_gridspec().ncols
-    ax.set_title(textwrap.fill(title, letters // across), fontsize=10, color=BLACK, loc="left")
-    ax.set_xlabel(x, fontsize=_SMALL, color=BLACK)
-    ax.set_ylabel(y, fontsize=_SMALL, color=BLACK)
-    ax.set_axisbelow(True)
-    if grid != "none":
-        ax.grid(axis=grid, color="#E6E6E6", linewidth=0.8)
 
 
 def lines(
@@ -361,17 +322,6 @@ def rescaled(figure: Figure, x: str = "", y: str = "") -> Figure:
     return figure
 
 
-def png(figure: Figure) -> bytes:
-    """A figure as PNG of at most 256 colours: the same table gives the same bytes, and few."""
-    from PIL import Image
-
-    stream, packed = io.BytesIO(), io.BytesIO()
-    figure.savefig(stream, format="png", metadata=_PLAIN[".png"])
-    picture = Image.open(stream).convert("RGB").quantize(256, dither=Image.Dither.NONE)
-    picture.save(packed, format="PNG", optimize=True)
-    return packed.getvalue()
-
-
 def _logarithmic(ax: Any, values: Sequence[float]) -> None:
     """A logarithmic horizontal axis with a place for 0; its ticks are the values if few."""
     if values and values[0] == 0 and len(values) > 1:
@@ -387,18 +337,6 @@ def _logarithmic(ax: Any, values: Sequence[float]) -> None:
         ax.xaxis.set_major_formatter("{x:g}")
         ax.xaxis.set_minor_locator(NullLocator() if near else LogLocator(subs=(2, 5)))
         ax.xaxis.set_minor_formatter("")
-
-
-def write_figure(figure: Figure, path: Path) -> None:
-    """Write a figure to a .png, .svg or .pdf file, whole or not at all.
-
-    Raises
-    ------
-    UnknownNameError, FileError
-        For another kind of picture; if the file cannot be written.
-    """
-    kind = check_choice("kind of picture", path.suffix.lower(), _PLAIN)
-    replace_file(path, lambda f: figure.savefig(f, format=kind[1:], metadata=_PLAIN[kind]))
 
 
 def _values(found: pd.DataFrame, column: str | None) -> list[Any]:
