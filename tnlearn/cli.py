@@ -11,6 +11,7 @@ import contextlib
 import math
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,9 +23,6 @@ from tnlearn import __version__
 
 __all__ = ["main"]
 
-BASELINES = ("linear", "mlp", "cnn", "resnet", "attention", "symmetric")
-FORMS = ("operator", "sublattice", "quartic", "lowrank")
-PICTURES = (".html", ".svg", ".png")
 PACKAGES = (
     *("numpy", "scipy", "numba", "pandas", "networkx", "matplotlib", "autoray", "cotengra"),
     *("quimb", "tensornetwork", "torch", "h5py"),
@@ -39,6 +37,7 @@ Seed = Annotated[int, Parameter(validator=Number(gte=0))]
 Width = Annotated[int, Parameter(validator=Number(gte=2))]
 Share = Annotated[float, Parameter(validator=Number(gt=0, lte=1))]
 
+
 app = cyclopts.App(
     name="tnlearn",
     help="Topological invariants as trainable tensor networks.",
@@ -48,16 +47,9 @@ app = cyclopts.App(
 )
 
 
-@app.command
-def benchmark(
-    *,
-    profile: str = "quick",
-    out: Path | None = None,
-    seed: Seed | None = None,
-    members: Count | None = None,
-    workers: Count | None = None,
-) -> None:
-    """Train every network, test it on every shift, write a report; run again to resume.
+@dataclass(frozen=True)
+class Run:
+    """What every run of studies is asked.
 
     Parameters
     ----------
@@ -65,7 +57,7 @@ def benchmark(
         quick, hour, paper, or a FILE.toml.
     out
         Folder of report.html, results.json, table.csv.gz, figures and config.toml; default:
-        benchmark-PROFILE.
+        study-NAME-PROFILE, of the benchmark benchmark-PROFILE.
     seed
         Instead of the profile's.
     members
@@ -73,18 +65,24 @@ def benchmark(
     workers
         Processes.
     """
+
+    profile: str = "quick"
+    out: Path | None = None
+    seed: Seed | None = None
+    members: Count | None = None
+    workers: Count | None = None
+
+
+Runs = Annotated[Run, Parameter(name="*")]
+
+
+@app.command
+def benchmark(*, run: Runs = Run()) -> None:
+    """Train every network, test it on every shift, write a report; run again to resume."""
     from tnlearn.lab.study import study
 
-    folder = out or Path(f"benchmark-{Path(profile).stem}")
-    report = study(
-        "comparison",
-        profile,
-        folder,
-        seed=seed,
-        members=members,
-        workers=workers,
-        command="tnlearn benchmark",
-    )
+    folder = run.out or Path(f"benchmark-{Path(run.profile).stem}")
+    report = study("comparison", **asdict(run) | {"out": folder, "command": "tnlearn benchmark"})
     print(f"The report is {(report or folder).resolve()}")
 
 
@@ -101,11 +99,7 @@ def run_study(
     name: str,
     /,
     *,
-    profile: str = "quick",
-    out: Path | None = None,
-    seed: Seed | None = None,
-    members: Count | None = None,
-    workers: Count | None = None,
+    run: Runs = Run(),
     scheduler: str | None = None,
     part: Annotated[tuple[int, int] | None, Parameter(converter=_part, n_tokens=1)] = None,
     status: bool = False,
@@ -116,17 +110,6 @@ def run_study(
     ----------
     name
         A study, a group of studies (trainability, pruning, disorder), or all.
-    profile
-        quick, hour, paper, or a FILE.toml.
-    out
-        Folder of report.html, results.json, table.csv.gz, figures and config.toml; default:
-        study-NAME-PROFILE.
-    seed
-        Instead of the profile's.
-    members
-        Members of each network.
-    workers
-        Processes.
     scheduler
         Address of a dask.distributed scheduler that does the work.
     part
@@ -140,21 +123,12 @@ def run_study(
     if status and part:
         raise ConfigError("--status is of all tasks, not of a share: leave --part out")
     if status:
-        rows = lab.status(name, profile, out, seed=seed, members=members)
+        rows = lab.status(name, run.profile, run.out, seed=run.seed, members=run.members)
         rows.append(("all", "", sum(row[2] for row in rows), sum(row[3] for row in rows)))
         for study, kind, done, total in rows:
             print(f"{f'{study} {kind}':24} {done:6,} of {total:6,}")
         return
-    report = lab.study(
-        name,
-        profile,
-        out,
-        seed=seed,
-        members=members,
-        workers=workers,
-        scheduler=scheduler,
-        part=part,
-    )
+    report = lab.study(name, **asdict(run), scheduler=scheduler, part=part)
     if report is None:
         share, of = part or (1, 1)
         print(f"Share {share} of {of} is done; without --part the same command writes the report")
@@ -183,8 +157,7 @@ def claims(folder: Path, /, *, out: Path = Path("claims.md"), keep: Path | None 
     command = f"tnlearn claims {folder}{options} --out {out}"
     if keep is not None:
         collect(folder, keep)
-        folder = keep
-    print(f"The claims are in {write_claims(folder, out, command).resolve()}")
+    print(f"The claims are in {write_claims(keep or folder, out, command).resolve()}")
 
 
 @app.command
@@ -222,40 +195,25 @@ def draw(
         The contraction tree, not the network.
     """
     from tnlearn.errors import ConfigError, check_choice
+    from tnlearn.models.baselines import KINDS, baseline
+    from tnlearn.models.rswn import rswn
 
-    suffix = _picture(out, PICTURES)
+    suffix = _picture(out, (".html", ".svg", ".png"))
     if tree and suffix == ".html":
         raise ConfigError("a contraction tree is drawn as a figure: give --out a .svg or .png name")
-    check_choice("model", model, ("rswn", *BASELINES))
-    check_choice("form", form or FORMS[0], FORMS)
-    check_choice("boundary", boundary or "open", ("open", "periodic"))
-    of_rswn = {"form": form, "boundary": boundary, "window": window}
-    chosen = {key: value for key, value in of_rswn.items() if value is not None}
-    net: Any
-    if model == "rswn":
-        from tnlearn.models.rswn import rswn
-
+    options = {"form": form, "boundary": boundary, "window": window}
+    chosen: dict[str, Any] = {key: x for key, x in options.items() if x is not None}
+    if check_choice("model", model, ("rswn", *KINDS)) == "rswn":
         if classes is not None:
             raise ConfigError("--classes is for the baselines; the winding number is one number")
-        net = rswn(
-            cells,
-            form=form or "operator",
-            boundary=boundary or "open",
-            window=0.5 if window is None else window,
-        )
+        net = rswn(cells, **{"form": "operator", **chosen})
+    elif chosen:
+        flags = ", ".join(f"--{key}" for key in chosen)
+        raise ConfigError(f"{flags}: only for rswn, not for the baseline {model}")
     else:
-        from tnlearn.models.baselines import baseline
-
-        if chosen:
-            flags = ", ".join(f"--{key}" for key in chosen)
-            raise ConfigError(f"{flags}: only for rswn, not for the baseline {model}")
         net = baseline(model, cells=cells, classes=classes or 4)
-    if suffix == ".html":
-        net.to_html(out)
-    elif tree:
-        net.draw_tree(out)
-    else:
-        net.draw(out)
+    write = net.to_html if suffix == ".html" else net.draw_tree if tree else net.draw
+    write(out)
     print(f"The drawing is {out.resolve()}")
 
 
@@ -329,9 +287,9 @@ def label(
         window=window,
         kind=kind,
         key=key,
-        sublattice=_array(Path(sublattice)) if from_file and sublattice else sublattice,
-        chiral=None if chiral is None else _array(chiral),
-        positions=None if positions is None else _array(positions),
+        sublattice=_array(sublattice) if from_file else sublattice,
+        chiral=_array(chiral),
+        positions=_array(positions),
         tolerance=tolerance,
         threads=threads,
         chunk=chunk,
@@ -346,12 +304,14 @@ def label(
     print(f"The table is {done.output.resolve()}")
 
 
-def _array(path: Path) -> Any:
+def _array(path: str | Path | None) -> Any:
     """A small array from an .npy file."""
     import numpy as np
 
     from tnlearn.errors import FileError
 
+    if path is None:
+        return None
     try:
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError, SyntaxError) as error:
@@ -432,7 +392,7 @@ def phase_diagram(
     diagrams = []
     for name in SHARES if convention == "both" else [convention]:
         inside, between = SHARES[name]
-        found = diagram.phase_diagram(
+        phases = diagram.phase_diagram(
             {"intra": np.linspace(*intra, size[0]), "W": np.linspace(*disorder, size[1])},
             disorder={0: (inside, "W"), 1: (between, "W")},
             fixed={"inter": inter},
@@ -444,8 +404,8 @@ def phase_diagram(
             progress=True,
             checkpoint=out.with_name(f"{out.stem}-{name}.npz"),
         )
-        diagrams.append(found)
-        right, clear = found.majority == found.infinite(), found.agreement >= 0.8
+        diagrams.append(phases)
+        right, clear = phases.majority == phases.infinite(), phases.agreement >= 0.8
         share = f"{right.mean():.2%} of all points"
         if clear.any():
             share += f", {right[clear].mean():.3%} of those where 80 % of the chains agree"
@@ -533,7 +493,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except cyclopts.CycloptsError as error:
         return _fail(f"{error} (see 'tnlearn --help')")
     except KeyboardInterrupt:
-        again = "; the same command goes on where it stopped" if words[:1] in RESUMED else ""
+        again = (
+            "; the same command goes on where it stopped" if words and words[0] in RESUMABLE else ""
+        )
         print(f"tnlearn: interrupted{again}", file=sys.stderr)
         return 130
     except Exception as error:
@@ -544,9 +506,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         return _fail(str(error))
     return 0
-
-
-RESUMED = [[name] for name in RESUMABLE]
 
 
 def _fail(message: str) -> int:
