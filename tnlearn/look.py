@@ -10,6 +10,8 @@ from __future__ import annotations
 import base64
 import io
 import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +19,15 @@ import matplotlib
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from tnlearn.errors import check_choice
 from tnlearn.files import replace_file
 
 __all__ = [
-    "BLACK", "COLOURS", "DIVERGING", "GREY", "MARKERS", "WIDTH", "Figure", "ShownAxes", "canvas",
-    "panels", "png", "tidy", "write_figure",
+    "BLACK", "COLOURS", "DIVERGING", "EDGE", "GREY", "MARKERS", "WIDTH", "Figure", "ShownAxes",
+    "canvas", "panels", "png", "tidy", "write_figure",
 ]  # fmt: skip
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F5539", "#4D4D4D")
@@ -32,6 +35,10 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 BLACK, GREY = "#222222", "#8A8A8A"
 # Blue to red through white: the sign survives every form of colour blindness.
 DIVERGING = "RdBu_r"
+# From the bulk of a chain to its ends.
+EDGE = LinearSegmentedColormap.from_list(
+    "edge", [(0, "#AEB8C0"), (0.3, "#AEB8C0"), (0.65, "#E69F00"), (1, "#B23A00")]
+)
 WIDTH = 10.0
 _STYLE = Path(__file__).with_name("look.mplstyle")
 # Nothing that changes from run to run goes into a file: the same figure gives the same bytes.
@@ -68,9 +75,17 @@ def panels(
         return figure, figure.subplots(rows, columns, squeeze=False, subplot_kw=kind, **grid)
 
 
-def canvas(ax: Any = None, *, width: float = 5.2, height: float = 3.2) -> Any:
-    """The axes to draw on: the user's as they are, or quiet ones of a figure of their own."""
-    return panels(1, 1, height, width=width)[1][0, 0] if ax is None else ax
+@contextmanager
+def canvas(ax: Any = None, *, width: float = 5.2, height: float = 3.2) -> Iterator[Any]:
+    """Axes to draw on: a user's own in the user's style, or new ones in the style of this package.
+
+    The style holds while something is drawn on them; nothing of it is left behind.
+    """
+    if ax is not None:
+        yield ax
+        return
+    with matplotlib.rc_context(fname=_STYLE):
+        yield panels(1, 1, height, width=width)[1][0, 0]
 
 
 def tidy(

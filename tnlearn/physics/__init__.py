@@ -5,6 +5,7 @@ of `docs/physics.md`; every public docstring repeats the one it uses.
 What lives here, from the foundation up:
 
     memory        refuse what cannot fit; kernels where they pay
+    plots         hoppings, spectrum, states and winding numbers as pictures
     blocks        cells, displacements, windows; the diagonals of a block
     states        the SVD of h
     chains        hoppings, disorder, boundaries

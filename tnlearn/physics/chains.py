@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tnlearn.errors import ConfigError, ShapeError, check_finite, check_whole
+from tnlearn.errors import ConfigError, ShapeError, check_choice, check_finite, check_whole
 from tnlearn.physics.blocks import Bands, check_boundary, check_cells, only_bonds
 from tnlearn.physics.memory import check_memory
 from tnlearn.physics.states import States, states_of
+from tnlearn.shown import Shown, span
 
 __all__ = ["Chains", "chain", "ssh"]
 
 Array = NDArray[Any]
 Seed = int | np.random.SeedSequence | None
+_SKETCHED = 60  # chains and cells of which a notebook shows the spectrum unasked
 
 
-@dataclass(frozen=True, eq=False)
-class Chains:
+@dataclass(frozen=True, eq=False, repr=False)
+class Chains(Shown):
     """A batch of chiral chains (class AIII, or BDI when real), disorder already applied.
 
     H = [[0, h], [h†, 0]] with h[x, y] = <A,x|H|B,y>; a hopping of offset m
@@ -43,7 +45,7 @@ class Chains:
     """
 
     cells: int
-    hoppings: dict[int, Array] = field(repr=False)
+    hoppings: dict[int, Array]
     boundary: str = "open"
     flux: float = 0.0
 
@@ -130,6 +132,53 @@ class Chains:
         )
         bands = self.bands() if self.boundary == "open" else None
         return states_of(bands, self.dtype, self.block)
+
+    def plot(
+        self, what: str = "spectrum", *, against: Any = None, sample: int = 0, ax: Any = None
+    ) -> Any:
+        """The spectrum ±E_n of every chain, or the hoppings t_m(y) of one.
+
+        Parameters
+        ----------
+        what : "spectrum" | "hoppings"
+            Edge states show by their colour: the share of |ψ|² at the ends.
+        against : (samples,) array, optional
+            A number of each chain, such as a hopping, for the horizontal axis of the spectrum.
+        sample : int
+            Whose hoppings.
+        ax : matplotlib axes, optional
+            Where to draw; by default in a figure of its own.
+
+        Returns
+        -------
+        The axes it was drawn on; a notebook shows them.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import tnlearn as tnl
+        >>> t1 = np.linspace(0, 2, 41)
+        >>> ax = tnl.ssh(20, 1.0, t1).plot(against=t1)
+        """
+        from tnlearn.physics import plots
+
+        if check_choice("what", what, ("spectrum", "hoppings")) == "hoppings":
+            one = self[sample]
+            return plots.hoppings({m: t[0] for m, t in one.hoppings.items()}, ax)
+        return self.states().plot(against=against, ax=ax)
+
+    def _facts(self) -> dict[str, str]:
+        flux = {"flux": f"{self.flux:g}"} if self.flux else {}
+        strengths = {
+            f"|t{m}|" if np.iscomplexobj(t) else f"t{m}": span(t)
+            for m, t in sorted(self.hoppings.items())
+        }
+        sizes = {"samples": str(self.samples), "cells": str(self.cells), "boundary": self.boundary}
+        return sizes | flux | strengths
+
+    def _sketch(self) -> Any:
+        few = self.samples and self.cells <= _SKETCHED
+        return self[:_SKETCHED].plot() if few else self.plot("hoppings") if self.samples else None
 
 
 def chain(

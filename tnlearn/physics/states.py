@@ -8,7 +8,7 @@ interpreter lock.  O(L²) to O(L^2.3) with vectors.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -16,16 +16,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tnlearn.errors import ShapeError, UnknownNameError
+from tnlearn.errors import ShapeError, UnknownNameError, check_choice
 from tnlearn.physics.blocks import Bands, gauge_to_real
+from tnlearn.shown import Shown, span
 
 __all__ = ["States", "bidiagonal_svd", "named_arrays", "states_of"]
 
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True, eq=False)
-class States:
+@dataclass(frozen=True, eq=False, repr=False)
+class States(Shown):
     """Eigenstates of chiral chains by sublattice.
 
     h = Σ_n E_n u_n v_n†, E_n ≥ 0; the eigenstates of H at ±E_n are
@@ -110,6 +111,54 @@ class States:
         """Every pair (u_n, v_n) times `factor` (samples, states), numbers of modulus 1."""
         f = factor[:, :, None].astype(self.u.dtype)
         return States(self.u * f, self.v * f, self.energies)
+
+    def plot(
+        self,
+        what: str = "spectrum",
+        *,
+        against: Any = None,
+        sample: int = 0,
+        states: Sequence[int] = (0, 1),
+        ax: Any = None,
+    ) -> Any:
+        """The spectrum ±E_n of every sample, or |ψ|² of some states of one.
+
+        Parameters
+        ----------
+        what : "spectrum" | "density"
+            Edge states show in the spectrum by their colour: the share of |ψ|² in the first and
+            the last tenth of the cells.
+        against : (samples,) array, optional
+            A number of each sample for the horizontal axis of the spectrum.
+        sample, states
+            Whose density, and of which states, counted from the smallest |E|.
+        ax : matplotlib axes, optional
+            Where to draw; by default in a figure of its own.
+
+        Returns
+        -------
+        The axes it was drawn on; a notebook shows them.
+        """
+        from tnlearn.physics import plots
+
+        if check_choice("what", what, ("spectrum", "density")) == "density":
+            one = self[sample]
+            return plots.density(one.u[0], one.v[0], one.energies[0], states, ax)
+        edge = plots.edge_weight(self.u, self.v)
+        return plots.spectrum(self.energies, edge, against, ax)
+
+    def _facts(self) -> dict[str, str]:
+        kind = "complex" if np.iscomplexobj(self.u) else "real"
+        return {
+            "samples": str(self.samples),
+            "cells": str(self.cells),
+            "states": str(self.u.shape[1]),
+            "amplitudes": f"{kind} {self.dtype}",
+            "energies": span(self.energies),
+        }
+
+    def _sketch(self) -> Any:
+        return self[:60].plot() if 0 < self.cells <= 400 and len(self) else None
 
 
 def named_arrays(given: Any) -> Mapping[str, Any] | None:

@@ -20,6 +20,7 @@ from tnlearn.physics.memory import check_threads, chunk_length, in_threads
 from tnlearn.physics.rawblocks import Blocks, bulk_of
 from tnlearn.physics.rings import log_winding, momentum_winding, ring_gaps, twist_winding
 from tnlearn.physics.rswn import TOLERANCE, Labels, check_tolerance, rswn, zero_level
+from tnlearn.shown import Shown, some, span
 
 __all__ = ["METHODS", "Winding", "winding"]
 
@@ -33,8 +34,8 @@ ROUNDING_LIMIT = 0.3
 _PLAIN_EXPONENT = 100
 
 
-@dataclass(frozen=True, eq=False)
-class Winding:
+@dataclass(frozen=True, eq=False, repr=False)
+class Winding(Shown):
     """Winding numbers of a batch, each with what is needed to trust it or not.
 
     Attributes
@@ -70,6 +71,41 @@ class Winding:
 
     def __len__(self) -> int:
         return len(self.value)
+
+    def plot(self, *, against: Any = None, ax: Any = None) -> Any:
+        """The winding numbers against the sample or a parameter, unreliable ones crossed out.
+
+        Parameters
+        ----------
+        against : (samples,) array, optional
+            A number of each sample, such as a hopping, for the horizontal axis.
+        ax : matplotlib axes, optional
+            Where to draw; by default in a figure of its own.
+
+        Returns
+        -------
+        The axes it was drawn on; a notebook shows them.
+        """
+        from tnlearn.physics import plots
+
+        return plots.windings(self.value, self.integer, self.reliable, against, ax)
+
+    def _facts(self) -> dict[str, str]:
+        numbers, counts = np.unique(self.integer, return_counts=True)
+        parts = {"samples": str(len(self)), "method": self.method}
+        if len(self) == 1:
+            parts["value"] = f"{self.value[0]:.6g}"
+            parts["integer"] = str(self.integer[0])
+            parts["reliable"] = str(bool(self.reliable[0]))
+        else:
+            parts["integers"] = (
+                f"{{{some(f'{n}: {k}' for n, k in zip(numbers, counts, strict=True))}}}"
+            )
+            parts["reliable"] = str(int(self.reliable.sum()))
+        return parts | {"gap": span(self.gap), "error": span(self.error)}
+
+    def _sketch(self) -> Any:
+        return self.plot() if 1 < len(self) <= 2000 else None
 
 
 def winding(

@@ -1,0 +1,103 @@
+"""Everything shows itself: a short line of text, a table and a picture in a notebook."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+import tnlearn as tnl
+from tnlearn.errors import ShapeError, UnknownNameError
+from tnlearn.look import ShownAxes
+
+T1 = np.linspace(0.1, 2.0, 20)
+CHAINS = tnl.ssh(12, 1.0, T1)
+OBJECTS = {
+    "chains": (lambda: CHAINS, "Chains(samples=20, cells=12, boundary=open, t0=1, t1=0.1 … 2)"),
+    "ring": (
+        lambda: tnl.ssh(12, 1.0, 2.0j, boundary="periodic"),
+        "Chains(samples=1, cells=12, boundary=periodic, t0=1, |t1|=2)",
+    ),
+    "states": (
+        lambda: CHAINS.states(),
+        r"States\(samples=20, cells=12, states=12, amplitudes=real float64, energies=.* … 2.98\)",
+    ),
+    "windings": (
+        lambda: tnl.winding(CHAINS, "lyapunov"),
+        r"Winding\(samples=20, method=lyapunov, integers=\{0: 10, 1: 10\}, reliable=19, .*\)",
+    ),
+    "winding": (
+        lambda: tnl.winding(CHAINS[-1], "twist"),
+        "Winding(samples=1, method=twist, value=1, integer=1, reliable=True, gap=1, error=0)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_text_and_html(name):
+    make, expected = OBJECTS[name]
+    shown = make()
+    text = repr(shown)
+    assert text == expected or re.fullmatch(expected, text)
+    html = shown._repr_html_()
+    assert html.count("<tr>") == html.count("</tr>") == len(shown._facts())
+    assert ("data:image/png" in html) == (name != "winding")
+
+
+PLOTS = {
+    "spectrum": lambda ax: CHAINS.plot(against=T1, ax=ax),
+    "hoppings": lambda ax: CHAINS.plot("hoppings", sample=3, ax=ax),
+    "one spectrum": lambda ax: CHAINS[5].states().plot(ax=ax),
+    "density": lambda ax: CHAINS.states().plot("density", sample=19, states=(0, 1, 2), ax=ax),
+    "windings": lambda ax: tnl.winding(CHAINS).plot(against=T1, ax=ax),
+}
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_plots_draw_on_the_axes_of_the_user_or_on_their_own(name):
+    ax = Figure().add_subplot()
+    assert PLOTS[name](ax) is ax
+    assert ax.has_data()
+    assert ax.get_ylabel()
+    own = PLOTS[name](None)
+    assert isinstance(own, ShownAxes)
+    bundle = own._repr_mimebundle_()
+    assert bundle["image/svg+xml"].rstrip().endswith("</svg>")
+    assert len(bundle["image/png"]) > 1000
+
+
+def test_edge_states_of_the_topological_phase_are_at_the_ends():
+    from tnlearn.physics.plots import edge_weight
+
+    states = tnl.ssh(40, 1.0, [0.5, 2.0]).states()
+    weight = edge_weight(states.u, states.v)
+    assert weight[1, 0] > 0.99  # (1/2)^8 outside
+    assert weight[0].max() < 0.3
+    assert weight[1, 1:].max() < 0.3
+
+
+def test_a_picture_is_saved_by_its_ending(tmp_path):
+    ax = CHAINS.plot("hoppings")
+    assert ax.save(tmp_path / "a.svg").read_text().rstrip().endswith("</svg>")
+    with pytest.raises(UnknownNameError, match="gif"):
+        ax.save(tmp_path / "a.gif")
+
+
+def test_wrong_words_are_refused():
+    with pytest.raises(UnknownNameError, match="spectrum, hoppings"):
+        CHAINS.plot("hopping")
+    with pytest.raises(ShapeError, match=r"\(20,\), got \(3,\)"):
+        CHAINS.plot(against=[1, 2, 3])
+
+
+def test_text_loads_no_matplotlib_and_pictures_no_pyplot():
+    code = (
+        "import sys, tnlearn as tnl; c = tnl.ssh(6, 1., 2.); repr(c), repr(c.states()); "
+        "assert 'matplotlib' not in sys.modules; c.plot(); c._repr_html_(); "
+        "assert 'matplotlib.pyplot' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
