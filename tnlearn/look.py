@@ -49,18 +49,22 @@ _PLAIN: dict[str, dict[str, None]] = {
 }
 
 
-class ShownAxes(Axes):  # type: ignore[misc]
+class ShownAxes(Axes):
     """Axes that a notebook shows as the picture they belong to, when a cell ends with them."""
 
     def save(self, path: str | Path) -> Path:
         """Write the picture to a .png, .svg or .pdf file, whole or not at all."""
-        write_figure(self.figure, Path(path))
+        write_figure(self._whole(), Path(path))
         return Path(path)
+
+    def _whole(self) -> Any:
+        """The figure, also of axes in a part of one."""
+        return self.figure.figure
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {
-            "image/png": base64.b64encode(png(self.figure)).decode(),
-            "image/svg+xml": _svg(self.figure),
+            "image/png": base64.b64encode(png(self._whole())).decode(),
+            "image/svg+xml": _svg(self._whole()),
         }
 
 
