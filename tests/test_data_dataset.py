@@ -123,8 +123,8 @@ def test_slices_keep_the_recipe():
 
 def test_it_says_in_a_line_what_it_is():
     data = tnl.shift("gauge", tnl.dataset("extended", 6, 40, 0.5, 2))
-    words = "40 samples of 6 cells, open, windings -1, 0, 1, 2, disorder 0.5, gauge"
-    assert repr(data) == f"Dataset('extended': {words})"
+    words = "name=extended, samples=40, cells=6, boundary=open, classes=-1, 0, 1, 2, disorder=0.5, "
+    assert repr(data) == f"Dataset({words}shifts=gauge, ambiguous={data.ambiguous.sum()})"
 
 
 def test_targets_of_neighbouring_blocks_and_seeds_differ():

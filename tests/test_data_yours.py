@@ -24,7 +24,9 @@ def test_chains_are_labelled_by_their_own_integer_and_flagged():
     assert np.allclose(DATA.states.q(), solver.states.q(), rtol=0, atol=1e-12)
     assert not np.array_equal(DATA.states.u, solver.states.u)
     assert tnl.Dataset.from_chains(CHAINS).states.dtype == np.float32
-    assert repr(DATA) == "Dataset('chains': 40 samples of 8 cells, open, windings 0, 1)"
+    assert repr(DATA).startswith(
+        "Dataset(name=chains, samples=40, cells=8, boundary=open, classes=0, 1, ambiguous="
+    )
 
 
 def test_labels_of_the_caller_stand_and_are_flagged_where_the_chain_says_another():
@@ -81,7 +83,7 @@ def test_any_arrays_are_trained_on_by_their_names():
     psi = rng.standard_normal((30, 2, 5)) + 1j * rng.standard_normal((30, 2, 5))
     net = occupied()
     data = tnl.Dataset.from_arrays({"psi": psi}, net(psi) > 0)
-    assert repr(data) == "Dataset('arrays': 30 samples, windings 0, 1)"
+    assert repr(data) == "Dataset(name=arrays, samples=30, classes=0, 1, ambiguous=0)"
     fitted = tnl.fit(
         net.trainable("g", channels=2).head(2), data, members=2, epochs=2, progress=False
     )

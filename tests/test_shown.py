@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from functools import cache
 
 import numpy as np
 import pytest
@@ -16,6 +17,17 @@ from tnlearn.look import ShownAxes
 
 T1 = np.linspace(0.1, 2.0, 20)
 CHAINS = tnl.ssh(12, 1.0, T1)
+DATA = tnl.dataset("extended", cells=6, samples=40, seed=1)
+NET = tnl.rswn(6, form="quartic").trainable("D", channels=2, init=tnl.init.normal(0.1))
+
+
+@cache
+def fitted():
+    return tnl.fit(
+        NET.head(classes=4), DATA, validation=DATA, members=2, epochs=2, seed=0, progress=False
+    )
+
+
 OBJECTS = {
     "chains": (lambda: CHAINS, "Chains(samples=20, cells=12, boundary=open, t0=1, t1=0.1 … 2)"),
     "ring": (
@@ -34,6 +46,15 @@ OBJECTS = {
         lambda: tnl.winding(CHAINS[-1], "twist"),
         "Winding(samples=1, method=twist, value=1, integer=1, reliable=True, gap=1, error=0)",
     ),
+    "data": (
+        lambda: DATA,
+        r"Dataset\(name=extended, samples=40, cells=6, .*, classes=-1, 0, 1, 2, .*\)",
+    ),
+    "network": (
+        lambda: NET,
+        r"Network\(what=.*, takes=u \(batch, 6, 6\), v .*, parameters=72\)",
+    ),
+    "fitted": (fitted, r"Fitted\(members=2, parameters=84, epochs=2, failed=0, .*\)"),
 }
 
 
@@ -45,7 +66,7 @@ def test_text_and_html(name):
     assert text == expected or re.fullmatch(expected, text)
     html = shown._repr_html_()
     assert html.count("<tr>") == html.count("</tr>") == len(shown._facts())
-    assert ("data:image/png" in html) == (name != "winding")
+    assert ("data:image/png" in html or "<svg" in html) == (name != "winding")
 
 
 PLOTS = {
@@ -54,6 +75,11 @@ PLOTS = {
     "one spectrum": lambda ax: CHAINS[5].states().plot(ax=ax),
     "density": lambda ax: CHAINS.states().plot("density", sample=19, states=(0, 1, 2), ax=ax),
     "windings": lambda ax: tnl.winding(CHAINS).plot(against=T1, ax=ax),
+    "classes": lambda ax: DATA.plot(ax=ax),
+    "loss": lambda ax: fitted().plot(ax=ax),
+    "accuracy": lambda ax: fitted().plot("accuracy", ax=ax),
+    "confusion": lambda ax: fitted().plot_confusion(DATA, ax=ax),
+    "node": lambda ax: fitted().plot_node("D", member=1, ax=ax),
 }
 
 
@@ -62,7 +88,7 @@ def test_plots_draw_on_the_axes_of_the_user_or_on_their_own(name):
     ax = Figure().add_subplot()
     assert PLOTS[name](ax) is ax
     assert ax.has_data()
-    assert ax.get_ylabel()
+    assert ax.get_ylabel() or name == "node"
     own = PLOTS[name](None)
     assert isinstance(own, ShownAxes)
     bundle = own._repr_mimebundle_()
@@ -90,6 +116,10 @@ def test_a_picture_is_saved_by_its_ending(tmp_path):
 def test_wrong_words_are_refused():
     with pytest.raises(UnknownNameError, match="spectrum, hoppings"):
         CHAINS.plot("hopping")
+    with pytest.raises(UnknownNameError, match="loss, accuracy, gradient"):
+        fitted().plot("losses")
+    with pytest.raises(UnknownNameError, match="'E'"):
+        fitted().plot_node("E")
     with pytest.raises(ShapeError, match=r"\(20,\), got \(3,\)"):
         CHAINS.plot(against=[1, 2, 3])
 

@@ -39,7 +39,7 @@ def test_it_learns_and_records() -> None:
     assert np.allclose(fitted.history["validation_loss"][:, -1], fitted.log_loss(HELD), atol=1e-6)
     assert (fitted.failed == -1).all()
     assert (fitted.stopped == -1).all()
-    assert "6 members" in repr(fitted)
+    assert "members=6" in repr(fitted)
     assert len(fitted) == 6
 
 

@@ -154,7 +154,7 @@ def test_a_failed_member_is_reported_and_the_others_are_unchanged() -> None:
     )
     assert ill.failed.tolist() == [-1, -1, 0, -1]
     assert np.isnan(ill.history["loss"][2]).all()
-    assert "1 failed" in repr(ill)
+    assert "failed=1" in repr(ill)
     others = [0, 1, 3]
     for name in well.parameters:
         assert np.isfinite(ill.parameters[name]).all()

@@ -16,6 +16,7 @@ from tnlearn.physics.chains import Chains
 from tnlearn.physics.hamiltonians import states
 from tnlearn.physics.states import States
 from tnlearn.physics.winding import METHODS, ROUNDING_LIMIT, Winding, winding
+from tnlearn.shown import Shown, some
 
 if TYPE_CHECKING:
     from tnlearn.data.stored import StoredDataset
@@ -56,8 +57,8 @@ class Arrays:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class Dataset:
+@dataclass(frozen=True, eq=False, repr=False)
+class Dataset(Shown):
     """Labelled chains and their states.
 
     Made by `tnlearn.dataset`; of chains, states or arrays of one's own by `from_chains`,
@@ -97,9 +98,9 @@ class Dataset:
     classes: tuple[int, ...]
     windings: Array
     ambiguous: Array
-    chains: Chains = field(repr=False)
+    chains: Chains
     info: dict[str, Any] = field(default_factory=dict)
-    kinds: dict[str, Winding] = field(default_factory=dict, repr=False)
+    kinds: dict[str, Winding] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         unsaid = {
@@ -226,16 +227,33 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def __repr__(self) -> str:
-        info, words = self.info, [f"{len(self)} samples"]
-        if "cells" in info:
-            words = [f"{len(self)} samples of {self.states.cells} cells", self.chains.boundary]
-        words.append(f"windings {', '.join(map(str, self.classes))}")
-        if "disorder" in info:
-            # (Of several data sets in one it is a list.)
-            words.append("disorder " + ", ".join(f"{w:g}" for w in np.ravel(info["disorder"])))
-        words += [step["name"] for step in info["shifts"]]
-        return f"Dataset({info['name']!r}: {', '.join(words)})"
+    def plot(self, *, ax: Any = None) -> Any:
+        """How many samples have which winding number, and how many of them are ambiguous.
+
+        Returns the axes it was drawn on, `ax` or those of a figure of its own.
+        """
+        from tnlearn.data import plots
+
+        return plots.classes(self.windings, np.asarray(self.ambiguous, bool), ax)
+
+    def _facts(self) -> dict[str, str]:
+        info = self.info
+        where = {k: str(info[k]) for k in ("cells", "boundary") if k in info}
+        # (Of several data sets in one it is a list.)
+        strengths = some(f"{w:g}" for w in np.ravel(info.get("disorder", ())))
+        shifts = some(step["name"] for step in info["shifts"])
+        return {
+            "name": str(info["name"]),
+            "samples": str(len(self)),
+            **where,
+            "classes": some(self.classes),
+            **({"disorder": strengths} if strengths else {}),
+            **({"shifts": shifts} if shifts else {}),
+            "ambiguous": str(int(np.count_nonzero(self.ambiguous))),
+        }
+
+    def _sketch(self) -> Any:
+        return self.plot() if len(self) else None
 
     def __getitem__(self, index: Any) -> Dataset:
         """The samples chosen by a slice, a mask, an index array or one index (a batch of one)."""

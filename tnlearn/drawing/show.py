@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-__all__ = ["SUFFIXES", "draw", "draw_tree", "svg", "to_html"]
+__all__ = ["SUFFIXES", "draw", "draw_tree", "picture", "svg", "to_html"]
 
 SUFFIXES = (".png", ".svg", ".pdf")
 DPI = 150
@@ -106,6 +106,11 @@ def draw_tree(
     """
     _check_suffix(path)
     return _finished(tree_scene(graph, contraction, title), path, ax)
+
+
+def picture(graph: Graph) -> str:
+    """The graph of a network as SVG, without a title, for a notebook."""
+    return svg(graph_scene(graph, ""), "Graph of the network")
 
 
 def _check_suffix(path: str | Path | None) -> None:

@@ -22,6 +22,7 @@ from tnlearn.networks.plan import Cost, Plan, cost, find_plan, find_trees
 from tnlearn.networks.serial import encode_nodes
 from tnlearn.physics.chains import chain
 from tnlearn.physics.states import named_arrays
+from tnlearn.shown import Shown, some
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +38,7 @@ HOPPINGS = {-1: 0.3, 0: 0.7, 1: 1.0, 2: -0.4}
 DISORDER = 0.5
 
 
-class Network(Graph):
+class Network(Graph, Shown):
     """A formula or a neural network as an immutable graph of named nodes, and all that it can do.
 
     Made by `tnl.rswn`, `tnl.baseline` or from a formula; every method that
@@ -103,14 +104,21 @@ class Network(Graph):
         named = [dict(zip(x.inds, x.shape, strict=True)) for x in self.inputs.values()]
         return next((sizes["cell"] for sizes in named if "cell" in sizes), None)
 
-    def __repr__(self) -> str:
+    def _facts(self) -> dict[str, str]:
         kinds = [node.kind for node in self._nodes.values()]
-        counts = ", ".join(f"{kinds.count(k)} {k}s" for k in dict.fromkeys(kinds))
-        size = f"{self._cells} cells" if self._cells else ", ".join(self.inputs)
-        return (
-            f"Network({size} -> {self.output} {('batch', *self.output_shape[1:])}: {counts}; "
-            f"{self.parameter_count():,} parameters)"
-        )
+        takes = (f"{n} {('batch', *x.shape[1:])}" for n, x in self.inputs.items())
+        return {
+            "what": self.title,
+            "takes": some(takes).replace("'", ""),
+            "gives": f"{self.output} {('batch', *self.output_shape[1:])}".replace("'", ""),
+            "nodes": some(f"{kinds.count(kind)} {kind}s" for kind in dict.fromkeys(kinds)),
+            "parameters": f"{self.parameter_count():,}",
+        }
+
+    def _drawing(self) -> str:
+        from tnlearn.drawing.show import picture
+
+        return picture(self)
 
     # ------------------------------------------------------------------ changing it
 

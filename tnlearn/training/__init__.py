@@ -9,6 +9,7 @@ What lives here, from the foundation up:
     ensemble     a block of members: its parameters, its step, its state, its logits
     lanes        how many members a block holds
     loop         batches, epochs, validation; a block trained from where it stands to its end
+    plots        learning curves, confusion, what a node has become
     metrics      accuracy, calibration, confusion, epochs to success; plain numpy
     fitted       what training returns
     fit          the public face

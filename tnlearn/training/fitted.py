@@ -14,10 +14,11 @@ import torch
 
 import tnlearn
 from tnlearn.archive import plain, read, write
-from tnlearn.errors import CheckpointError, ConfigError, MemoryLimitError, ShapeError
+from tnlearn.errors import CheckpointError, ConfigError, MemoryLimitError, ShapeError, check_choice
 from tnlearn.files import parsing
 from tnlearn.models.catalogue import rebuild
 from tnlearn.networks.evaluate import bind, check_inputs
+from tnlearn.shown import Shown, some, span
 from tnlearn.training import metrics
 from tnlearn.training.ensemble import block_logits
 from tnlearn.training.features import (
@@ -38,7 +39,7 @@ _KIND = "tnlearn-fitted/1"
 _SAMPLES = 1024  # samples whose features are held at a time
 
 
-class Fitted:
+class Fitted(Shown):
     """A trained ensemble, made by `tnl.fit` or read by `tnl.load`.
 
     Attributes
@@ -91,15 +92,6 @@ class Fitted:
 
     def __len__(self) -> int:
         return self.members
-
-    def __repr__(self) -> str:
-        failed = int((self.failed >= 0).sum())
-        epochs = self.config["training"]["epochs"]
-        count = sum(math.prod(x.shape[1:]) for x in self.parameters.values())
-        return (
-            f"Fitted({self.members} members of {count} parameters, {epochs} epochs, "
-            f"{failed} failed)"
-        )
 
     def predict(self, states: Any, proba: bool = False) -> Array:
         """Logits of every member for every sample, (members, samples, classes).
@@ -241,6 +233,69 @@ class Fitted:
         values = {name: torch.tensor(x[k]) for name, x in self.parameters.items()}
         module.load_state_dict({**module.state_dict(), **values})
         return module
+
+    def plot(self, what: str = "loss", *, ax: Any = None) -> Any:
+        """Learning curves of all members and their median.
+
+        Parameters
+        ----------
+        what : "loss" | "accuracy" | "gradient"
+            The loss in training and on the validation data, the accuracy on these, or the norm
+            of the gradient, by epoch.
+        ax : matplotlib axes, optional
+            Where to draw; by default in a figure of its own.
+
+        Returns
+        -------
+        The axes it was drawn on; a notebook shows them.
+        """
+        from tnlearn.training import plots
+
+        return plots.curves(self.history, check_choice("what", what, plots.CURVES), ax)
+
+    def plot_confusion(self, data: Any, *, member: int | None = None, ax: Any = None) -> Any:
+        """Which winding number is taken for which, by one member or by all together."""
+        from tnlearn.training import plots
+
+        counts = self.confusion(data)
+        counts = counts.sum(axis=0) if member is None else counts[member]
+        return plots.confusion(counts, data.classes, self.classes, ax)
+
+    def plot_node(self, name: str, *, member: int = 0, ax: Any = None) -> Any:
+        """What a node has become in one member, channel by channel, beside the exact one.
+
+        Raises
+        ------
+        UnknownNameError
+            If nothing of that name was trained.
+        """
+        from tnlearn.training import plots
+
+        check_choice("node", name, self.parameters)
+        exact = getattr(self.net.parameters.get(name), "exact", None)
+        return plots.node(self.parameters[name][member], exact, name, ax)
+
+    def _facts(self) -> dict[str, str]:
+        training = self.config["training"]
+        shares = self.history.get("validation_accuracy")
+        measured = {}
+        if shares is not None and np.isfinite(shares).any():
+            last = [row[np.isfinite(row)][-1] for row in shares if np.isfinite(row).any()]
+            measured = {"validation accuracy": span(last)}
+        data = self.config["data"]
+        names = [str(part["info"].get("name", "")) for part in data.get("parts", [data])]
+        return {
+            "members": str(self.members),
+            "parameters": f"{sum(math.prod(x.shape[1:]) for x in self.parameters.values()):,}",
+            "epochs": str(training["epochs"]),
+            "failed": str(int((self.failed >= 0).sum())),
+            **measured,
+            "classes": some(self.classes),
+            "trained on": some(names),
+        }
+
+    def _sketch(self) -> Any:
+        return self.plot()
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to one file, from which `tnl.load` reads it back.
