@@ -13,7 +13,8 @@ from tnlearn.errors import (
 )
 from tnlearn.phase import diagram as module
 from tnlearn.phase import points as phase_points
-from tnlearn.phase.points import COLUMNS, Ensemble, Points
+from tnlearn.phase.picture import phase_figure
+from tnlearn.phase.points import Ensemble, Points
 from tnlearn.physics.boundary import ssh_exponent, ssh_transitions
 from tnlearn.physics.lyapunov import lyapunov_winding
 
@@ -65,31 +66,18 @@ def test_the_boundary_of_the_infinite_chain(convention):
     )
 
 
-@pytest.mark.parametrize("intra", [1.1, 1.2])
-def test_topological_anderson_insulator_from_long_chains(intra):
+@pytest.mark.parametrize(("intra", "cells"), [(1.1, 10**6), (1.2, 10**6), (1.4, 200_000)])
+def test_topological_anderson_insulator_from_long_chains(intra, cells):
     # One chain a point: nothing is averaged but the logarithms of a long chain.
-    expected = ssh_transitions(intra)
-    assert len(expected) == 2
-    near = np.array([-0.04, -0.02, 0.02, 0.04])
-    majority = tnl.phase_diagram(
-        {"intra": [intra], "W": np.concatenate([place + near for place in expected])},
-        disorder=CONVENTIONS["intra"],
-        cells=1_000_000,
-        samples=1,
-        seed=3,
-    ).majority[:, 0]
-    np.testing.assert_array_equal(majority, [0, 0, 1, 1, 1, 1, 0, 0])
-
-
-def test_no_topological_anderson_insulator_beyond():
-    diagram = tnl.phase_diagram(
-        {"intra": [1.4], "W": np.arange(0.1, 6.0, 0.1)},
-        disorder=CONVENTIONS["intra"],
-        cells=200_000,
-        samples=1,
-    )
-    np.testing.assert_array_equal(diagram.majority, 0)
-    assert (diagram.infinite() == 0).all()
+    transitions = ssh_transitions(intra)
+    assert len(transitions) == (2 if intra < 1.3 else 0)
+    W, expected = np.arange(0.1, 6.0, 0.1), np.zeros(59)  # beyond them there is none
+    if len(transitions):
+        W, expected = np.add.outer(transitions, [-0.02, 0.02]).ravel(), [0, 1, 1, 0]
+    axes = {"intra": [intra], "W": W}
+    diagram = tnl.phase_diagram(axes, disorder=CONVENTIONS["intra"], cells=cells, samples=1, seed=3)
+    np.testing.assert_array_equal(diagram.majority[:, 0], expected)
+    np.testing.assert_array_equal(diagram.infinite()[:, 0], expected)
 
 
 @pytest.mark.parametrize("low", [-2, 0, 1])
@@ -200,8 +188,6 @@ def test_one_parameter(tmp_path):
     grid = tnl.phase_diagram({"intra": [1.1], "W": W}, disorder=disorder, cells=200, samples=10)
     np.testing.assert_array_equal(line.mean, grid.mean[:, 0])
     np.testing.assert_array_equal(line.exponent, grid.exponent[:, 0])
-    from tnlearn.phase.picture import phase_figure
-
     (ax,) = phase_figure([line]).axes
     marked = [entry.get_xdata()[0] for entry in ax.lines if len(set(entry.get_xdata())) == 1]
     np.testing.assert_allclose(marked, ssh_transitions(1.1), atol=0.02)
@@ -226,17 +212,25 @@ def test_any_two_parameters_of_a_longer_chain():
 
 
 @pytest.mark.parametrize("kind", ["lyapunov", "rswn"])
-def test_workers_do_not_change_anything(kind):
-    axes = {"intra": np.linspace(0.1, 2.0, 40), "W": np.linspace(0.0, 5.0, 30)}
-    options = {"disorder": CONVENTIONS["inter"], "cells": 8, "samples": 7, "kind": kind, "seed": 2}
-    assert len(axes["intra"]) * len(axes["W"]) * 7 > COLUMNS
-    one = tnl.phase_diagram(axes, **options)
-    same(one, tnl.phase_diagram(axes, **options, workers=2))
+def test_workers_do_not_change_anything_and_the_seed_does(kind, monkeypatch):
+    options = {"kind": kind, "cells": 8, "samples": 7}
+    monkeypatch.setattr(phase_points, "COLUMNS", 200)  # several blocks
+    one = small(**options, seed=2)
+    same(one, small(**options, seed=2, workers=2))
+    assert (one.mean != small(**options, seed=3).mean).any()
 
 
-def test_seeds():
-    same(small(seed=4), small(seed=4))
-    assert (small(seed=4).mean != small(seed=5).mean).any()
+@pytest.mark.parametrize(("samples", "compiled"), [(3, False), (400, True)])
+def test_the_way_of_a_block_is_its_own_not_that_of_its_process(monkeypatch, samples, compiled):
+    ways = []
+
+    def noted(chains, kind, **options):
+        ways.append(options["compiled"])
+        return tnl.winding(chains, kind, **options | {"compiled": False})
+
+    monkeypatch.setattr(phase_points, "winding", noted)
+    Ensemble(4, samples, "rswn", "open", 0.5, seed=5)(POINTS)
+    assert ways == [compiled]
 
 
 def test_save_and_load(tmp_path):
@@ -290,23 +284,22 @@ def test_an_interrupted_diagram_goes_on(tmp_path, monkeypatch):
         small(samples=11, checkpoint=kept)
 
 
-@pytest.mark.parametrize("name", ["a.png", "a.SVG", "a.pdf"])
-def test_plot(tmp_path, name):
+def test_plot(tmp_path):
     diagram = small(samples=2)
-    path = diagram.plot(tmp_path / name, title="a title")
-    start = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[name[2:].lower()]
-    first = path.read_bytes()
-    assert first.startswith(start)
-    if name == "a.png":
-        diagram.plot(path, title="a title")
-        assert path.read_bytes() == first
-    assert [p.name for p in tmp_path.iterdir()] == [name]
+    for name, start in {"a.SVG": b"<?xml", "a.pdf": b"%PDF", "a.png": b"\x89PNG"}.items():
+        path = diagram.plot(tmp_path / name, title="a title")
+        first = path.read_bytes()
+        assert first.startswith(start)
+    assert diagram.plot(path, title="a title").read_bytes() == first
+    assert len([*tmp_path.iterdir()]) == 3
+    with pytest.raises(UnknownNameError, match=r"did you mean '.png'"):
+        diagram.plot(tmp_path / "a.pgn")
+    with pytest.raises(FileError, match="cannot write"):
+        diagram.plot(tmp_path / "none" / "a.png")
 
 
 def test_what_is_plotted():
     from matplotlib.collections import QuadMesh
-
-    from tnlearn.phase.picture import phase_figure
 
     axes = {"intra": np.linspace(0.2, 2, 30), "W": np.linspace(0, 5, 20)}
     diagram = tnl.phase_diagram(axes, disorder=CONVENTIONS["intra"], samples=2)
@@ -323,12 +316,7 @@ def test_what_is_plotted():
     assert ax.get_legend().get_texts()[0].get_text().endswith("E ln|t₀| = E ln|t₁|")
 
 
-def test_plot_refuses(tmp_path):
-    diagram = small(samples=2)
-    with pytest.raises(UnknownNameError, match=r"did you mean '.png'"):
-        diagram.plot(tmp_path / "a.pgn")
-    with pytest.raises(FileError, match="cannot write"):
-        diagram.plot(tmp_path / "none" / "a.png")
+AXES, OTHER = {"intra": [1], "inter": [1]}, {"intra": [1], "W": [1]}
 
 
 @pytest.mark.parametrize(
@@ -340,33 +328,28 @@ def test_plot_refuses(tmp_path):
         ({"intra": [1, np.nan], "inter": [1]}, {}, ConfigError, "finite"),
         ({"intra": [2, 1], "inter": [1]}, {}, ConfigError, "ascend"),
         ({"intra": ["a"], "inter": [1]}, {}, ConfigError, "real numbers"),
-        ({"intra": [1], "W": [1]}, {}, ConfigError, "depends on 'W'"),
-        ({"intra": [1], "W": [1]}, {"disorder": {0: "intr"}}, UnknownNameError, "mean 'intra'"),
-        ({"intra": [1], "W": [-1]}, {"disorder": {0: "W"}}, ConfigError, "at least 0"),
-        ({"intra": [1], "W": [1]}, {"disorder": {2: "W"}}, ConfigError, "offset 2"),
-        ({"intra": [1], "W": [1]}, {"disorder": {0: "W", 0.5: 1}}, ConfigError, "whole number"),
-        ({"intra": [1], "W": [1]}, {"disorder": {0: ("W", "W")}}, ConfigError, "pair"),
-        (
-            {"intra": [1], "W": [1]},
-            {"hoppings": {0: lambda a, W: np.ones(7)}},
-            ConfigError,
-            "one number per point",
-        ),
+        (OTHER, {}, ConfigError, "depends on 'W'"),
+        (OTHER, {"disorder": {0: "intr"}}, UnknownNameError, "mean 'intra'"),
+        (OTHER | {"W": [-1]}, {"disorder": {0: "W"}}, ConfigError, "at least 0"),
+        (OTHER, {"disorder": {2: "W"}}, ConfigError, "offset 2"),
+        (OTHER, {"disorder": {0: "W", 0.5: 1}}, ConfigError, "whole number"),
+        (OTHER, {"disorder": {0: ("W", "W")}}, ConfigError, "pair"),
+        (OTHER, {"hoppings": {0: lambda a, W: np.ones(7)}}, ConfigError, "one number per point"),
         ({"J": [1]}, {"hoppings": {0: np.ones(7), 1: "J"}}, ConfigError, "array of one number per"),
         ({"J": [1]}, {"hoppings": {0: lambda J, w, y: J, 1: 1}}, ConfigError, "missing 2 required"),
-        ({"intra": [1], "inter": [1]}, {"fixed": {"inter": 1.0}}, ConfigError, "cannot be fixed"),
-        ({"intra": [1], "inter": [1]}, {"fixed": {"intr": 1.0}}, ConfigError, "depends on 'intr'"),
-        ({"intra": [1], "W": [1]}, {"fixed": {"inter": "x"}}, ConfigError, "real number"),
-        ({"intra": [1], "inter": [1]}, {"samples": 10**12}, MemoryLimitError, "GiB"),
-        ({"intra": [1], "inter": [1]}, {"checkpoint": "/none/a.npz"}, FileError, "cannot write"),
-        ({"intra": [1], "inter": [1]}, {"kind": "rwsn"}, UnknownNameError, "'rswn'"),
-        ({"intra": [1], "inter": [1]}, {"boundary": "ring"}, UnknownNameError, "boundary"),
-        ({"intra": [1], "inter": [1]}, {"cells": 0}, ConfigError, "cells"),
-        ({"intra": [1], "inter": [1]}, {"samples": 0}, ConfigError, "samples"),
-        ({"intra": [1], "inter": [1]}, {"seed": -1}, ConfigError, "seed"),
-        ({"intra": [1], "inter": [1]}, {"workers": 0}, ConfigError, "workers"),
-        ({"intra": [1], "inter": [1]}, {"window": 0.0}, ConfigError, "window"),
-        ({"intra": [1], "inter": [1]}, {"hoppings": {}}, ConfigError, "hoppings"),
+        (AXES, {"fixed": {"inter": 1.0}}, ConfigError, "cannot be fixed"),
+        (AXES, {"fixed": {"intr": 1.0}}, ConfigError, "depends on 'intr'"),
+        (OTHER, {"fixed": {"inter": "x"}}, ConfigError, "real number"),
+        (AXES, {"samples": 10**12}, MemoryLimitError, "GiB"),
+        (AXES, {"checkpoint": "/none/a.npz"}, FileError, "cannot write"),
+        (AXES, {"kind": "rwsn"}, UnknownNameError, "'rswn'"),
+        (AXES, {"boundary": "ring"}, UnknownNameError, "boundary"),
+        (AXES, {"cells": 0}, ConfigError, "cells"),
+        (AXES, {"samples": 0}, ConfigError, "samples"),
+        (AXES, {"seed": -1}, ConfigError, "seed"),
+        (AXES, {"workers": 0}, ConfigError, "workers"),
+        (AXES, {"window": 0.0}, ConfigError, "window"),
+        (AXES, {"hoppings": {}}, ConfigError, "hoppings"),
     ],
 )
 def test_wrong_input(axes, options, error, message):

@@ -100,7 +100,8 @@ def tidy(
     Titles are broken so that `letters` stand in the width of the figure.
     """
     across = ax.get_subplotspec().get_gridspec().ncols
-    ax.set(title=textwrap.fill(title, letters // across), xlabel=x, ylabel=y)
+    with matplotlib.rc_context(fname=_STYLE):  # where a title stands, and its size
+        ax.set(title=textwrap.fill(title, letters // across), xlabel=x, ylabel=y)
     ax.grid(False)
     if grid != "none":
         ax.grid(axis=grid)

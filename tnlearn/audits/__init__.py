@@ -3,8 +3,7 @@
     answers         what a classifier gives, read as winding numbers
     classifiers     networks, ensembles, torch modules, estimators and functions, all asked alike;
                     the edge states counted: the proxy most often suspected
-    alterations     chains altered at one place: ends, bulk, sublattices; states blanked out
-    interventions   the list of alterations, with what each changes and what it keeps
+    interventions   what is done to samples: what each changes and keeps, and how it is made
     certify         pairs of samples, each with the winding number of its own chain recomputed
     table           a table of answers, and the shares that a score is made of
     audit           `tnlearn.audit` and its result, `Audit`

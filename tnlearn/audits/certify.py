@@ -23,30 +23,13 @@ from tnlearn.data.stored import StoredDataset
 from tnlearn.errors import ConfigError, ShapeError, check_whole
 from tnlearn.physics.chains import Chains
 
-__all__ = ["SAMPLES", "Certificate", "Pairs", "Suite", "certificate", "certified", "first_samples"]
+__all__ = ["SAMPLES", "Pairs", "Suite", "certificate", "certified", "first_samples"]
 __all__ += ["sample_set", "suite"]
 
 Array = NDArray[Any]
 
 SAMPLES = 500
 SAME_Q = 1e-4  # entries of q are at most 1, those of single precision are good to about 1e-6
-
-
-@dataclass(frozen=True, eq=False)
-class Certificate:
-    """The winding number of each sample's own chain, and whether it is clear.
-
-    Attributes
-    ----------
-    windings : (samples,) int array
-        `lyapunov` of the chain closed into a ring; 0 where it does not exist.
-    clear : (samples,) bool array
-        Where that count is settled, the RSWN of the ring rounds to the same integer from
-        within 0.3, and the ring has a gap.
-    """
-
-    windings: Array
-    clear: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +40,7 @@ class Pairs:
     ----------
     intervention : Intervention
     before, after : Dataset
-        The two members of each certified pair; `windings` are those of the certificate.
+        The two members of each certified pair, with the labels of the certificate.
     index : (certified,) int array
         Which samples of the data set they are of.
     from_data : bool
@@ -158,46 +141,42 @@ def first_samples(data: Any, samples: int | None = None) -> Dataset:
         raise ConfigError("an audit alters the ends of open chains, and these are rings")
     if data.states.cells != data.chains.cells or len(data.chains) != len(data):
         raise ShapeError("the states of the data set are not those of its chains")
-    if samples is not None:
-        whole = not isinstance(samples, bool) and isinstance(samples, (int, np.integer))
-        if not whole or not 1 <= samples <= len(data):
-            raise ConfigError(f"samples must lie between 1 and {len(data)}, not {samples!r}")
-        data = data[: int(samples)]
     if not len(data):
         raise ShapeError("there are no samples in the data set")
+    count = len(data) if samples is None else check_whole("samples", samples, 1)
+    if count > len(data):
+        raise ConfigError(f"samples must lie between 1 and {len(data)}, not {samples}")
     # The other kinds of winding number would be of the chains as they were.
-    chosen: Dataset = replace(data, kinds={})
-    return chosen
+    return replace(data[:count], kinds={})
 
 
-def certificate(data: Dataset) -> Certificate:
-    """Recompute the winding number of every sample from its chain; labels are not looked at."""
+def certificate(data: Dataset) -> Dataset:
+    """The samples with the winding number of their own chain, recomputed; labels are not looked at.
+
+    `windings` are `lyapunov` of the chain closed into a ring, 0 where it does not exist.  Not
+    `ambiguous` is where that count is settled, the RSWN of the ring rounds to the same integer
+    from within 0.3, and the ring has a gap.
+    """
     windings, unclear = sample_integers(data.chains)
-    return Certificate(windings, ~unclear)
+    labels = class_indices(windings, tuple(data.classes))
+    return replace(data, windings=windings, labels=labels, ambiguous=unclear)
 
 
 def certified(
-    data: Dataset,
-    intervention: Intervention,
-    classes: Sequence[int],
-    *,
-    seed: int = 0,
-    known: Certificate | None = None,
+    data: Dataset, intervention: Intervention, classes: Sequence[int], *, seed: int = 0
 ) -> Pairs:
     """Alter the samples by an intervention, and keep the pairs that stand up to recomputation.
 
     Parameters
     ----------
     data : Dataset
-        The samples that are altered.
+        The samples that are altered, as `certificate` gives them.
     intervention : Intervention
         What is done to them.
     classes : sequence of int
         Windings that an answer can name; pairs with another are refused.
     seed : int
         Of what is drawn.
-    known : Certificate, optional
-        That of `data`, if it is there already.
 
     Raises
     ------
@@ -212,10 +191,15 @@ def certified(
             f"{intervention.name!r} must give two data sets of {len(data)} samples, gave "
             f"{len(before)} and {len(after)}"
         )
-    first = known if known is not None and before is data else certificate(before)
-    second = first if after.chains is before.chains else certificate(after)
+    first = data if before is data else certificate(before)
+    if after.chains is before.chains:
+        second = replace(
+            after, windings=first.windings, labels=first.labels, ambiguous=first.ambiguous
+        )
+    else:
+        second = certificate(after)
     tests = [
-        ("ambiguous before", ~first.clear),
+        ("ambiguous before", first.ambiguous),
         ("no class before", ~np.isin(first.windings, classes)),
     ]
     if intervention.family != "ablation":
@@ -223,7 +207,7 @@ def certified(
         stands = intervention.family == "preserving"
         tests += [
             ("winding moved", ~same) if stands else ("winding stands", same),
-            ("ambiguous after", ~second.clear),
+            ("ambiguous after", second.ambiguous),
             ("no class after", ~np.isin(second.windings, classes)),
         ]
     if intervention.keeps_q:
@@ -237,23 +221,7 @@ def certified(
         left &= ~fails
     index = np.flatnonzero(left)
     return Pairs(
-        intervention,
-        _labelled(before[index], first.windings[index]),
-        _labelled(after[index], second.windings[index]),
-        index,
-        before is data,
-        len(data),
-        refused,
-    )
-
-
-def _labelled(data: Dataset, windings: Array) -> Dataset:
-    """The samples with the labels of their certificate: who is handed a data set may read them."""
-    return replace(
-        data,
-        windings=windings,
-        labels=class_indices(windings, tuple(data.classes)),
-        ambiguous=np.zeros(len(windings), dtype=bool),
+        intervention, first[index], second[index], index, before is data, len(data), refused
     )
 
 
@@ -285,17 +253,17 @@ def suite(
         For an unknown intervention.
     """
     chosen = resolved(interventions)
-    known = certificate(data)
-    windings = tuple(data.classes) if classes is None else tuple(classes)
     # What a label says does not count here: the alterations choose by the certificate, too.
-    data = replace(data, windings=known.windings, ambiguous=~known.clear)
-    if not (known.clear & np.isin(known.windings, windings)).any():
+    data = certificate(data)
+    windings = tuple(data.classes) if classes is None else tuple(classes)
+    questions = Suite(data, windings, (), seed)
+    if not questions.usable.size:
         raise ConfigError(
             f"none of the {len(data)} samples is clear and of a winding among "
             f"{', '.join(map(str, windings))}: take more or longer chains, or other data"
         )
     pairs = []
     for intervention in chosen:
-        pairs.append(certified(data, intervention, windings, seed=seed, known=known))
+        pairs.append(certified(data, intervention, windings, seed=seed))
         step()
-    return Suite(data, windings, tuple(pairs), seed)
+    return replace(questions, pairs=tuple(pairs))

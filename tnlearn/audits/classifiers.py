@@ -131,21 +131,26 @@ def adapted(
     check_choice("kind of answers", answers, ANSWERS)
     windings = None if classes is None else _checked(classes)
     if isinstance(classifier, (list, tuple)):
-        return _several(classifier, sample, windings, inputs, answers, title)
+        options: dict[str, Any] = {"classes": windings, "inputs": inputs, "answers": answers}
+        return _together([adapted(one, sample, **options) for one in classifier], title)
     if _is_fitted(classifier):
         return _fitted(classifier, windings, title)
     name = title or _name(classifier)
+    known = tuple(sample.classes) if windings is None else windings
+    doubtful, predict = answers == "auto", getattr(classifier, "predict", None)
     if _is_network(classifier):
         # One number of a formula is a real winding number.
-        return _single(name, windings, sample, _network(classifier), answers, doubt=False)
-    if _is(classifier, "torch.nn", "Module"):
+        ask, doubtful = _network(classifier), False
+    elif _is(classifier, "torch.nn", "Module"):
         ask = _module(classifier, sample, inputs, name)
-    elif callable(getattr(classifier, "predict", None)):
-        how = "flat" if inputs == "auto" else inputs
-        labels = getattr(classifier, "classes_", None)
-        if labels is not None and answers == "auto":
-            return _labelled(classifier, labels, sample, windings, how, name)
-        ask = _calling(classifier.predict, how)
+    elif callable(predict):
+        ask = _calling(predict, "flat" if inputs == "auto" else inputs)
+        if doubtful and getattr(classifier, "classes_", None) is not None:
+            labels = list(np.asarray(classifier.classes_).tolist())
+            known = _windings_of_labels(labels, windings, sample, name)
+            ask = _translated(ask, dict(zip(labels, known, strict=True)), name)
+            doubtful = windings is None
+            answers = "auto" if doubtful else "windings"
     elif callable(classifier):
         ask = _calling(classifier, "states" if inputs == "auto" else inputs)
     else:
@@ -153,56 +158,33 @@ def adapted(
             f"cannot audit {name}: a trained ensemble, a network, a torch module, an object with "
             "predict(), or a function of states is expected"
         )
-    return _single(name, windings, sample, ask, answers)
+
+    def answer(data: Dataset, certified: bool = False) -> Array:
+        try:
+            numbers = numbers_of(ask(data), name)
+        except TnlearnError:
+            raise
+        except Exception as error:  # of the user's classifier, whatever it is
+            raise ConfigError(
+                f"{name} failed on {len(data)} samples of {data.states.cells} cells: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+        read = windings_of(numbers, len(data), known, answers, name)
+        sure = windings is not None and numbers.ndim == 2 and numbers.shape[1] > 1
+        if certified and doubtful and not sure:
+            confirm(numbers, read, data.windings, known, name)
+        return read[None]
+
+    return Classifier(name, known, 1, answer)
 
 
 # ---------------------------------------------------------------------- kinds of classifiers
 
 
-def _single(
-    title: str,
-    classes: tuple[int, ...] | None,
-    sample: Dataset,
-    ask: Callable[[Dataset], Any],
-    how: str,
-    doubt: bool = True,
-) -> Classifier:
-    known = tuple(sample.classes) if classes is None else classes
-
-    def answer(data: Dataset, certified: bool = False) -> Array:
-        try:
-            numbers = numbers_of(ask(data), title)
-        except TnlearnError:
-            raise
-        except Exception as error:  # of the user's classifier, whatever it is
-            raise ConfigError(
-                f"{title} failed on {len(data)} samples of {data.states.cells} cells: "
-                f"{type(error).__name__}: {error}"
-            ) from error
-        windings = windings_of(numbers, len(data), known, how, title)
-        sure = classes is not None and numbers.ndim == 2 and numbers.shape[1] > 1
-        if certified and doubt and how == "auto" and not sure:
-            confirm(numbers, windings, data.windings, known, title)
-        return windings[None]
-
-    return Classifier(title, known, 1, answer)
-
-
-def _calling(function: Callable[..., Any], inputs: str) -> Callable[[Dataset], Any]:
-    return lambda data: function(*_inputs(data, inputs))
-
-
-def _several(
-    members: Sequence[Any],
-    sample: Dataset,
-    classes: tuple[int, ...] | None,
-    inputs: str,
-    answers: str,
-    title: str | None,
-) -> Classifier:
-    if not members:
+def _together(parts: Sequence[Classifier], title: str | None) -> Classifier:
+    """Classifiers as the members of an ensemble."""
+    if not parts:
         raise ConfigError("an empty list is no classifier")
-    parts = [adapted(m, sample, classes=classes, inputs=inputs, answers=answers) for m in members]
     if len({part.classes for part in parts}) > 1:
         raise ConfigError("the members of an ensemble must have the same classes")
     return Classifier(
@@ -230,7 +212,14 @@ def _fitted(fitted: Any, classes: tuple[int, ...] | None, title: str | None) -> 
     return Classifier(name, windings, fitted.members, answer)
 
 
-def _network(network: Any) -> Callable[[Dataset], Any]:
+Ask = Callable[[Dataset], Any]
+
+
+def _calling(function: Callable[..., Any], inputs: str) -> Ask:
+    return lambda data: function(*_inputs(data, inputs))
+
+
+def _network(network: Any) -> Ask:
     """A network as it is; resized only if it has no parameters that another size would redraw."""
 
     def ask(data: Dataset) -> Any:
@@ -242,45 +231,39 @@ def _network(network: Any) -> Callable[[Dataset], Any]:
     return ask
 
 
-def _labelled(
-    estimator: Any,
-    labels: Any,
-    sample: Dataset,
-    classes: tuple[int, ...] | None,
-    inputs: str,
-    title: str,
-) -> Classifier:
-    """An object of the kind of scikit-learn, which says what its answers are: its `classes_`."""
-    names = list(np.asarray(labels).tolist())
-    if classes is None:
-        if not set(names) <= set(sample.classes):
-            raise ConfigError(
-                f"{title} has the classes {names}, which are no windings of the data "
-                f"({listed(sample.classes)}): give classes=, the winding of each of them in this "
-                "order"
-            )
-        windings = tuple(int(name) for name in names)
-    elif len(classes) != len(names):
-        raise ConfigError(f"{title} has {len(names)} classes ({names}), not {len(classes)}")
-    else:
-        windings = classes
-    winding_of = dict(zip(names, windings, strict=True))
+def _windings_of_labels(
+    labels: list[Any], classes: tuple[int, ...] | None, sample: Dataset, title: str
+) -> tuple[int, ...]:
+    """The winding of each of the `classes_` of an object of the kind of scikit-learn."""
+    if classes is None and not set(labels) <= set(sample.classes):
+        raise ConfigError(
+            f"{title} has the classes {labels}, which are no windings of the data "
+            f"({listed(sample.classes)}): give classes=, the winding of each of them in this order"
+        )
+    windings = tuple(int(label) for label in labels) if classes is None else classes
+    if len(windings) != len(labels):
+        raise ConfigError(f"{title} has {len(labels)} classes ({labels}), not {len(windings)}")
+    return windings
 
-    def ask(data: Dataset) -> Any:
-        output = estimator.predict(*_inputs(data, inputs))
+
+def _translated(ask: Ask, winding_of: dict[Any, int], title: str) -> Ask:
+    """Windings in place of labels."""
+
+    def translated(data: Dataset) -> Any:
+        output = ask(data)
         if isinstance(output, (tuple, dict)) or np.shape(output) != (len(data),):
             return output  # refused with its parts, or its shape
-        words = np.asarray(output)
-        for word in words.tolist():
-            if word not in winding_of:
-                raise ConfigError(f"{title} predicted {word!r}, none of its classes {names}")
-        return np.array([winding_of[word] for word in words.tolist()], dtype=np.int64)
+        labels = np.asarray(output).tolist()
+        for label in set(labels) - set(winding_of):
+            raise ConfigError(
+                f"{title} predicted {label!r}, none of its classes {list(winding_of)}"
+            )
+        return np.array([winding_of[label] for label in labels], dtype=np.int64)
 
-    how = "auto" if classes is None else "windings"
-    return _single(title, windings, sample, ask, how)
+    return translated
 
 
-def _module(module: Any, sample: Dataset, inputs: str, title: str) -> Callable[[Dataset], Any]:
+def _module(module: Any, sample: Dataset, inputs: str, title: str) -> Ask:
     """A torch module, in evaluation mode, on its own device and in its own precision."""
     import torch
 

@@ -1,24 +1,36 @@
-"""The interventions of an audit: what each changes, what it keeps, how it is made."""
+"""The interventions of an audit: what each changes, what it keeps, and how it is made.
+
+Most are shifts of `tnlearn.shift`; the others are written here.  Chains are altered as rings too:
+the bonds across the seam of an open chain belong to the sample, for its winding number is that of
+the ring.  Labels are left as they are; `tnlearn.audits.certify` recomputes them.
+"""
 
 from __future__ import annotations
 
-import re
+import inspect
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from tnlearn.audits import alterations as alter
+import numpy as np
+from numpy.typing import NDArray
+
 from tnlearn.data.dataset import Dataset
 from tnlearn.data.sampling import stream
-from tnlearn.data.shifts import shift
+from tnlearn.data.shifts import describe, shift
+from tnlearn.data.transforms import ring, with_chains
 from tnlearn.errors import ConfigError, UnknownNameError, check_choice, nearest
+from tnlearn.physics.chains import Chains
+from tnlearn.physics.states import States
 
-__all__ = ["FAMILIES", "INTERVENTIONS", "Intervention", "find", "resolved"]
+__all__ = ["FAMILIES", "INTERVENTIONS", "Intervention", "end_cells", "find", "resolved"]
+
+Array = NDArray[Any]
 
 FAMILIES = ("preserving", "changing", "ablation")
-
-Make = Callable[[Dataset, int], tuple[Dataset, Dataset]]
+WEAK = 0.1  # of the bonds of an end cell
+LOWEST = 2  # pairs of states near zero energy: as many as the largest winding of `extended`
 
 
 @dataclass(frozen=True)
@@ -50,7 +62,7 @@ class Intervention:
     family: str
     changes: str
     keeps: str
-    make: Make
+    make: Callable[[Dataset, int], tuple[Dataset, Dataset]]
     scored: bool = True
     keeps_q: bool = False
 
@@ -61,25 +73,22 @@ class Intervention:
 _BULK = "the bulk, and the winding of the sample where its own integer does not move"
 
 
-def _shifted(
-    name: str,
-    title: str,
-    changes: str,
-    keeps: str = _BULK,
-    *,
-    scored: bool = True,
-    keeps_q: bool = False,
-) -> Intervention:
-    """A shift of `tnlearn.shift` that keeps the winding."""
+def _shifted(name: str, keeps: str = _BULK, **options: bool) -> Intervention:
+    """A shift of `tnlearn.shift` that keeps the winding, in its own words."""
 
     def make(data: Dataset, seed: int) -> tuple[Dataset, Dataset]:
         return data, shift(name, data, seed)
 
-    return Intervention(name, title, "preserving", changes, keeps, make, scored, keeps_q)
+    known = describe(name)
+    changes = known.description.partition(";")[0]
+    return Intervention(name, known.title, "preserving", changes, keeps, make, **options)
+
+
+Change = Callable[[Dataset, np.random.Generator], Any]
 
 
 def _altered(
-    family: str, name: str, title: str, changes: str, keeps: str, change: Callable[..., Any]
+    family: str, name: str, title: str, changes: str, keeps: str, change: Change
 ) -> Intervention:
     """With a generator of its own; a change that gives one data set alters the samples."""
 
@@ -90,172 +99,260 @@ def _altered(
     return Intervention(name, title, family, changes, keeps, make)
 
 
+def _altering(family: str, title: str, keeps: str) -> Callable[[Change], Intervention]:
+    """An intervention of the name of a function, whose docstring begins with what it changes."""
+
+    def intervention(change: Change) -> Intervention:
+        words = " ".join((inspect.getdoc(change) or "").partition("\n\n")[0].split())
+        changes = words[0].lower() + words[1:].removesuffix(".")
+        name = change.__name__.replace("_", "-")
+        return _altered(family, name, title, changes, keeps, change)
+
+    return intervention
+
+
+# ------------------------------------------------------------------ the winding stands
+
+
+def end_cells(cells: int) -> int:
+    """Cells at either end that count as an end: a fifth of the chain, at least one."""
+    return max(1, round(0.2 * cells))
+
+
 def _lowest(count: int) -> Intervention:
-    states = "pair of states" if count == 1 else f"{count} pairs of states"
-    return _shifted(
-        f"no-zero-modes-{count}",
-        "lowest pair left out" if count == 1 else f"{count} lowest pairs left out",
-        f"the {states} nearest zero energy, replaced by zeros",
-        "the chain, and all its other states",
-    )
+    return _shifted(f"no-zero-modes-{count}", "the chain, and all its other states")
 
 
-def _ends(depth: int | None) -> Intervention:
-    return _altered(
-        "preserving",
-        "ends-replaced" if depth is None else f"ends-replaced-{depth}",
-        "ends replaced" if depth is None else f"ends replaced, {depth} cells",
-        f"every bond of the {_cells(depth)} at either end, taken from a sample of a neighbouring "
-        "winding: the edge states become those of the other winding, or lie deeper",
-        _BULK.replace("bulk,", "bulk between,"),
-        lambda data, rng: alter.ends_replaced(data, rng, _depth(data, depth)),
-    )
+def _replaced(part: str, depth: int | None = None) -> Intervention:
+    """Ends of one winding on a bulk of another: one of the two, `part`, is of a neighbour.
+
+    Bonds that touch one of the `depth` cells at either end, those across the seam among them, are
+    of the ends; all others are of the bulk.
+    """
+    name = f"{part}-replaced"
+    cells = "outer fifth of the cells" if depth is None else f"{depth} cells"
+
+    def change(data: Dataset, rng: np.random.Generator) -> Dataset:
+        _check_open(data, name)
+        both = (data.chains[_neighbours(data, rng)], data.chains)
+        outer, inner = both if part == "ends" else both[::-1]
+        reach = end_cells(outer.cells) if depth is None else depth
+        return with_chains(data, _joined(outer, inner, reach), rng)
+
+    if part == "ends":
+        family, title = "preserving", "ends replaced" + ("" if depth is None else f", {cells}")
+        changes = (
+            f"every bond of the {cells} at either end, taken from a sample of a neighbouring "
+            "winding: the edge states become those of the other winding, or lie deeper"
+        )
+        keeps = _BULK.replace("bulk,", "bulk between,")
+    else:
+        family, title = "changing", "bulk replaced" + ("" if depth is None else f", but {cells}")
+        changes = "every bond between the two ends, taken from a sample of a neighbouring winding"
+        keeps = (
+            f"every bond of the {cells} at either end, and so the edge states as far as they live "
+            "there"
+        )
+    full = name if depth is None else f"{name}-{depth}"
+    return _altered(family, full, title, changes, keeps, change)
 
 
-def _bulk(depth: int | None) -> Intervention:
-    return _altered(
-        "changing",
-        "bulk-replaced" if depth is None else f"bulk-replaced-{depth}",
-        "bulk replaced" if depth is None else f"bulk replaced, but {depth} cells",
-        "every bond between the two ends, taken from a sample of a neighbouring winding",
-        f"every bond of the {_cells(depth)} at either end, and so the edge states as far as they "
-        "live there",
-        lambda data, rng: alter.bulk_replaced(data, rng, _depth(data, depth)),
-    )
+def _joined(outer: Chains, inner: Chains, depth: int) -> Chains:
+    """Bonds that touch the `depth` cells at either end from `outer`, all others from `inner`."""
+    cells = outer.cells
+    if depth < 1 or 2 * depth >= cells:
+        raise ConfigError(
+            f"a chain of {cells} cells has no ends of {depth} cells and a bulk between them"
+        )
+    y = np.arange(cells)
+    end = (y < depth) | (y >= cells - depth)
+    hoppings = {
+        m: np.where(end | end[(y + m) % cells], t, inner.hoppings[m])
+        for m, t in outer.hoppings.items()
+    }
+    return Chains(cells, hoppings, outer.boundary)
 
 
-def _depth(data: Dataset, depth: int | None) -> int:
-    return alter.cap(data.chains.cells) if depth is None else depth
+def _neighbours(data: Dataset, rng: np.random.Generator) -> Array:
+    """For each sample another one whose winding is the nearest other to its own, (samples,) ints.
+
+    Drawn among the samples that are not ambiguous.  Raises `ConfigError` if all that are
+    clear have one winding.
+    """
+    clear = ~data.ambiguous
+    known = np.unique(data.windings[clear])
+    if len(known) < 2:
+        raise ConfigError(
+            "replacing a part of a chain needs clear samples of two windings at least; these "
+            f"have {', '.join(map(str, known)) or 'none'}"
+        )
+    chosen = np.empty(len(data), dtype=np.int64)
+    for winding in np.unique(data.windings):
+        away = np.where(known == winding, np.iinfo(np.int64).max, np.abs(known - winding))
+        pool = np.flatnonzero(clear & np.isin(data.windings, known[away == away.min()]))
+        here = data.windings == winding
+        chosen[here] = rng.choice(pool, size=int(here.sum()))
+    return chosen
 
 
-def _cells(depth: int | None) -> str:
-    return "outer fifth of the cells" if depth is None else f"{depth} cells"
+def _check_open(data: Dataset, name: str) -> None:
+    if data.chains.boundary != "open":
+        raise ConfigError(f"{name} alters the ends of open chains, and these are rings")
 
+
+@_altering(
+    "preserving",
+    "weak end cells",
+    "the bulk; h is multiplied by positive diagonal matrices, so the winding stands exactly",
+)
+def weak_ends(data: Dataset, rng: np.random.Generator) -> Dataset:
+    """All bonds of both end cells times 1/10: a pair of states near zero energy appears at
+    each end, whatever the winding.
+
+    Once for each end that a bond touches: h → D h D, D diagonal and positive, so that det h(φ) is
+    multiplied by a number.
+    """
+    _check_open(data, "weak-ends")
+    factor = np.ones(data.chains.cells)
+    factor[[0, -1]] = WEAK
+    hoppings = {m: t * (factor * np.roll(factor, -m)) for m, t in data.chains.hoppings.items()}
+    return with_chains(data, replace(data.chains, hoppings=hoppings), rng)
+
+
+# ------------------------------------------------------------------ the winding changes
+
+
+@_altering(
+    "changing",
+    "sublattices exchanged",
+    "every energy, the number of states near zero, and the density of each state in each cell",
+)
+def exchange(data: Dataset, rng: np.random.Generator) -> Dataset:
+    """Which sublattice is called A: W → −W.
+
+    h → h†, t'_{−m}(y + m) = t_m(y)*, and (u, v) → (v, u).
+    """
+    chains, states = data.chains, data.states
+    hoppings = {-m: np.roll(t.conj(), m, axis=1) for m, t in chains.hoppings.items()}
+    turned = Chains(chains.cells, hoppings, chains.boundary, chains.flux)
+    return replace(data, states=States(states.v, states.u, states.energies), chains=turned)
+
+
+@_altering(
+    "changing",
+    "ring, A moved by a cell",
+    "every energy, v, and u but for its place: no edges, no state near zero more or less",
+)
+def ring_shift(data: Dataset, rng: np.random.Generator) -> tuple[Dataset, Dataset]:
+    """Sublattice A of a ring, moved round by one cell: W → W ± 1; compared with the ring itself.
+
+    t'_{m ± 1}(y) = t_m(y), in the direction that leads to another class, drawn where both do.
+    """
+    before = ring(data, rng, 0.0)
+    up = rng.random(len(data)) < 0.5
+    above = np.isin(data.windings + 1, data.classes)
+    below = np.isin(data.windings - 1, data.classes)
+    up = np.where(above == below, up, above)
+    hoppings: dict[int, Array] = {}
+    for step, chosen in ((1, up), (-1, ~up)):
+        for m, t in before.chains.hoppings.items():
+            moved = np.where(chosen[:, None], t, 0.0)
+            hoppings[m + step] = hoppings.get(m + step, 0.0) + moved
+    chains = replace(before.chains, hoppings=dict(sorted(hoppings.items())))
+    u, v, energies = before.states.u, before.states.v, before.states.energies
+    turned = np.where(up[:, None, None], np.roll(u, 1, axis=2), np.roll(u, -1, axis=2))
+    return before, replace(before, states=States(turned, v, energies), chains=chains)
+
+
+@_altering("changing", "ring, bulk replaced", "that there are no edges")
+def ring_replaced(data: Dataset, rng: np.random.Generator) -> tuple[Dataset, Dataset]:
+    """The whole ring, replaced by that of a sample of a neighbouring winding; compared with
+    the ring itself.
+    """
+    before = ring(data, rng, 0.0)
+    chosen = _neighbours(data, rng)
+    return before, replace(before, states=before.states[chosen], chains=before.chains[chosen])
+
+
+# ------------------------------------------------------------------ states blanked out
+
+
+def _blanked(data: Dataset, cells: Array | slice = slice(0), pairs: slice = slice(0)) -> Dataset:
+    """The amplitudes in some cells, or of some pairs of states, set to zero."""
+    u, v = data.states.u.copy(), data.states.v.copy()
+    for amplitudes in (u, v):
+        amplitudes[:, :, cells] = 0.0
+        amplitudes[:, pairs] = 0.0
+    return replace(data, states=States(u, v, data.states.energies))
+
+
+def _outer(cells: int) -> Array:
+    """Where the outer quarters of a chain are."""
+    depth, x = max(1, round(cells / 4)), np.arange(cells)
+    return np.asarray((x < depth) | (x >= cells - depth))
+
+
+@_altering("ablation", "ends blanked", "those of the inner half")
+def mask_ends(data: Dataset, rng: np.random.Generator) -> Dataset:
+    """All amplitudes on the outer quarters of the chain, set to zero."""
+    return _blanked(data, cells=_outer(data.states.cells))
+
+
+@_altering("ablation", "bulk blanked", "those of the outer quarters")
+def mask_bulk(data: Dataset, rng: np.random.Generator) -> Dataset:
+    """All amplitudes on the inner half of the chain, set to zero."""
+    return _blanked(data, cells=~_outer(data.states.cells))
+
+
+@_altering("ablation", "gapped states blanked", "those two pairs")
+def mask_gapped(data: Dataset, rng: np.random.Generator) -> Dataset:
+    """All states but the two pairs nearest zero energy, set to zero."""
+    return _blanked(data, pairs=slice(LOWEST, None))
+
+
+# ------------------------------------------------------------------ all of them
 
 _EVERY = (
-    _shifted(
-        "edge-cell",
-        "end cell altered",
-        "every bond of one end cell, left or right at random, times 5 or 1/5",
-    ),
-    _shifted(
-        "edge-potential",
-        "end potential",
-        "5 added to the modulus of the intracell hopping of both end cells: edge states are "
-        "pushed one cell inwards",
-    ),
-    _altered(
-        "preserving",
-        "weak-ends",
-        "weak end cells",
-        "all bonds of both end cells times 1/10: a pair of states near zero energy appears at "
-        "each end, whatever the winding",
-        "the bulk; h is multiplied by positive diagonal matrices, so the winding stands exactly",
-        alter.weak_ends,
-    ),
-    _ends(None),
-    _shifted("edge-removed", "end cell removed", "the first cell, cut off", scored=False),
+    _shifted("edge-cell"),
+    _shifted("edge-potential"),
+    weak_ends,
+    _replaced("ends"),
+    _shifted("edge-removed", scored=False),
     _lowest(1),
     _lowest(2),
-    _shifted(
-        "ring",
-        "closed to a ring",
-        "the ends, joined: there are no edge states",
-        "every bond of the sample",
-    ),
-    _shifted(
-        "gauge",
-        "other gauge",
-        "the sign (phase) of every pair of states",
-        "the chain and q",
-        keeps_q=True,
-    ),
-    _shifted(
-        "rotation",
-        "rotated states",
-        "the states, rotated among those near in energy",
-        "the chain and q",
-        keeps_q=True,
-    ),
-    _bulk(None),
-    _altered(
-        "changing",
-        "exchange",
-        "sublattices exchanged",
-        "which sublattice is called A: W → −W",
-        "every energy, the number of states near zero, and the density of each state in each cell",
-        alter.exchanged,
-    ),
-    _altered(
-        "changing",
-        "ring-shift",
-        "ring, A moved by a cell",
-        "sublattice A of a ring, moved round by one cell: W → W ± 1; compared with the ring itself",
-        "every energy, v, and u but for its place: no edges, no state near zero more or less",
-        alter.ring_shifted,
-    ),
-    _altered(
-        "changing",
-        "ring-replaced",
-        "ring, bulk replaced",
-        "the whole ring, replaced by that of a sample of a neighbouring winding; compared with "
-        "the ring itself",
-        "that there are no edges",
-        alter.ring_replaced,
-    ),
-    _altered(
-        "ablation",
-        "mask-ends",
-        "ends blanked",
-        "all amplitudes on the outer quarters of the chain, set to zero",
-        "those of the inner half",
-        partial(alter.blank_cells, outer=True),
-    ),
-    _altered(
-        "ablation",
-        "mask-bulk",
-        "bulk blanked",
-        "all amplitudes on the inner half of the chain, set to zero",
-        "those of the outer quarters",
-        partial(alter.blank_cells, outer=False),
-    ),
-    _altered(
-        "ablation",
-        "mask-gapped",
-        "gapped states blanked",
-        "all states but the two pairs nearest zero energy, set to zero",
-        "those two pairs",
-        alter.blank_gapped,
-    ),
+    _shifted("ring", "every bond of the sample"),
+    _shifted("gauge", "the chain and q", keeps_q=True),
+    _shifted("rotation", "the chain and q", keeps_q=True),
+    *(_replaced("bulk"), exchange, ring_shift, ring_replaced),
+    *(mask_ends, mask_bulk, mask_gapped),
 )
 
 INTERVENTIONS: dict[str, Intervention] = {one.name: one for one in _EVERY}
 
-# Families of names with a number of cells or states in them.
+# Names that take another number of states or cells.
 _NUMBERED: dict[str, Callable[[int], Intervention]] = {
-    r"no-zero-modes-(\d+)": _lowest,
-    r"ends-replaced-(\d+)": _ends,
-    r"bulk-replaced-(\d+)": _bulk,
+    "ends-replaced": partial(_replaced, "ends"),
+    "bulk-replaced": partial(_replaced, "bulk"),
+    "no-zero-modes": _lowest,
 }
 
 
 def find(name: str) -> Intervention:
     """The intervention of that name.
 
-    One of `INTERVENTIONS`, or `no-zero-modes-K`, `ends-replaced-K`, `bulk-replaced-K` with
-    another number of states or cells.  Raises `UnknownNameError`, telling the nearest.
+    One of `INTERVENTIONS`, or `ends-replaced-K`, `bulk-replaced-K`, `no-zero-modes-K` with
+    another number of cells or states.  Raises `UnknownNameError`, telling the nearest.
     """
     if name in INTERVENTIONS:
         return INTERVENTIONS[name]
-    for pattern, build in _NUMBERED.items():
-        match = re.fullmatch(pattern, name) if isinstance(name, str) else None
-        if match:
-            return build(int(match[1]))
-    close = nearest(str(name), INTERVENTIONS)
+    kind, _, number = str(name).rpartition("-")
+    if kind in _NUMBERED and number.isdecimal():
+        return _NUMBERED[kind](int(number))
+    close = nearest(name, INTERVENTIONS)
     hint = f": did you mean {close!r}?" if close else ":"
     raise UnknownNameError(
         f"unknown intervention {name!r}{hint} Known: {', '.join(INTERVENTIONS)}, and with another "
-        "number ends-replaced-K, bulk-replaced-K, no-zero-modes-K"
+        f"number {', '.join(f'{kind}-K' for kind in _NUMBERED)}"
     )
 
 

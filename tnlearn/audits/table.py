@@ -55,51 +55,41 @@ def ask(
     first = classifier.answer(data[index], certified=True)
     tables = []
     for pairs in questions.pairs:
-        tables.append(_answers(classifier, pairs, first[:, place[pairs.index]], data.states.cells))
+        counts, reason = np.full((len(COUNTS), classifier.members), math.nan), ""
+        try:
+            if len(pairs):
+                known = first[:, place[pairs.index]] if pairs.from_data else None
+                counts = _counts(classifier, pairs, known)
+            else:
+                reason = "no pair was certified"
+        except TnlearnError as error:
+            if pairs.after.states.cells == data.states.cells:
+                raise
+            reason = f"takes chains of {data.states.cells} cells only: {str(error).splitlines()[0]}"
+        tables.append(_rows(pairs, counts, reason))
         step()
     return pd.concat(tables, ignore_index=True)
 
 
-def _answers(classifier: Classifier, pairs: Pairs, before: Array, cells: int) -> pd.DataFrame:
-    """The rows of one intervention; without counts where it is of a length that is not taken."""
-    if not len(pairs):
-        return _rows(pairs, np.full((4, classifier.members), math.nan), "no pair was certified")
-    try:
-        if not pairs.from_data:
-            before = classifier.answer(pairs.before)
-        return _rows(pairs, _counts(pairs, before, classifier.answer(pairs.after)))
-    except TnlearnError as error:
-        if pairs.after.states.cells == cells:
-            raise
-        reason = f"takes chains of {cells} cells only: {str(error).splitlines()[0]}"
-        return _rows(pairs, np.full((4, classifier.members), math.nan), reason)
-
-
-def _counts(pairs: Pairs, before: Array, after: Array) -> Array:
-    """The columns `COUNTS`, (4, members), from the answers as windings, (members, pairs)."""
-    old, new = pairs.before.windings, pairs.after.windings
-    alike, right = before == after, before == old
-    changing = pairs.intervention.family == "changing"
-    follows = (after == new) & ~alike if changing else alike
-    counts = np.stack([follows, right, after == new, follows & right]).sum(axis=2)
+def _counts(classifier: Classifier, pairs: Pairs, known: Array | None) -> Array:
+    """The columns `COUNTS`, (4, members); `known` are the answers before, where they are there."""
+    before = classifier.answer(pairs.before) if known is None else known
+    after = classifier.answer(pairs.after)
+    new = after == pairs.after.windings
+    alike, right = before == after, before == pairs.before.windings
+    follows = new & ~alike if pairs.intervention.family == "changing" else alike
+    counts = np.stack([follows, right, new, follows & right]).sum(axis=2)
     finite = np.isfinite(before).all(axis=1) & np.isfinite(after).all(axis=1)
     return np.where(finite, counts, math.nan)
 
 
-def _rows(pairs: Pairs, counts: Array, reason: str = "") -> pd.DataFrame:
-    intervention, members = pairs.intervention, counts.shape[1]
+def _rows(pairs: Pairs, counts: Array, reason: str) -> pd.DataFrame:
+    one, members = pairs.intervention, counts.shape[1]
     once = {
-        "intervention": intervention.name,
-        "title": intervention.title,
-        "changes": intervention.changes,
-        "keeps": intervention.keeps,
-        "family": intervention.family,
-        "scored": intervention.scored,
-        "altered": pairs.altered,
-        "certified": len(pairs),
-        "refused": pairs.refused,
-        "reason": reason,
-        "edge_count_kept": pairs.edge_count_kept,
+        "intervention": one.name,
+        **{word: getattr(one, word) for word in (*WORDS, "family", "scored")},
+        **{"altered": pairs.altered, "certified": len(pairs), "refused": pairs.refused},
+        **{"reason": reason, "edge_count_kept": pairs.edge_count_kept},
     }
     each = {"member": range(members)} | dict(zip(COUNTS, counts, strict=True))
     return pd.DataFrame({key: [value] * members for key, value in once.items()} | each)
@@ -139,26 +129,20 @@ def mean_share(
     (Estimate, (members,) float array)
         And the mean share of each member.
     """
-    pairs = rows[[count, total]].to_numpy(float)
-    shares = pairs[:, 0] / np.where(pairs[:, 1] > 0, pairs[:, 1], math.nan)
-    each = _means(rows, shares)
+    each = _means(rows, rows[count] / rows[total].where(rows[total] > 0))
     if len(each) != 1:
         return Estimate(**stats.mean(each)), each
-    asked = [(int(k), int(n)) if np.isfinite(k) else (0, 0) for k, n in pairs]
-    ends = [stats.share(k, n) for k, n in asked]
-    low, high = (float(_means(rows, [end[key] for end in ends])[0]) for key in ("low", "high"))
+    asked = rows[[count, total]].where(rows[count].notna(), 0).astype(int)
+    shares = [stats.share(k, n) for k, n in asked.itertuples(index=False)]
+    low, high = (float(_means(rows, [x[end] for x in shares])[0]) for end in ("low", "high"))
     return Estimate(float(each[0]), low, high, 1), each
 
 
 def _means(rows: pd.DataFrame, values: Any) -> Array:
-    """Mean over the interventions where it is finite, then over families, of each member."""
-    member, family, values = rows["member"], rows["family"], np.asarray(values, dtype=float)
-    means = [
-        [values[(member == k) & (family == f) & np.isfinite(values)] for f in family.unique()]
-        for k in np.unique(member)
-    ]
-    each = np.array([[x.mean() if x.size else math.nan for x in row] for row in means])
-    return np.asarray(each.mean(axis=1))
+    """Mean over the interventions where there is a value, then over families, of each member."""
+    table = rows[["member", "family"]].assign(value=np.asarray(values))
+    families = table.groupby(["member", "family"])["value"].mean().unstack()
+    return np.asarray(families.mean(axis=1, skipna=False))
 
 
 @dataclass(frozen=True, eq=False)
