@@ -1,7 +1,8 @@
-# The whole project by five words:
+# The whole project by six words:
 #   make benchmark   set up, run the quick comparison, say where the report is
 #   make test        the same set-up, then all tests
 #   make lint        formatting, lint and types
+#   make docs        the documentation, its notebooks executed, warnings as errors
 #   make results     all studies in an hour and a quarter on two cores, and the claims from them
 #   make clean       remove the environment and everything that was built (not the results)
 #
@@ -29,7 +30,7 @@ PYTHON = $(shell $(find_python))
 pip_install := $(BIN)/python -m pip install --disable-pip-version-check \
 	$(if $(CONSTRAINTS),-c $(CONSTRAINTS))
 
-.PHONY: benchmark test lint results clean
+.PHONY: benchmark test lint docs results clean
 # A recipe that fails or is interrupted leaves no stamp behind.
 .DELETE_ON_ERROR:
 
@@ -44,12 +45,20 @@ lint: $(VENV)/quality.stamp
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+docs: $(VENV)/docs.stamp
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
 results: $(VENV)/installed.stamp
 	$(BIN)/tnlearn study all --profile hour --out "$(RESULTS)"
 	$(BIN)/tnlearn claims "$(RESULTS)" --keep docs/results --out docs/claims.md
 
+$(VENV)/docs.stamp: $(VENV)/installed.stamp
+	$(pip_install) -e '.[test,docs]'
+	@touch $@
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build docs/_build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps live inside the environment, so that deleting it is enough to start afresh; and an

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "tnlearn"
-# From the foundation up; the first five are files.
+# From the foundation up; the first six are files.
 ORDER = [
     "errors",
     "files",
     "archive",
     "look",
     "shown",
+    "progress",
     "physics",
     "networks",
     "drawing",

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
+from tnlearn.progress import tqdm
 
 from tnlearn.audits.certify import SAMPLES, first_samples, sample_set, suite
 from tnlearn.audits.classifiers import adapted, known_cells, known_data

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any, overload
 
-from tqdm import tqdm
+from tnlearn.progress import tqdm
 
 from tnlearn.archive import Parts, differences, discard, parts_of, plain
 from tnlearn.data.balanced import build, checked

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
+from tnlearn.progress import tqdm
 
 from tnlearn.archive import Parts, parts_of
 from tnlearn.data.sources import Source, open_source

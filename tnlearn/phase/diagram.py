@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
+from tnlearn.progress import tqdm
 
 from tnlearn import archive
 from tnlearn.errors import CheckpointError, ConfigError, check_choice, check_whole

@@ -128,16 +128,16 @@ def winding(
 ) -> Winding:
     """Winding number of chiral chains, from anything that describes them.
 
-    ========== =======================================================  ================
-    method     formula                                                  note
-    ========== =======================================================  ================
-    `rswn`     (1/L') Σ_{y in window} Σ_x d(x, y) |q_xy|²               real
-    `lyapunov` m_min + number of growing Lyapunov exponents             integer, O(L r³)
-    `twist`    winding of det h(φ) as the flux goes 0 → 2π              integer
-    `log`      (1/2πi) Tr log(X_A X_B†)                                 integer on a ring
-    `momentum` lowest power + zeros of Σ t_m z^m in the unit circle     clean chains only
-    `localizer` −½ sig of the spectral localizer of the open chain     integer, O(L r²)
-    ========== =======================================================  ================
+    =========== ======================================================== =================
+    method      formula                                                  note
+    =========== ======================================================== =================
+    `rswn`      (1/L') Σ_{y in window} Σ_x d(x, y) ``|q_xy|²``           real
+    `lyapunov`  m_min + number of growing Lyapunov exponents             integer, O(L r³)
+    `twist`     winding of det h(φ) as the flux goes 0 → 2π              integer
+    `log`       (1/2πi) Tr log(X_A X_B†)                                 integer on a ring
+    `momentum`  lowest power + zeros of Σ t_m z^m in the unit circle     clean chains only
+    `localizer` −½ signature of the spectral localizer of the open chain integer, O(L r²)
+    =========== ======================================================== =================
 
     `rswn` looks at the chain as it is, `localizer` at the open chain, the others at the
     same sample closed into a ring.  `Chains` hold the hopping of every cell; a raw open block

@@ -89,7 +89,7 @@ def fit(
         Whether each member draws its own batches or all see the same ones.
     start : mapping of node name to values, or Fitted, optional
         Where training starts: values of the shape of the parameter, the same for all members, or
-        (members, *shape); or a trained ensemble with these parameters and members.  What is not
+        ``(members, *shape)``; or a trained ensemble with these parameters and members.  What is not
         named starts from its own initial values.  So training goes on from anywhere: a weight
         cut to rank r is trained on at that rank as ``structure="lowrank"`` from its factors.
         (The orders of the samples are those of `seed`, so give another one to go on.)

@@ -47,7 +47,7 @@ class Fitted(Shown):
     net : Network
         The network that was trained.
     parameters : dict of arrays
-        Node name -> values (members, *shape).
+        Node name -> values ``(members, *shape)``.
     history : dict of arrays
         Each (members, epochs), NaN after a member has failed or stopped: ``loss`` (mean over the
         epoch, nats), ``gradient`` (mean norm before clipping), ``lr`` (at the epoch's first

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from tqdm import tqdm
+from tnlearn.progress import tqdm
 
 from tnlearn.archive import Parts
 from tnlearn.training.ensemble import Block, block_logits, measure

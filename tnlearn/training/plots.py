@@ -34,7 +34,7 @@ def curves(history: Mapping[str, Array], what: str = "loss", ax: Any = None) -> 
     rows = [
         (history[key], label, style)
         for key, label, style in ((trained, "training", "-"), (checked, "validation", "--"))
-        if key in history
+        if key and key in history
     ]
     if not rows:
         raise ConfigError(f"no {name} was measured: give `fit` some validation data")

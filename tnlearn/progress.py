@@ -1,0 +1,9 @@
+"""Progress bars: a widget in a notebook that can show one, text elsewhere."""
+
+import warnings
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # a notebook without widgets has bars of text: no need to say so
+    from tqdm.auto import tqdm
+
+__all__ = ["tqdm"]
