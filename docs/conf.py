@@ -16,6 +16,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
     "sphinx_design",
+    "sphinx-mathjax-offline",
 ]
 exclude_patterns = ["_build", "results/**", "baselines/**"]
 html_theme = "furo"
@@ -27,7 +28,7 @@ myst_heading_anchors = 3
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 180
-nb_merge_streams = True
+nb_output_stderr = "remove"  # bars
 
 default_role = "code"
 autodoc_member_order = "bysource"

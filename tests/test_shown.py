@@ -70,11 +70,11 @@ def test_text_and_html(name):
 
 
 PLOTS = {
-    "spectrum": lambda ax: CHAINS.plot(against=T1, ax=ax),
+    "spectrum": lambda ax: CHAINS.plot(against=T1, label="t1", ax=ax),
     "hoppings": lambda ax: CHAINS.plot("hoppings", sample=3, ax=ax),
     "one spectrum": lambda ax: CHAINS[5].states().plot(ax=ax),
     "density": lambda ax: CHAINS.states().plot("density", sample=19, states=(0, 1, 2), ax=ax),
-    "windings": lambda ax: tnl.winding(CHAINS).plot(against=T1, ax=ax),
+    "windings": lambda ax: tnl.winding(CHAINS).plot(against=T1, label="t1", ax=ax),
     "classes": lambda ax: DATA.plot(ax=ax),
     "loss": lambda ax: fitted().plot(ax=ax),
     "accuracy": lambda ax: fitted().plot("accuracy", ax=ax),

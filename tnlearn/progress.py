@@ -3,7 +3,7 @@
 import warnings
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # a notebook without widgets has bars of text: no need to say so
+    warnings.simplefilter("ignore")  # that a notebook without widgets has bars of text
     from tqdm.auto import tqdm
 
 __all__ = ["tqdm"]

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from tnlearn.progress import tqdm
 
 from tnlearn.audits.certify import SAMPLES, first_samples, sample_set, suite
 from tnlearn.audits.classifiers import adapted, known_cells, known_data
@@ -32,6 +31,7 @@ from tnlearn.errors import ConfigError, FileError
 from tnlearn.files import parsing, replace_file
 from tnlearn.lab.results import columns_of, table_of
 from tnlearn.physics.chains import Chains
+from tnlearn.progress import tqdm
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,8 +6,6 @@ import os
 from pathlib import Path
 from typing import Any, overload
 
-from tnlearn.progress import tqdm
-
 from tnlearn.archive import Parts, differences, discard, parts_of, plain
 from tnlearn.data.balanced import build, checked
 from tnlearn.data.dataset import Dataset
@@ -20,6 +18,7 @@ from tnlearn.data.stored import (
     target_path,
 )
 from tnlearn.errors import ConfigError, FileError
+from tnlearn.progress import tqdm
 
 __all__ = ["dataset", "generate"]
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tnlearn.progress import tqdm
 
 from tnlearn.archive import Parts, parts_of
 from tnlearn.data.sources import Source, open_source
@@ -35,6 +34,7 @@ from tnlearn.physics.memory import check_threads
 from tnlearn.physics.rawblocks import Blocks
 from tnlearn.physics.rswn import TOLERANCE, check_tolerance
 from tnlearn.physics.winding import METHODS, Winding, winding
+from tnlearn.progress import tqdm
 
 __all__ = ["ON_ERROR", "OUTPUTS", "Labelled", "label_file"]
 

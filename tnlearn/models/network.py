@@ -111,7 +111,7 @@ class Network(Graph, Shown):
             "what": self.title,
             "takes": some(takes).replace("'", ""),
             "gives": f"{self.output} {('batch', *self.output_shape[1:])}".replace("'", ""),
-            "nodes": some(f"{kinds.count(kind)} {kind}s" for kind in dict.fromkeys(kinds)),
+            "nodes": some(f"{kind} × {kinds.count(kind)}" for kind in dict.fromkeys(kinds)),
             "parameters": f"{self.parameter_count():,}",
         }
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tnlearn.progress import tqdm
 
 from tnlearn import archive
 from tnlearn.errors import CheckpointError, ConfigError, check_choice, check_whole
@@ -32,6 +31,7 @@ from tnlearn.physics.blocks import check_boundary, check_cells, kept_cells
 from tnlearn.physics.boundary import mean_log
 from tnlearn.physics.memory import check_memory
 from tnlearn.physics.winding import METHODS
+from tnlearn.progress import tqdm
 
 __all__ = ["KINDS", "PhaseDiagram", "phase_diagram"]
 

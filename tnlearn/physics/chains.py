@@ -134,7 +134,13 @@ class Chains(Shown):
         return states_of(bands, self.dtype, self.block)
 
     def plot(
-        self, what: str = "spectrum", *, against: Any = None, sample: int = 0, ax: Any = None
+        self,
+        what: str = "spectrum",
+        *,
+        against: Any = None,
+        label: str = "",
+        sample: int = 0,
+        ax: Any = None,
     ) -> Any:
         """The spectrum ±E_n of every chain, or the hoppings t_m(y) of one.
 
@@ -144,6 +150,8 @@ class Chains(Shown):
             Edge states show by their colour: the share of |ψ|² at the ends.
         against : (samples,) array, optional
             A number of each chain, such as a hopping, for the horizontal axis of the spectrum.
+        label : str
+            What that axis is called.
         sample : int
             Whose hoppings.
         ax : matplotlib axes, optional
@@ -158,14 +166,14 @@ class Chains(Shown):
         >>> import numpy as np
         >>> import tnlearn as tnl
         >>> t1 = np.linspace(0, 2, 41)
-        >>> ax = tnl.ssh(20, 1.0, t1).plot(against=t1)
+        >>> ax = tnl.ssh(20, 1.0, t1).plot(against=t1, label="t1")
         """
         from tnlearn.physics import plots
 
         if check_choice("what", what, ("spectrum", "hoppings")) == "hoppings":
             one = self[sample]
             return plots.hoppings({m: t[0] for m, t in one.hoppings.items()}, ax)
-        return self.states().plot(against=against, ax=ax)
+        return self.states().plot(against=against, label=label, ax=ax)
 
     def _facts(self) -> dict[str, str]:
         flux = {"flux": f"{self.flux:g}"} if self.flux else {}

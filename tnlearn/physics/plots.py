@@ -39,7 +39,9 @@ def hoppings(hoppings: Mapping[int, Array], ax: Any = None) -> Any:
         return ax
 
 
-def spectrum(energies: Array, edge: Array, against: Any = None, ax: Any = None) -> Any:
+def spectrum(
+    energies: Array, edge: Array, against: Any = None, label: str = "", ax: Any = None
+) -> Any:
     """±E_n of a batch, coloured by how much of a state sits at the ends of its chain.
 
     One sample stands against the number of the state, several against their number or
@@ -58,7 +60,7 @@ def spectrum(energies: Array, edge: Array, against: Any = None, ax: Any = None) 
         name = "state, by energy"
     else:
         x = np.repeat(_places(against, samples)[:, None], 2 * states, axis=1)
-        name = "sample" if against is None else ""
+        name = "sample" if against is None else label
     with canvas(ax) as ax:
         order = np.argsort(weight, axis=None)  # the edge states on top
         dots = ax.scatter(
@@ -89,7 +91,12 @@ def density(
 
 
 def windings(
-    value: Array, integer: Array, reliable: Array, against: Any = None, ax: Any = None
+    value: Array,
+    integer: Array,
+    reliable: Array,
+    against: Any = None,
+    label: str = "",
+    ax: Any = None,
 ) -> Any:
     """Winding numbers of a batch before rounding, their integers, a cross where not reliable.
 
@@ -106,7 +113,7 @@ def windings(
         if not reliable.all():
             ax.plot(x[~reliable], np.nan_to_num(value)[~reliable], "x", label="not reliable")
         ax.yaxis.get_major_locator().set_params(integer=True)
-        ax.set(xlabel="sample" if against is None else "", ylabel="winding number")
+        ax.set(xlabel="sample" if against is None else label, ylabel="winding number")
         ax.legend()
         return ax
 

@@ -117,6 +117,7 @@ class States(Shown):
         what: str = "spectrum",
         *,
         against: Any = None,
+        label: str = "",
         sample: int = 0,
         states: Sequence[int] = (0, 1),
         ax: Any = None,
@@ -130,6 +131,8 @@ class States(Shown):
             the last tenth of the cells.
         against : (samples,) array, optional
             A number of each sample for the horizontal axis of the spectrum.
+        label : str
+            What that axis is called.
         sample, states
             Whose density, and of which states, counted from the smallest |E|.
         ax : matplotlib axes, optional
@@ -145,7 +148,7 @@ class States(Shown):
             one = self[sample]
             return plots.density(one.u[0], one.v[0], one.energies[0], states, ax)
         edge = plots.edge_weight(self.u, self.v)
-        return plots.spectrum(self.energies, edge, against, ax)
+        return plots.spectrum(self.energies, edge, against, label, ax)
 
     def _facts(self) -> dict[str, str]:
         kind = "complex" if np.iscomplexobj(self.u) else "real"

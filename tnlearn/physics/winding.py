@@ -72,13 +72,15 @@ class Winding(Shown):
     def __len__(self) -> int:
         return len(self.value)
 
-    def plot(self, *, against: Any = None, ax: Any = None) -> Any:
+    def plot(self, *, against: Any = None, label: str = "", ax: Any = None) -> Any:
         """The winding numbers against the sample or a parameter, unreliable ones crossed out.
 
         Parameters
         ----------
         against : (samples,) array, optional
             A number of each sample, such as a hopping, for the horizontal axis.
+        label : str
+            What that axis is called.
         ax : matplotlib axes, optional
             Where to draw; by default in a figure of its own.
 
@@ -88,7 +90,7 @@ class Winding(Shown):
         """
         from tnlearn.physics import plots
 
-        return plots.windings(self.value, self.integer, self.reliable, against, ax)
+        return plots.windings(self.value, self.integer, self.reliable, against, label, ax)
 
     def _facts(self) -> dict[str, str]:
         numbers, counts = np.unique(self.integer, return_counts=True)

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from tnlearn.progress import tqdm
 
 from tnlearn.archive import Parts
+from tnlearn.progress import tqdm
 from tnlearn.training.ensemble import Block, block_logits, measure
 from tnlearn.training.optimiser import schedule
 from tnlearn.training.options import Options
