@@ -1,8 +1,9 @@
-# The whole project by six words:
+# The whole project by seven words:
 #   make benchmark   set up, run the quick comparison, say where the report is
 #   make test        the same set-up, then all tests
 #   make lint        formatting, lint and types
 #   make docs        the documentation, its notebooks executed, warnings as errors
+#   make package     sdist and wheel, and the wheel tried in an environment of its own
 #   make results     all studies in an hour and a quarter on two cores, and the claims from them
 #   make clean       remove the environment and everything that was built (not the results)
 #
@@ -30,7 +31,7 @@ PYTHON = $(shell $(find_python))
 pip_install := $(BIN)/python -m pip install --disable-pip-version-check \
 	$(if $(CONSTRAINTS),-c $(CONSTRAINTS))
 
-.PHONY: benchmark test lint docs results clean
+.PHONY: benchmark test lint docs package results clean
 # A recipe that fails or is interrupted leaves no stamp behind.
 .DELETE_ON_ERROR:
 
@@ -48,6 +49,15 @@ lint: $(VENV)/quality.stamp
 docs: $(VENV)/docs.stamp
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
+
+# The wheel is built from the sdist, so both are tried.
+package: $(VENV)/quality.stamp
+	rm -rf dist build/fresh && $(BIN)/python -m build --outdir dist .
+	$(BIN)/python -m venv build/fresh
+	build/fresh/bin/python -m pip install -q --disable-pip-version-check \
+	  $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) dist/*.whl
+	cd build/fresh && bin/tnlearn about && bin/python -c \
+	  "import tnlearn as tnl; assert tnl.winding(tnl.ssh(20, 1.0, 2.0), 'lyapunov').integer[0] == 1"
 
 results: $(VENV)/installed.stamp
 	$(BIN)/tnlearn study all --profile hour --out "$(RESULTS)"

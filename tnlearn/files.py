@@ -140,7 +140,7 @@ def lock(stream: Any) -> bool:
     system or its file system has no locks, every request is granted.
     """
     if fcntl is None:
-        return True
+        return True  # type: ignore[unreachable]
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
