@@ -21,8 +21,8 @@ import tnlearn as tnl
 from tnlearn import formula as f
 from tnlearn.drawing.graph import graph_scene
 from tnlearn.drawing.layout import Block, layered
-from tnlearn.drawing.scene import MARKS, WHITE, Box, Scene, Text
-from tnlearn.drawing.show import draw, draw_tree, svg, to_html
+from tnlearn.drawing.scene import MARKS, WHITE, Box, Text
+from tnlearn.drawing.show import draw, draw_tree, to_html
 from tnlearn.drawing.tree import contraction_steps, tree_scene
 from tnlearn.errors import FileError, UnknownNameError
 from tnlearn.models.rswn import FORMS
@@ -225,16 +225,6 @@ def test_files_are_whole_and_the_same_each_time(tmp_path, suffix, start):
         first, second = ((tmp_path / f"{name}{n}{suffix}").read_bytes() for n in (1, 2))
         assert first == second
         assert first.startswith(start)
-
-
-def test_a_scene_is_plain_data():
-    scene = Scene(2.0, 1.0)
-    scene.box(1.0, 0.5, "input", ["u"], "u", marks=["batch"])
-    scene.line((0.0, 0.0), (0.0, 0.0), (1.0, 0.5), arrow=True)
-    data = json.loads(json.dumps(scene.as_json(), allow_nan=False))
-    assert (data["width"], data["height"]) == (2.0, 1.0)
-    assert [s["shape"] for s in data["shapes"]] == ["box", "box", "text", "line", "line"]
-    assert svg(scene, "").count("<rect") == 3  # the paper, the box and its bar
 
 
 @pytest.mark.parametrize("write", [draw, draw_tree, to_html])

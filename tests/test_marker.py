@@ -182,7 +182,7 @@ def test_the_shipped_file_does_on_fresh_chains_what_was_measured(cells, strength
         for row in mark.record["measured"]
         if (row["condition"], row["cells"]) == (condition(strength), cells)
     )
-    samples = 150 if cells == 100 else 500
+    samples = 150 if cells == 100 else 250
     fresh = known_chains(cells, samples, strength, (0.02, 15.0, 1.2), 987_654)
     found = mark(fresh.chains)
     right = found.integer == fresh.truth

@@ -51,19 +51,13 @@ app = cyclopts.App(
 class Run:
     """What every run of studies is asked.
 
-    Parameters
-    ----------
-    profile
-        quick, hour, paper, or a FILE.toml.
-    out
-        Folder of report.html, results.json, table.csv.gz, figures and config.toml; default:
-        study-NAME-PROFILE, of the benchmark benchmark-PROFILE.
-    seed
-        Instead of the profile's.
-    members
-        Members of each network.
-    workers
-        Processes.
+    Args:
+        profile: quick, hour, paper, or a FILE.toml.
+        out: Folder of report.html, results.json, table.csv.gz, figures and config.toml; default:
+            study-NAME-PROFILE, of the benchmark benchmark-PROFILE.
+        seed: Instead of the profile's.
+        members: Members of each network.
+        workers: Processes.
     """
 
     profile: str = "quick"
@@ -106,16 +100,11 @@ def run_study(
 ) -> None:
     """Run one of the experiments and write its report; run again to resume.
 
-    Parameters
-    ----------
-    name
-        A study, a group of studies (trainability, pruning, disorder), or all.
-    scheduler
-        Address of a dask.distributed scheduler that does the work.
-    part
-        I/N: do only share I of N of the tasks, for job arrays; no report is written.
-    status
-        Say how many tasks there are and how many are done, and stop.
+    Args:
+        name: A study, a group of studies (trainability, pruning, disorder), or all.
+        scheduler: Address of a dask.distributed scheduler that does the work.
+        part: I/N: do only share I of N of the tasks, for job arrays; no report is written.
+        status: Say how many tasks there are and how many are done, and stop.
     """
     from tnlearn.errors import ConfigError
     from tnlearn.lab import study as lab
@@ -141,15 +130,11 @@ def run_study(
 def claims(folder: Path, /, *, out: Path = Path("claims.md"), keep: Path | None = None) -> None:
     """Write the page of claims and verdicts from the results of studies.
 
-    Parameters
-    ----------
-    folder
-        Where the results are: every results.json of a study below it is read.
-    out
-        The page, as Markdown.
-    keep
-        Also copy numbers, tables and figures there, small enough to be kept, and write the page
-        from the copies.
+    Args:
+        folder: Where the results are: every results.json of a study below it is read.
+        out: The page, as Markdown.
+        keep: Also copy numbers, tables and figures there, small enough to be kept, and write the
+            page from the copies.
     """
     from tnlearn.report.kept import collect, write_claims
 
@@ -175,24 +160,15 @@ def draw(
 ) -> None:
     """Draw the winding number, or a baseline, as the tensor network it is.
 
-    Parameters
-    ----------
-    model
-        rswn, or a baseline: linear, mlp, cnn, resnet, attention, symmetric.
-    out
-        The picture; ends in .html, .svg or .png.
-    cells
-        Unit cells of the chains.
-    form
-        Of rswn: operator (the default), sublattice, quartic, lowrank.
-    boundary
-        Of rswn: open (the default) or periodic.
-    window
-        Of rswn: share of the cells; default 0.5.
-    classes
-        Of a baseline; default 4.
-    tree
-        The contraction tree, not the network.
+    Args:
+        model: rswn, or a baseline: linear, mlp, cnn, resnet, attention, symmetric.
+        out: The picture; ends in .html, .svg or .png.
+        cells: Unit cells of the chains.
+        form: Of rswn: operator (the default), sublattice, quartic, lowrank.
+        boundary: Of rswn: open (the default) or periodic.
+        window: Of rswn: share of the cells; default 0.5.
+        classes: Of a baseline; default 4.
+        tree: The contraction tree, not the network.
     """
     from tnlearn.errors import ConfigError, check_choice
     from tnlearn.models.baselines import KINDS, baseline
@@ -217,64 +193,59 @@ def draw(
     print(f"The drawing is {out.resolve()}")
 
 
+@dataclass(frozen=True)
+class Labelling:
+    """What goes on to the labelling of a file as it is.
+
+    Args:
+        method: rswn, lyapunov, twist, log, localizer or momentum.
+        boundary: open or periodic; default: what the file says, else open.
+        window: Of rswn on an open chain: share of the cells.
+        kind: What a matrix is: block, hamiltonian, or auto: told by its name in the file (h, H),
+            else by its structure.
+        key: Which array of an .npz or .h5 file.
+        tolerance: Error that the fast forms of rswn may make, 1e-13 to 0.1; default: 1e-12.
+        threads: That share the samples.
+        chunk: Samples at a time; default: about 64 MiB.
+        on_error: What to do with a sample that cannot be labelled (not chiral, NaN): stop, or skip:
+            it gets a row without a number, and the reason.
+    """
+
+    method: str = "rswn"
+    boundary: str | None = None
+    window: Share = 0.5
+    kind: str = "auto"
+    key: str | None = None
+    tolerance: float | None = None
+    threads: Count = 1
+    chunk: Count | None = None
+    on_error: str = "stop"
+
+
 @app.command
 def label(
     file: Path,
     /,
     *,
     out: Path,
-    method: str = "rswn",
-    boundary: str | None = None,
-    window: Share = 0.5,
-    kind: str = "auto",
-    key: str | None = None,
+    labelling: Annotated[Labelling, Parameter(name="*")] = Labelling(),
     sublattice: str | None = None,
     chiral: Path | None = None,
     positions: Path | None = None,
-    tolerance: float | None = None,
-    threads: Count = 1,
-    chunk: Count | None = None,
-    on_error: str = "stop",
 ) -> None:
     """Winding numbers of the Hamiltonians in a file; run again to resume.
 
     Writes the winding number of every sample, with the integer, the gap, whether it is reliable,
     the method and a bound on the error.
 
-    Parameters
-    ----------
-    file
-        Ends in .npy, .npz, .h5, .hdf5 or .mat: Hamiltonians H, blocks h (dense, or sparse as scipy
-        saves them), hoppings t0, t1, … or a data set of tnlearn.
-    out
-        The table; ends in .csv or .npz.
-    method
-        rswn, lyapunov, twist, log, localizer or momentum.
-    boundary
-        open or periodic; default: what the file says, else open.
-    window
-        Of rswn on an open chain: share of the cells.
-    kind
-        What a matrix is: block, hamiltonian, or auto: told by its name in the file (h, H), else by
-        its structure.
-    key
-        Which array of an .npz or .h5 file.
-    sublattice
-        Of a Hamiltonian: site (A B A B …), sublattice (A A … B B …), letters such as ABBA, or an
-        .npy file of +1 and -1; default: what the file says, else by its structure.
-    chiral
-        An .npy file with the chiral operator of the Hamiltonians.
-    positions
-        An .npy file with where the orbitals are, if not in order along the chain.
-    tolerance
-        Error that the fast forms of rswn may make, 1e-13 to 0.1; default: 1e-12.
-    threads
-        That share the samples.
-    chunk
-        Samples at a time; default: about 64 MiB.
-    on_error
-        What to do with a sample that cannot be labelled (not chiral, NaN): stop, or skip: it gets a
-        row without a number, and the reason.
+    Args:
+        file: Ends in .npy, .npz, .h5, .hdf5 or .mat: Hamiltonians H, blocks h (dense, or sparse as
+            scipy saves them), hoppings t0, t1, … or a data set of tnlearn.
+        out: The table; ends in .csv or .npz.
+        sublattice: Of a Hamiltonian: site (A B A B …), sublattice (A A … B B …), letters such as
+            ABBA, or an .npy file of +1 and -1; default: what the file says, else by its structure.
+        chiral: An .npy file with the chiral operator of the Hamiltonians.
+        positions: An .npy file with where the orbitals are, if not in order along the chain.
     """
     from tnlearn.data.label_file import label_file
 
@@ -282,18 +253,10 @@ def label(
     done = label_file(
         file,
         out,
-        method,
-        boundary=boundary,
-        window=window,
-        kind=kind,
-        key=key,
         sublattice=_array(sublattice) if from_file else sublattice,
         chiral=_array(chiral),
         positions=_array(positions),
-        tolerance=tolerance,
-        threads=threads,
-        chunk=chunk,
-        on_error=on_error,
+        **asdict(labelling),
     )
     again = f"; {done.resumed} of them were there from before" if done.resumed else ""
     skipped = sum(done.skipped.values())
@@ -351,31 +314,19 @@ def phase_diagram(
     E ln|t0| = E ln|t1|. The numbers are kept beside the picture in FILE-intra.npz and
     FILE-inter.npz.
 
-    Parameters
-    ----------
-    out
-        The picture; ends in .png, .svg or .pdf.
-    convention
-        Which hopping has the full disorder W (the other has W/2): intra, inter, or both, in two
-        panels.
-    size
-        Points, columns x rows.
-    intra
-        Range of the intracell hopping, in units of the hopping.
-    disorder
-        Range of W, in units of the hopping.
-    inter
-        The intercell hopping.
-    cells
-        Unit cells of a chain.
-    samples
-        Chains at each point.
-    kind
-        Of winding number: lyapunov, rswn, twist, log.
-    seed
-        Of the disorder.
-    workers
-        Processes.
+    Args:
+        out: The picture; ends in .png, .svg or .pdf.
+        convention: Which hopping has the full disorder W (the other has W/2): intra, inter, or
+            both, in two panels.
+        size: Points, columns x rows.
+        intra: Range of the intracell hopping, in units of the hopping.
+        disorder: Range of W, in units of the hopping.
+        inter: The intercell hopping.
+        cells: Unit cells of a chain.
+        samples: Chains at each point.
+        kind: Of winding number: lyapunov, rswn, twist, log.
+        seed: Of the disorder.
+        workers: Processes.
     """
     from tnlearn.errors import check_choice
 

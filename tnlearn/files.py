@@ -40,6 +40,8 @@ def replacing(target: Path) -> Iterator[Path]:
         If the file cannot be written; `target` is then as it was, and the
         temporary file is gone.
     """
+    if target.is_dir():
+        raise FileError(f"{target} is a folder; give the name of a file")
     temporary = target.parent / f"{TEMPORARY}{secrets.token_hex(8)}.tmp"
     try:
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _NO_LINK, 0o666))

@@ -14,9 +14,9 @@ import networkx as nx
 
 from tnlearn.drawing.scene import (
     BODY,
-    FILL,
     MARKS,
     MUTED,
+    WHITE,
     Box,
     Point,
     Scene,
@@ -265,7 +265,7 @@ def _framed(diagram: Scene, node: Contraction) -> Scene:
     height = bottom - top + 0.54
     frame = Scene(width, height)
     edge = (width / 2, height / 2, width, height)
-    frame.shapes.append(Box(*edge, FILL[node.kind], MUTED, 0.8, 0.06, node.name))
+    frame.shapes.append(Box(*edge, WHITE, MUTED, 0.8, 0.06, node.name))
     frame.add(diagram, (width - left - right) / 2, 0.36 - top)
     frame.shapes.append(Text(0.1, 0.13, title, BODY, True, "start", node=node.name))
     frame.label(width - 0.1, 0.13, note, "end", MUTED)

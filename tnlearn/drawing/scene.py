@@ -2,27 +2,26 @@
 
 x grows to the right and y downwards; sizes are in inches, type and widths of lines in points.
 There are three kinds of shape, drawn in the order in which they stand, so that a scene is the
-same picture on matplotlib axes, in an SVG element and as JSON.
+same picture on matplotlib axes and in an SVG element.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any
 
 from tnlearn.networks.graph import BATCH, CHANNEL
 
 __all__ = [
     "BODY",
-    "EDGE",
-    "FILL",
     "INK",
+    "LOOK",
     "MARKS",
     "MUTED",
     "ROW",
+    "SHARED",
     "SMALL",
     "Box",
     "Line",
@@ -43,27 +42,18 @@ Bounds = tuple[float, float, float, float]  # left, top, right, bottom
 TITLE, BODY, SMALL = 11.0, 8.0, 7.0  # type sizes in points
 ROW = 0.145  # from one row of type to the next
 MARGIN = 0.3
+SHARED = 0.08  # a second outline is wider and higher by this
 INK, MUTED, WHITE = "#222222", "#4A4A4A", "#FFFFFF"
+Style = tuple[str, str, float, float]  # fill and outline, width of the outline, radius of corners
 # Okabe and Ito (2008), told apart with every form of colour blindness; the fills
 # are their colours mixed with white, so that black type on them is easy to read.
-FILL = {
-    "input": "#A8D4EE",
-    "constant": "#D5D5D5",
-    "parameter": "#F6CE7A",
-    "function": "#D6EFE6",
-    "contraction": WHITE,
-    "frozen": "#A8D4EE",
-    "live": "#F6CE7A",
+LOOK: dict[str, Style] = {
+    "input": ("#A8D4EE", "#0072B2", 1.0, 0.0),
+    "constant": ("#D5D5D5", "#5C5C5C", 1.0, 0.0),
+    "parameter": ("#F6CE7A", "#B85600", 1.8, 0.0),
+    "function": ("#D6EFE6", "#007A5A", 1.0, 0.09),
 }
-EDGE = {
-    "input": "#0072B2",
-    "constant": "#5C5C5C",
-    "parameter": "#B85600",
-    "function": "#007A5A",
-    "contraction": INK,
-    "frozen": "#0072B2",
-    "live": "#B85600",
-}
+LOOK |= {"frozen": LOOK["input"], "live": LOOK["parameter"]}
 # An index that stands on many tensors at once is a bar inside their boxes, not a line.
 MARKS = {BATCH: "#8B2E6B", CHANNEL: INK}  # at the left, at the right
 
@@ -144,11 +134,6 @@ class Scene:
         left, top, right, bottom = zip(*(shape.bounds for shape in self.shapes), strict=True)
         return min(left), min(top), max(right), max(bottom)
 
-    def as_json(self) -> dict[str, Any]:
-        """The scene as plain numbers and words, for a page that draws it itself."""
-        shapes = [{"shape": type(s).__name__.lower(), **asdict(s)} for s in self.shapes]
-        return {"width": self.width, "height": self.height, "shapes": shapes}
-
     def add(self, other: Scene, dx: float = 0.0, dy: float = 0.0) -> None:
         """Add the shapes of another scene, moved by (dx, dy)."""
         for shape in other.shapes:
@@ -197,20 +182,37 @@ class Scene:
         *,
         least: float = 0.0,
         marks: Sequence[str] = (),
+        round: bool = False,
+        twice: bool = False,
     ) -> None:
-        """Add the box of a node: its rows of type, the first bold, and a bar for each mark."""
+        """Add the box of a node: its rows of type, the first bold, and a bar for each mark.
+
+        `least` is its least width; the corners may be round, and the outline drawn twice.
+        """
         width, height = box_size(kind, rows, marks)
         width = max(width, least)
-        line = 1.8 if kind in ("parameter", "live") else 1.0
-        radius = 0.09 if kind == "function" else 0.0
-        self.shapes.append(Box(x, y, width, height, FILL[kind], EDGE[kind], line, radius, node))
-        middle = x
+        fill, edge, line, radius = LOOK[kind]
+        radius = 0.08 if round else radius
+        if twice:
+            outline = (width + SHARED, height + SHARED)
+            self.shapes.append(Box(x, y, *outline, WHITE, edge, 1.0, radius + SHARED / 2))
+        self.shapes.append(Box(x, y, width, height, fill, edge, line, radius, node))
         for mark in marks:
-            side = -1 if mark == BATCH else 1
-            at = x + side * (width / 2 - 0.06)
+            at = x + _side(mark) * (width / 2 - 0.06)
             self.shapes.append(Box(at, y, 0.04, height - 0.1, MARKS[mark], line=0.0))
-            middle -= side * 0.03  # the type makes room
-        self.rows(middle, y, rows, node=node)
+        # The type makes room for the bars.
+        self.rows(x - 0.03 * sum(_side(mark) for mark in marks), y, rows, node=node)
+
+    def swatch(self, x: float, y: float, kind: str) -> None:
+        """Add the small box of a kind, or of a mark, for the legend."""
+        size = (0.16, 0.12)
+        if kind in MARKS:
+            self.shapes.append(Box(x, y, *size, WHITE, MUTED))
+            at = x + _side(kind) * 0.045
+            self.shapes.append(Box(at, y, 0.04, 0.08, MARKS[kind], line=0.0))
+        else:
+            fill, edge, line, radius = LOOK[kind]
+            self.shapes.append(Box(x, y, *size, fill, edge, line, min(radius, 0.05)))
 
     def rows(
         self, x: float, y: float, rows: Sequence[str], *, node: str = "", align: str = "middle"
@@ -220,6 +222,10 @@ class Scene:
         self.shapes.append(Text(x, y, rows[0], BODY, True, align, INK, node))
         for number, row in enumerate(rows[1:], 1):
             self.shapes.append(Text(x, y + number * ROW, row, SMALL, False, align, MUTED, node))
+
+
+def _side(mark: str) -> int:
+    return -1 if mark == BATCH else 1
 
 
 def box_size(kind: str, rows: Sequence[str], marks: Sequence[str] = ()) -> Point:
@@ -274,16 +280,8 @@ def page(body: Scene, title: str, lines: Sequence[str], legend: Sequence[tuple[s
         width = swatch + text_width(entry)
         if x > MARGIN and x + width > MARGIN + inner:
             x, y = MARGIN, y + 0.2
-        if kind in MARKS:
-            scene.shapes.append(Box(x + 0.08, y, 0.16, 0.12, WHITE, MUTED))
-            at = x + (0.035 if kind == BATCH else 0.125)
-            scene.shapes.append(Box(at, y, 0.04, 0.08, MARKS[kind], line=0.0))
-        elif kind:
-            stroke = 1.8 if kind in ("parameter", "live") else 1.0
-            radius = 0.05 if kind == "function" else 0.0
-            scene.shapes.append(
-                Box(x + 0.08, y, 0.16, 0.12, FILL[kind], EDGE[kind], stroke, radius)
-            )
+        if kind:
+            scene.swatch(x + 0.08, y, kind)
         scene.label(x + swatch, y, entry, "start", MUTED)
         x += width + 0.25
     scene.height = y + MARGIN

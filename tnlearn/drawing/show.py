@@ -7,7 +7,7 @@ size their type needs: 8 points for names, 7 for indices and numbers.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -18,8 +18,8 @@ import numpy as np
 from tnlearn.drawing.graph import cost_lines, graph_scene
 from tnlearn.drawing.scene import Box, Line, Point, Scene, Shape, Text
 from tnlearn.drawing.tree import LEGEND, group_of, tree_scene
-from tnlearn.errors import FileError, check_choice
-from tnlearn.files import replacing
+from tnlearn.errors import check_choice
+from tnlearn.files import write_bytes
 from tnlearn.networks.evaluate import node_values
 from tnlearn.networks.export import chosen_contraction
 from tnlearn.networks.graph import Contraction, Function, Graph, Node, Operand, Parameter
@@ -30,9 +30,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-__all__ = ["SUFFIXES", "draw", "draw_tree", "picture", "svg", "to_html"]
+__all__ = ["draw", "draw_tree", "picture", "svg", "to_html"]
 
-SUFFIXES = (".png", ".svg", ".pdf")
 DPI = 150
 POINTS = 72  # an inch, of SVG
 BATCHES = (1, 16, 64, 256, 1024)
@@ -72,7 +71,6 @@ def draw(
     FileError
         If the file cannot be written; a file that was there stays as it was.
     """
-    _check_suffix(path)
     return _finished(graph_scene(graph, title), path, ax)
 
 
@@ -104,7 +102,6 @@ def draw_tree(
     FileError
         If the file cannot be written.
     """
-    _check_suffix(path)
     return _finished(tree_scene(graph, contraction, title), path, ax)
 
 
@@ -113,43 +110,25 @@ def picture(graph: Graph) -> str:
     return svg(graph_scene(graph, ""), "Graph of the network")
 
 
-def _check_suffix(path: str | Path | None) -> None:
-    if path is not None:
-        check_choice("kind of picture", Path(path).suffix.lower(), SUFFIXES)
-
-
 def _finished(scene: Scene, path: str | Path | None, ax: Axes | None) -> Figure:
+    """The figure of a scene, written to a file, and drawn on the axes, if they are given."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+
+    from tnlearn.look import write_figure
 
     figure = Figure(figsize=(scene.width, scene.height), dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
     _draw_on(figure.add_axes((0.0, 0.0, 1.0, 1.0)), scene)
-    if path is not None:
-        kind = Path(path).suffix.lower()[1:]
-        # Without dates and versions in it, the same network gives the same file.
-        stamp = {"Software" if kind == "png" else "CreationDate": None}
-
-        def save(partial: Path) -> None:
-            if kind == "svg":
-                text = f'<?xml version="1.0" encoding="utf-8"?>\n{svg(scene)}\n'
-                partial.write_text(text, encoding="utf-8")
-            else:
-                figure.savefig(partial, format=kind, dpi=DPI, metadata=stamp)
-
-        _write(Path(path), save)
+    if path is not None and Path(path).suffix.lower() == ".svg":
+        text = f'<?xml version="1.0" encoding="utf-8"?>\n{svg(scene)}\n'
+        write_bytes(Path(path), text.encode())
+    elif path is not None:
+        write_figure(figure, Path(path))
     if ax is None:
         return figure
     _draw_on(ax, scene)
     return ax.figure  # type: ignore[return-value]
-
-
-def _write(target: Path, save: Callable[[Path], object]) -> Path:
-    if target.is_dir():
-        raise FileError(f"{target} is a folder; give the name of a file")
-    with replacing(target) as partial:
-        save(partial)
-    return target
 
 
 # ------------------------------------------------------------------ one scene, two media
@@ -276,7 +255,7 @@ def to_html(graph: Graph, path: str | Path, *, title: str = "") -> Path:
         nodes=_described(graph),
         output=graph.output,
     )
-    return _write(target, lambda partial: partial.write_text(page, encoding="utf-8"))
+    return write_bytes(target, page.encode())
 
 
 def _described(graph: Graph) -> dict[str, dict[str, Any]]:

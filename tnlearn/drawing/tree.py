@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from tnlearn.drawing.layout import Block, layered
-from tnlearn.drawing.scene import EDGE, FILL, ROW, WHITE, Box, Scene, Text, page, rows_width, si
+from tnlearn.drawing.scene import SHARED, Scene, Text, box_size, page, si
 from tnlearn.networks.export import chosen_contraction
 from tnlearn.networks.graph import Contraction, Graph, Inds, Tree
 from tnlearn.networks.plan import find_plan, find_trees
@@ -23,7 +23,6 @@ LEGEND = {
     "live": "live: depends on a parameter",
     "constant": "constant: computed once",
 }
-SHARED = 0.08  # the second outline is wider and higher by this
 
 
 @dataclass(frozen=True)
@@ -144,7 +143,7 @@ def tree_scene(graph: Graph, contraction: str | None = None, title: str = "") ->
     """The whole drawing: title and cost, the tree of a contraction, a legend."""
     node, steps = contraction_steps(graph, contraction)
     rows = {i: _rows(step) for i, step in steps.items()}
-    sizes = {i: (rows_width(lines) + 0.2, ROW * len(lines) + 0.14) for i, lines in rows.items()}
+    sizes = {i: box_size(steps[i].group, lines) for i, lines in rows.items()}
     blocks = {str(i): Block(width / 2, width / 2, height) for i, (width, height) in sizes.items()}
     edges = [(use, i) for i, step in steps.items() for use in step.uses]
     placed = layered(blocks, [(str(a), str(b)) for a, b in edges], across=0.25, down=0.34)
@@ -166,15 +165,8 @@ def tree_scene(graph: Graph, contraction: str | None = None, title: str = "") ->
             x, y = (way[-2][0] + end[0]) / 2, (way[-2][1] + end[1]) / 2
             scene.clear(Text(x + 0.06, y, "twice", align="start"))
     for i, step in steps.items():
-        (x, y), (width, high) = place[i], sizes[i]
-        radius = 0.0 if step.leaf else 0.08
-        if step.times > 1:
-            outline = (width + SHARED, high + SHARED)
-            scene.shapes.append(Box(x, y, *outline, WHITE, EDGE[step.group], 1.0, radius + 0.04))
-        line = 1.8 if step.group == "live" else 1.0
-        colours = (FILL[step.group], EDGE[step.group])
-        scene.shapes.append(Box(x, y, width, high, *colours, line, radius, step.name))
-        scene.rows(x, y, rows[i], node=step.name)
+        (x, y), shared = place[i], step.times > 1
+        scene.box(x, y, step.group, rows[i], step.name, round=not step.leaf, twice=shared)
     total = sum(step.flops for step in steps.values())
     saved = sum(step.flops * (step.times - 1) for step in steps.values())
     lines = [

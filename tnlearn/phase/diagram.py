@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import time
 from collections.abc import Generator, Mapping
@@ -19,14 +18,7 @@ from tnlearn.errors import CheckpointError, ConfigError, check_choice, check_who
 from tnlearn.files import parsing
 from tnlearn.lab.pool import in_processes
 from tnlearn.phase.points import Ensemble, Points, neighbours
-from tnlearn.phase.quantities import (
-    Quantity,
-    check_quantities,
-    in_words,
-    read_axes,
-    read_constants,
-    values_of,
-)
+from tnlearn.phase.quantities import Parameters, Quantity, in_words
 from tnlearn.physics.blocks import check_boundary, check_cells, kept_cells
 from tnlearn.physics.boundary import mean_log
 from tnlearn.physics.memory import check_memory
@@ -215,8 +207,7 @@ def phase_diagram(
 
     Source: arXiv:1311.5233 for the diagram, docs/physics.md for the conventions.
     """
-    values = read_axes(axes)
-    constants = read_constants(fixed or {}, values)
+    parameters = Parameters(axes, fixed or {})
     if hoppings is None:
         hoppings = {0: "intra", 1: "inter"}
         disorder = {0: "disorder_intra", 1: "disorder_inter"} if disorder is None else disorder
@@ -231,52 +222,38 @@ def phase_diagram(
         window=float(window),
         seed=check_whole("seed", seed, 0),
     )
-    count = math.prod(map(len, values.values()))
-    # The grid, and the chains that are held side by side.
-    check_memory(f"a diagram of {count} points", 8 * count * (9 + 2 * len(hoppings)))
-    check_memory(f"{samples} samples a point", 8 * 48 * ensemble.samples * ensemble.block)
-    grid = dict(zip(values, np.meshgrid(*values.values()), strict=True))
-    point = {name: x.reshape(-1, 1) for name, x in grid.items()}
-    used: set[str] = set()
-    t = values_of("hopping", hoppings, point, constants, cells, used)
-    W = values_of("disorder", disorder, point, constants, cells, used)
-    check_quantities(t, W, [name for name in (*values, *(fixed or {})) if name not in used])
-    W = {m: np.zeros((count, 1)) for m in t} | W
+    length = ensemble.block
+    # Chains that are held side by side.
+    check_memory(f"{samples} samples a point", 8 * 48 * ensemble.samples * length)
+    t, W = parameters.chains(hoppings, disorder, cells)
     recipe = asdict(ensemble) | {
-        "names": list(values),
+        "names": list(parameters.axes),
         "offsets": sorted(t),
         "hoppings": {str(m): in_words(q) for m, q in sorted(hoppings.items())},
         "disorder": {str(m): in_words(q) for m, q in sorted(disorder.items())},
-        "fixed": {k: v for k, v in sorted(constants.items()) if k in used},
+        "fixed": {k: v for k, v in sorted(parameters.constants.items()) if k in parameters.used},
         "values": archive.digest(
             {f"{k}{m}": x for k, q in (("t", t), ("W", W)) for m, x in q.items()}
         ),
     }
-    arrays = dict(zip(("columns", "rows"), values.values(), strict=False))
-    arrays |= {name: np.zeros(count) for name in _COUNTS}
+    points = Points(0, t, W)
+    done = np.zeros(len(W[min(W)]), dtype=bool)
+    arrays = dict(zip(("columns", "rows"), parameters.axes.values(), strict=False))
+    arrays |= {name: np.zeros(len(done)) for name in _COUNTS}
     if neighbours(sorted(t)):
         inner, outer = (mean_log(t[m], W[m]).mean(axis=1) for m in sorted(t))
         with np.errstate(invalid="ignore"):
             arrays["exponent"] = outer - inner
-    diagram, done = _diagram(recipe, arrays), np.zeros(count, dtype=bool)
+    diagram = _diagram(recipe, arrays)
     if checkpoint is not None and Path(checkpoint).exists():
         diagram, done = _resumed(checkpoint, recipe)
     elif checkpoint is not None:
         # At once: a place that cannot be written is no news for the end of a long run.
         _write(checkpoint, diagram, done)
-    length = ensemble.block
-    missing = (
-        Points(number, _part(t, number * length, length), _part(W, number * length, length))
-        for number in range(-(-count // length))
-        if not done[number * length]
-    )
-    blocks = in_processes(ensemble, missing, workers)
-    _fill(diagram, done, blocks, length, progress, checkpoint)
+    numbers = [n for n in range(-(-len(done) // length)) if not done[n * length]]
+    missing = (points.block(number, length) for number in numbers)
+    _fill(diagram, done, in_processes(ensemble, missing, workers), length, progress, checkpoint)
     return diagram
-
-
-def _part(quantities: Mapping[int, Array], first: int, length: int) -> dict[int, Array]:
-    return {m: values[first : first + length] for m, values in quantities.items()}
 
 
 def _fill(

@@ -49,6 +49,12 @@ class Points:
     amplitudes: Mapping[int, Array]
     strengths: Mapping[int, Array]
 
+    def block(self, number: int, length: int) -> Points:
+        """So many of the points: the block of that number."""
+        part = slice(number * length, (number + 1) * length)
+        pairs = (self.amplitudes, self.strengths)
+        return Points(number, *({m: x[part] for m, x in each.items()} for each in pairs))
+
 
 @dataclass(frozen=True)
 class Ensemble:
