@@ -55,11 +55,11 @@ def test_what_fails_leaves_nothing_behind(tmp_path: Path) -> None:
 
 def test_a_claim_is_held_by_one_and_ends_with_it(tmp_path: Path) -> None:
     pytest.importorskip("fcntl")
-    with claimed(tmp_path / "x") as mine, claimed(tmp_path / "x") as other:
-        assert (mine, other) == (True, False)
+    with claimed(tmp_path / "x") as first, claimed(tmp_path / "x") as other:
+        assert (first, other) == (True, False)
     assert not list(tmp_path.iterdir())
-    with claimed(tmp_path / "no" / "x") as mine:
-        assert mine
+    with claimed(tmp_path / "no" / "x") as first:
+        assert first
 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -78,8 +78,8 @@ def test_an_archive_gives_back_what_went_in(
     tmp_path: Path, arrays: dict[str, Any], record: dict[str, Any]
 ) -> None:
     archive.write(tmp_path / "x.npz", "kind", record, arrays)
-    found, again = archive.read(tmp_path / "x.npz", "kind")
-    assert found == record
+    kept, again = archive.read(tmp_path / "x.npz", "kind")
+    assert kept == record
     assert again.keys() == arrays.keys()
     for name, x in arrays.items():
         assert again[name].dtype == x.dtype
