@@ -27,8 +27,11 @@ _NAMES = {
     "networks": "formula init",  # themselves files: tnl.init.normal(0.1)
     "phase.diagram": "PhaseDiagram phase_diagram",
     "physics.chains": "Chains chain ssh",
+    "physics.chern": "chern local_chern",
     "physics.hamiltonians": "states",
+    "physics.lattices": "Lattice lattice",
     "physics.states": "States",
+    "physics.tightbinding": "haldane qwz tight_binding",
     "physics.winding": "winding",
     "training.fit": "fit",
     "training.fitted": "Fitted load",
@@ -36,10 +39,11 @@ _NAMES = {
 _HOMES = {name: f"tnlearn.{home}" for home, names in _NAMES.items() for name in names.split()}
 
 __all__ = [
-    "Audit", "Chains", "Dataset", "Fitted", "Marker", "Network", "PhaseDiagram", "States",
-    "StoredDataset", "__version__", "audit", "baseline", "chain", "dataset", "fit", "formula",
-    "init", "label_file", "load", "marker", "open_dataset", "phase_diagram", "rswn", "shift", "ssh",
-    "states", "study", "winding",
+    "Audit", "Chains", "Dataset", "Fitted", "Lattice", "Marker", "Network", "PhaseDiagram",
+    "States", "StoredDataset", "__version__", "audit", "baseline", "chain", "chern", "dataset",
+    "fit", "formula", "haldane", "init", "label_file", "lattice", "load", "local_chern", "marker",
+    "open_dataset", "phase_diagram", "qwz", "rswn", "shift", "ssh", "states", "study",
+    "tight_binding", "winding",
 ]  # fmt: skip
 
 
@@ -55,7 +59,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted(__all__)
 
 
 if TYPE_CHECKING:
@@ -73,8 +77,11 @@ if TYPE_CHECKING:
     from tnlearn.networks import formula, init
     from tnlearn.phase.diagram import PhaseDiagram, phase_diagram
     from tnlearn.physics.chains import Chains, chain, ssh
+    from tnlearn.physics.chern import chern, local_chern
     from tnlearn.physics.hamiltonians import states
+    from tnlearn.physics.lattices import Lattice, lattice
     from tnlearn.physics.states import States
+    from tnlearn.physics.tightbinding import haldane, qwz, tight_binding
     from tnlearn.physics.winding import winding
     from tnlearn.training.fit import fit
     from tnlearn.training.fitted import Fitted, load
