@@ -12,6 +12,7 @@ import scipy.sparse as sp
 
 import tnlearn as tnl
 from tnlearn.errors import ConfigError, ShapeError, TnlearnError, UnknownNameError
+from tnlearn.physics.inertia import elimination
 
 SQUARE = tnl.lattice("square", (12, 12))
 HONEYCOMB = tnl.lattice("honeycomb", (10, 10))
@@ -286,3 +287,50 @@ def test_mistakes_are_one_clear_error(name):
     assert issubclass(kind, TnlearnError)
     with pytest.raises(kind, match=words):
         call()
+
+
+# ------------------------------------------------------------------ many at once
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_inertia_of_random_patterns_is_that_of_the_eigenvalues(width):
+    rng = np.random.default_rng(width)
+    graph = sp.random_array((30, 30), density=0.08, rng=rng) + sp.eye_array(30)
+    a, b = sp.coo_array(graph + graph.T).coords
+    inner = np.arange(width)
+    rows = (width * a[:, None, None] + inner[:, None] + 0 * inner).ravel()
+    columns = (width * b[:, None, None] + 0 * inner[:, None] + inner).ravel()
+    matrices = np.zeros((11, 30 * width, 30 * width), complex)
+    matrices[:, rows, columns] = rng.normal(size=(11, len(rows), 2)) @ [1, 1j]
+    matrices = matrices + matrices.conj().swapaxes(1, 2) + np.eye(30 * width)
+    counts, growth = elimination(rows, columns, width, 30 * width)(matrices[:, rows, columns])
+    stable = growth < 1e7 * 30
+    assert stable.sum() > 8
+    expected = (np.linalg.eigvalsh(matrices) < 0).sum(axis=1)
+    assert np.array_equal(counts[stable], expected[stable])
+
+
+@pytest.mark.parametrize("shape", ["rectangle", "L"])
+def test_labels_by_kernels_are_those_of_the_plain_way(shape, monkeypatch):
+    place = tnl.lattice("square", (9, 8), shape=shape)
+    m = np.random.default_rng(0).uniform(-2.5, 2.5, 13)
+    samples = tnl.qwz(place, m, disorder=2.0, seed=3)
+    plain = tnl.chern(samples, gap=False)
+    monkeypatch.setattr("tnlearn.physics.chern.kernels_pay", lambda seconds: True)
+    fast = tnl.chern(samples, gap=False)
+    assert np.array_equal(plain.value, fast.value)
+    assert np.array_equal(plain.reliable, fast.reliable)
+    assert len(set(plain.integer)) == 3
+
+
+def test_the_gap_of_the_localizer_is_its_smallest_eigenvalue():
+    samples = tnl.qwz(tnl.lattice("square", (6, 6)), [1.0, 2.5], disorder=1.0, seed=2)
+    result = tnl.chern(samples, kappa=0.3, energy=0.1)
+    z = (samples.lattice.positions - samples.lattice.centre) @ [1, -1j]
+    for h, gap, value in zip(samples.hamiltonian(), result.gap, result.value, strict=True):
+        h = h - 0.1 * np.eye(len(h))
+        levels = np.linalg.eigvalsh(
+            np.block([[h, np.diag(0.3 * z)], [np.diag(0.3 * z.conj()), -h]])
+        )
+        assert np.isclose(np.abs(levels).min(), gap, rtol=1e-5)
+        assert np.sign(levels).sum() / 2 == value

@@ -30,5 +30,6 @@ What lives here, from the foundation up:
     winding       winding(): six methods, gap, error, flag
     lattices      lattices in the plane, of any shape
     tightbinding  models on them: disorder, flux, occupied states
+    inertia       negative eigenvalues of many sparse matrices of one pattern
     chern         chern(): five methods, gap and flag; the local marker
 """

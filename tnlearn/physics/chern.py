@@ -15,7 +15,10 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator, eigsh, splu
 
 from tnlearn.errors import ConfigError, ShapeError, check_choice, check_finite
+from tnlearn.physics.inertia import elimination
+from tnlearn.physics.kernels import LANES
 from tnlearn.physics.lattices import sectors
+from tnlearn.physics.memory import kernels_pay
 from tnlearn.physics.tightbinding import LatticeSamples, occupied_states
 from tnlearn.physics.winding import ROUNDING_LIMIT, Winding
 from tnlearn.shown import Shown, span
@@ -35,6 +38,10 @@ REACH = 6.0
 # Larger Hamiltonians are not diagonalised to find their Fermi level.
 DENSE = 2000
 _GAP = 1e-8
+# Growth of an elimination, a row, beyond which its signs are not trusted.
+_GROWTH = 1e7
+# Of a general sparse elimination, in seconds over the number of sites to the power 1.5.
+_SPLU_SECONDS = 4e-7
 
 
 class Chern(Winding):
@@ -74,6 +81,7 @@ def chern(
     window: float = 0.5,
     radius: float = 0.75,
     grid: int = 24,
+    gap: bool = True,
 ) -> Chern:
     """Chern number of two-dimensional samples, whole or at a point.
 
@@ -113,6 +121,8 @@ def chern(
         Of `kitaev`: of the disc, as a share of the largest depth.
     grid : int
         Of `fhs`: momenta along each direction.
+    gap : bool
+        Of `localizer`: whether to find its gap, which takes longer than the number; else NaN.
 
     Raises
     ------
@@ -136,7 +146,7 @@ def chern(
         return (_bott if method == "bott" else _fhs)(given, occupied, grid)
     place = _Place.of(given, positions, area)
     if method == "localizer":
-        return _localizer(place, at, kappa, energy, occupied)
+        return _localizer(place, at, kappa, energy, occupied, gap)
     states = occupied_states(place.dense(), occupied)
     if method == "kitaev":
         middle = place.centre if at is None else np.asarray(at, float)
@@ -288,17 +298,31 @@ class _Place:
             raise ConfigError(f"a window is a fraction above 0 and up to 1, not {fraction!r}")
         return np.asarray(self.depth >= (1 - fraction) * self.depth.max())
 
+    @property
+    def width(self) -> int:
+        """Sites of a block of an elimination: those of a cell where these follow each other."""
+        if isinstance(self.matrices, LatticeSamples):
+            return len(self.matrices.lattice.orbitals)
+        return 1
+
     def dense(self) -> Array:
         """The Hamiltonians, (samples, sites, sites)."""
         if isinstance(self.matrices, LatticeSamples):
             return np.asarray(self.matrices.hamiltonian())
         return np.stack([matrix.toarray() for matrix in self.matrices])
 
-    def sparse(self) -> list[Any]:
-        """The same, each in rows."""
+    def elements(self, sites: Array) -> tuple[Array, Array, Array]:
+        """Rows, columns and (samples, elements) values of the Hamiltonians among some sites."""
         if isinstance(self.matrices, LatticeSamples):
-            return list(self.matrices.hamiltonian(sparse=True))
-        return list(self.matrices)
+            rows, columns, values = self.matrices.elements()
+            number = np.full(len(self.positions), -1)
+            number[sites] = np.arange(len(sites))
+            inside = (number[rows] >= 0) & (number[columns] >= 0)
+            return number[rows[inside]], number[columns[inside]], values[:, inside]
+        parts = [matrix[sites][:, sites] for matrix in self.matrices]
+        pattern = sp.coo_array(sum((abs(part) for part in parts[1:]), abs(parts[0])))
+        rows, columns = pattern.coords
+        return rows, columns, np.stack([np.asarray(part[rows, columns]).ravel() for part in parts])
 
 
 def _matrices(given: Any) -> list[Any]:
@@ -359,35 +383,46 @@ def _surroundings(places: Array, area: float | None) -> tuple[Array, Array]:
 
 
 def _localizer(
-    place: _Place, at: Any, kappa: float | None, energy: float | None, occupied: int | None
+    place: _Place,
+    at: Any,
+    kappa: float | None,
+    energy: float | None,
+    occupied: int | None,
+    gap: bool,
 ) -> Chern:
     """Half signatures; reliable where three κ agree, none of them with a zero."""
     point = place.centre if at is None else np.asarray(at, dtype=float)
     if point.shape != (2,):
         raise ShapeError(f"a point is (x, y), not {at!r}")
-    away = place.positions - point
     unit = np.sqrt(np.median(place.areas))
-    near = np.flatnonzero(np.hypot(*away.T) <= (np.inf if at is None else REACH * unit))
-    if not len(near):
-        raise ConfigError(f"there is no site within {REACH * unit:g} of {tuple(point)}")
-    x, y = away[near].T
-    counts, gaps = [], []
-    for matrix in place.sparse():
-        level = _fermi_level(matrix, occupied) if energy is None else float(energy)
-        part = matrix[near][:, near] - level * sp.eye_array(len(near))
-        scale = abs(matrix[near]).sum() / len(near) / _ROW_SUM / unit
-        kappas = [k * scale for k in KAPPAS] if kappa is None else [float(kappa)]
-        several = [_half_signature(part, k * x, k * y, gap=n == 0) for n, k in enumerate(kappas)]
-        counts.append([count for count, _ in several])
-        gaps.append(several[0][1])
-    votes, gap = np.array(counts), np.array(gaps)
-    reliable = (gap > _GAP) & (votes == votes[:, :1]).all(axis=1)
-    integer = votes[:, 0].astype(np.int64)
-    return Chern(votes[:, 0].astype(float), integer, gap, reliable, "localizer", np.zeros(len(gap)))
+    near = np.ones(len(place.places), bool)
+    if at is not None:
+        near = np.hypot(*(place.places - point).T) <= REACH * unit
+        if not near.any():
+            raise ConfigError(f"there is no site within {REACH * unit:g} of {tuple(point)}")
+    levels = _fermi_levels(place, occupied) if energy is None else float(energy)
+    sites = np.flatnonzero(near[place.place_of_site])
+    rows, columns, values = place.elements(sites)
+    scale = np.abs(values).sum(axis=1) / len(sites) / _ROW_SUM / unit
+    kappas = [k * scale for k in KAPPAS] if kappa is None else [np.full(len(values), float(kappa))]
+    z = (place.positions[sites] - point) @ [1, -1j]
+    localizer = _Localizer(
+        rows, columns, values, z, np.broadcast_to(levels, len(values)), place.width
+    )
+    votes = np.stack([localizer.half_signatures(k) for k in kappas], axis=1)
+    gaps = localizer.gaps(kappas[0]) if gap else np.full(len(votes), np.nan)
+    reliable = ~(gaps <= _GAP * scale) & np.isfinite(votes).all(axis=1)
+    reliable &= (votes == votes[:, :1]).all(axis=1)
+    value = votes[:, 0]
+    integer = np.nan_to_num(value).astype(np.int64)
+    return Chern(
+        value, integer, gaps, reliable, "localizer", np.where(np.isfinite(value), 0, np.inf)
+    )
 
 
-def _fermi_level(matrix: Any, occupied: int | None) -> float:
-    size = matrix.shape[0]
+def _fermi_levels(place: _Place, occupied: int | None) -> Array:
+    """Midway between the last occupied and the first empty energy, (samples,)."""
+    size = len(place.positions)
     if size > DENSE:
         raise ConfigError(
             f"the Fermi level of {size} sites is not searched for: say energy= (0 in the middle of "
@@ -396,42 +431,88 @@ def _fermi_level(matrix: Any, occupied: int | None) -> float:
     count = size // 2 if occupied is None else occupied
     if not 0 < count < size or (occupied is None and size % 2):
         raise ConfigError(f"{count} of {size} states occupied leave no Fermi level: say energy=")
-    levels = np.linalg.eigvalsh(matrix.toarray())
-    return float(levels[count - 1 : count + 1].mean())
+    levels = np.linalg.eigvalsh(place.dense())
+    return np.asarray(levels[:, count - 1 : count + 1].mean(axis=1))
 
 
-def _half_signature(matrix: Any, x: Array, y: Array, *, gap: bool) -> tuple[int, float]:
-    """½ signature of the localizer, and its smallest |eigenvalue| (infinite if not asked for).
+class _Localizer:
+    """[[H − E, κ(X − iY)], [κ(X + iY), −(H − E)]] of many samples, site by site."""
 
-    By elimination in the order of least fill, without pivoting: the signs of the pivots are those
-    of the eigenvalues.  Where that is not stable, by the eigenvalues themselves.
-    """
-    size = len(x)
-    z = sp.diags_array(x - 1j * y)
-    whole = sp.kron(matrix, np.diag([1.0, -1.0])) + sp.kron(z, [[0, 1], [0, 0]])
-    whole = sp.csc_array(whole + sp.kron(z.conj(), [[0, 0], [1, 0]]))
-    try:
-        factors = splu(
-            whole,
-            permc_spec="MMD_AT_PLUS_A",
-            diag_pivot_thresh=0.0,
-            options={"SymmetricMode": True},
+    def __init__(
+        self, rows: Array, columns: Array, values: Array, z: Array, levels: Array, width: int
+    ) -> None:
+        every = 2 * np.arange(len(z))
+        self.rows = np.concatenate([2 * rows, 2 * rows + 1, every, every + 1, every, every + 1])
+        self.columns = np.concatenate(
+            [2 * columns, 2 * columns + 1, every, every + 1, every + 1, every]
         )
+        diagonal = np.repeat(levels[:, None], len(z), axis=1)
+        self.fixed = np.concatenate([values, -values, -diagonal, diagonal], axis=1)
+        self.z, self.width = z, 2 * width
+
+    def values(self, kappa: Array) -> Array:
+        """All elements, (samples, elements)."""
+        z = kappa[:, None] * self.z
+        return np.concatenate([self.fixed, z, z.conj()], axis=1)
+
+    def half_signatures(self, kappa: Array) -> Array:
+        """½ signature of each sample, (samples,); NaN where it cannot be trusted.
+
+        A few by a general sparse elimination, many by one that was made for their pattern.
+        """
+        values, size = self.values(kappa), len(self.z)
+        if len(values) < LANES // 2 or not kernels_pay(len(values) * _SPLU_SECONDS * size**1.5):
+            return np.array([_half_signature(self.matrix(row)) for row in values])
+        counts, growth = elimination(self.rows, self.columns, self.width, 2 * size)(values)
+        answer = (size - counts).astype(float)
+        for k in np.flatnonzero(~(growth < _GROWTH * size)):
+            answer[k] = _half_signature(self.matrix(values[k]))
+        return answer
+
+    def gaps(self, kappa: Array) -> Array:
+        """The smallest |eigenvalue| of each sample, (samples,), by inverse iteration."""
+        return np.array([_smallest(self.matrix(row)) for row in self.values(kappa)])
+
+    def matrix(self, values: Array) -> Any:
+        """One sample as a sparse matrix."""
+        size = 2 * len(self.z)
+        return sp.coo_array((values, (self.rows, self.columns)), shape=(size, size)).tocsc()
+
+
+def _factors(matrix: Any) -> Any:
+    options = {"SymmetricMode": True}
+    return splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=options)
+
+
+def _half_signature(matrix: Any) -> float:
+    """½ signature, by the signs of the pivots where these are stable, else by the eigenvalues."""
+    size = matrix.shape[0]
+    try:
+        factors = _factors(matrix)
+        pivots = factors.U.diagonal().real
+        stable = abs(matrix).max() * (1 / np.abs(pivots)).sum() < _GROWTH * size
+        if stable and np.array_equal(factors.perm_r, factors.perm_c):
+            return float(size / 2 - (pivots < 0).sum())
     except RuntimeError:  # exactly singular
-        return 0, 0.0
-    pivots = factors.U.diagonal()
-    grown = abs(factors.U).max() / abs(whole).max()
-    if not np.array_equal(factors.perm_r, factors.perm_c) or grown > 1e7:
-        levels = np.linalg.eigvalsh(whole.toarray())
-        return size - int((levels < 0).sum()), float(np.abs(levels).min())
-    count = size - int((pivots.real < 0).sum())
-    if not gap:
-        return count, np.inf
-    inverse = LinearOperator(whole.shape, matvec=factors.solve, dtype=complex)
-    nearest = eigsh(
-        whole, 1, sigma=0.0, OPinv=inverse, which="LM", tol=1e-6, return_eigenvectors=False
+        pass
+    if size > 2 * DENSE:
+        return np.nan
+    levels = np.linalg.eigvalsh(matrix.toarray())
+    return float(size / 2 - (levels < 0).sum()) if np.abs(levels).min() > _GAP else np.nan
+
+
+def _smallest(matrix: Any) -> float:
+    size = matrix.shape[0]
+    try:
+        solve = _factors(matrix).solve
+    except RuntimeError:
+        return 0.0
+    inverse = LinearOperator(matrix.shape, matvec=solve, dtype=complex)
+    start = np.cos(np.arange(size)) + 0j  # the same in every run
+    level = eigsh(
+        matrix, 1, sigma=0.0, OPinv=inverse, v0=start, tol=1e-6, return_eigenvectors=False
     )
-    return count, float(abs(nearest[0]))
+    return float(abs(level[0]))
 
 
 # ------------------------------------------------------------------ closed samples

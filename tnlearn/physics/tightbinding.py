@@ -80,7 +80,7 @@ class LatticeSamples(Shown):
 
         Raises `MemoryLimitError` if they cannot fit in memory.
         """
-        rows, columns, values = self._elements()
+        rows, columns, values = self.elements()
         size = self.lattice.sites
         if sparse:
             return [sp.csr_array((v, (rows, columns)), shape=(size, size)) for v in values]
@@ -93,7 +93,7 @@ class LatticeSamples(Shown):
         np.add.at(full, where, values)
         return full
 
-    def _elements(self) -> tuple[Array, Array, Array]:
+    def elements(self) -> tuple[Array, Array, Array]:
         """Row, column and (samples, elements) values of everything that is not zero by its form."""
         place, o = self.lattice, len(self.lattice.orbitals)
         every = np.arange(place.cells)
