@@ -20,6 +20,7 @@ from tnlearn.data.label_file import label_file
 from tnlearn.errors import (
     ConfigError,
     FileError,
+    MemoryLimitError,
     NotChiralError,
     NotFiniteError,
     ShapeError,
@@ -40,6 +41,7 @@ SPARSE = {
     "shape": np.array(PATTERN.shape),
 }
 
+WIDE = {"data": [1.0], "row": [0], "col": [0], "shape": [10**9, 10**9]}
 FAR = PATTERN.indices.astype("i8") + 2**40
 
 
@@ -263,6 +265,19 @@ def torn(path):
     path.write_bytes(content)
 
 
+def unwritten(path, **options):
+    with h5py.File(path, "w") as file:
+        file.create_dataset("h", (10**12, 2, 2), "f8", **options)
+
+
+def spread(path, cells):
+    """A matrix of which no number is on the disk."""
+    with path.open("wb") as stream:
+        entry = {"descr": "<f8", "fortran_order": False, "shape": (1, cells, cells)}
+        np.lib.format.write_array_header_1_0(stream, entry)
+        stream.truncate(stream.tell() + 8 * cells**2)
+
+
 def cut(path):
     np.save(path, BLOCKS)
     path.write_bytes(path.read_bytes()[:5000])
@@ -291,6 +306,17 @@ def cut(path):
         ("a.npz", sparse(format="lil"), UnknownNameError, "layout .*csr"),
         ("a.npz", sparse(indices=FAR), FileError, "damaged.*indices"),
         ("a.npz", sparse(indices=PATTERN.indices - 5), FileError, "damaged.*indices"),
+        ("a.npz", sparse(indices=PATTERN.indices + 0.5), ShapeError, "array of float64"),
+        (
+            "a.h5",
+            lambda p: hdf5(p, {"H": SPARSE | {"indices": FAR}}),
+            FileError,
+            "damaged.*indices",
+        ),
+        ("a.h5", lambda p: hdf5(p, {"H": WIDE}), ShapeError, "most of its rows would be empty"),
+        ("a.h5", lambda p: unwritten(p, chunks=(9, 2, 2)), FileError, "cut short.*'h'"),
+        ("a.h5", unwritten, FileError, "cut short.*'h'"),
+        ("a.npy", lambda p: spread(p, 10**6), MemoryLimitError, "a sample in"),
         ("a.npz", sparse(indptr=PATTERN.indptr[::-1].copy()), FileError, "damaged"),
         ("a.npz", sparse(shape=np.array([6, 60])), ShapeError, "a square is expected"),
         ("a.npz", lambda p: np.savez(p, t0=np.ones(3), t_0=np.ones(3)), FileError, "two names"),

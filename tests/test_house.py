@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import re
+import tomllib
 from graphlib import CycleError, TopologicalSorter
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 PACKAGE = Path(__file__).parents[1] / "tnlearn"
 # From the foundation up; the first six are files.
@@ -120,11 +125,30 @@ def test_files_of_a_folder_import_those_above_them_in_its_list(folder):
 def test_nobody_is_told_to_install_a_stranger():
     # The name on the package index is of another package with the same import name.
     root = PACKAGE.parent
-    stranger = re.compile(r"pip install ['\"]?tnlearn(\[|['\"`\s]|$)", re.MULTILINE)
+    told = re.compile(r"pip install ['\"]?tnlearn(\[|['\"`\s]|$)", re.MULTILINE)
     files = [
         path
         for place in ("*.md", "docs/**/*.md", "tnlearn/**/*.py", "examples/*.py", "benchmarks/*.py")
         for path in root.glob(place)
     ]
     assert len(files) > 100
-    assert not [path for path in files if stranger.search(path.read_text(encoding="utf-8"))]
+    assert not [path for path in files if told.search(path.read_text(encoding="utf-8"))]
+
+
+def test_everything_that_make_installs_is_pinned():
+    root = PACKAGE.parent
+    lines = (root / "constraints.txt").read_text().splitlines()
+    pins = {line.partition("==")[0] for line in lines if line and not line.startswith("#")}
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    needed = list(project["dependencies"])
+    needed += extras["test"] + extras["docs"] + extras["quality"]
+    known: set[str] = set()
+    while needed:
+        one = Requirement(needed.pop())
+        if str(one) in known or (one.marker and not one.marker.evaluate({"extra": ""})):
+            continue
+        known.add(str(one))
+        assert canonicalize_name(one.name) in pins, one
+        with contextlib.suppress(metadata.PackageNotFoundError):  # only `make lint` installs it
+            needed += metadata.requires(one.name) or []

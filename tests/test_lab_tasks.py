@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -261,18 +260,6 @@ def test_a_folder_in_the_place_of_a_result(tmp_path: Path) -> None:
     (file_of(tmp_path, task) / "x").mkdir(parents=True)
     with pytest.raises(FileError, match=r"n 0: cannot write .*unchanged"):
         run([task], tmp_path)
-
-
-def test_old_leftovers_of_killed_writers_go_and_young_ones_stay(tmp_path: Path) -> None:
-    folder = tmp_path / "tasks"
-    folder.mkdir()
-    old, young = folder / f"{files.TEMPORARY}a.tmp", folder / f"{files.TEMPORARY}b.tmp"
-    for path in (old, young):
-        path.write_bytes(b"half")
-    os.utime(old, (time.time() - 2 * 86400,) * 2)
-    run(numbers(1), tmp_path)
-    assert young.exists()
-    assert not old.exists()
 
 
 def long_list(task: Task, folder: Path) -> pd.DataFrame:

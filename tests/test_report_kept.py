@@ -57,12 +57,12 @@ def test_verdicts_of_several_studies_are_joined(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "error", "words"),
     [
-        ("{", FileError, "cannot read"),
-        ("[" * 100_000, FileError, "cannot read"),
-        ("[]", FileError, "cannot read"),
+        ("{", FileError, "is damaged"),
+        ("[" * 100_000, FileError, "is damaged"),
+        ("[]", FileError, "is damaged"),
         (results() | {"format": "tnlearn-study/1"}, ConfigError, "tnlearn-study/1"),
-        (results("../home"), FileError, "cannot read"),
-        (results(figures=["../../x.png"]), FileError, "cannot read"),
+        (results("../home"), FileError, "is damaged"),
+        (results(figures=["../../x.png"]), FileError, "is damaged"),
         (results(findings=[{}]), FileError, "findings"),
         (results(seconds="five"), FileError, "seconds"),
     ],

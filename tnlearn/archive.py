@@ -13,7 +13,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import os
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,10 +23,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tnlearn.errors import CheckpointError, FileError
-from tnlearn.files import TEMPORARY, open_lock, parsing, replace_file
+from tnlearn.errors import CheckpointError, FileError, check_memory
+from tnlearn.files import (
+    TEMPORARY,
+    open_file,
+    open_lock,
+    parsing,
+    read_json,
+    replace_file,
+    sweep,
+    write_bytes,
+)
 
-__all__ = ["Parts", "differences", "digest", "discard", "parts_of", "plain", "read", "write"]
+__all__ = ["Parts", "Rows", "differences", "digest", "discard", "members_of", "parts_of", "plain"]
+__all__ += ["read", "write"]
 
 Array = npt.NDArray[Any]
 _META = "__tnlearn__"
@@ -94,6 +106,94 @@ def write(
     replace_file(path, lambda stream: np.savez(stream, **content))
 
 
+class Rows:
+    """An array in `.npy` format of which stretches of rows are read, none kept.
+
+    (A memory map would do; but its pages count as memory of the process, and a batch system
+    kills for that.)  What is compressed or in Fortran order cannot be read so: it is read whole.
+
+    Parameters
+    ----------
+    name : str
+        For errors.
+    stream
+        At the beginning of the format.
+    size : int
+        Bytes there, of which none may be left over or be lacking.
+    whole : bool
+        Whether it is read now, and at once.
+
+    Raises
+    ------
+    ValueError, EOFError
+        If there is another number of bytes than the header says.
+    FileError, MemoryLimitError
+        If it holds Python objects, or more than the memory.
+    """
+
+    def __init__(self, name: str, stream: Any, size: int, *, whole: bool = False) -> None:
+        major, _ = np.lib.format.read_magic(stream)
+        reader: Any = getattr(np.lib.format, f"read_array_header_{major}_0")
+        self.shape, fortran, self.dtype = reader(stream)
+        if self.dtype.hasobject:
+            raise FileError(
+                f"{name} holds Python objects, which are never loaded: they could run code; "
+                "save it as an array of numbers"
+            )
+        self._stream, self._data = stream, stream.tell()
+        count = math.prod(self.shape)
+        if min(self.shape, default=0) < 0 or self._data + count * self.dtype.itemsize != size:
+            raise EOFError(f"{name} does not end where its header says")
+        self._whole: Array | None = None
+        if whole or fortran or not self.shape:
+            check_memory(f"{name}, compressed or in Fortran order and so read whole,", 2 * size)
+            self._whole = self._read(count).reshape(self.shape, order="F" if fortran else "C")
+
+    def _read(self, count: int) -> Array:
+        values = np.empty(count, self.dtype)
+        if self._stream.readinto(values.view(np.uint8)) != values.nbytes:
+            raise EOFError("it is cut short")
+        return values
+
+    def __getitem__(self, index: Any) -> Array:
+        if self._whole is not None:
+            return np.asarray(self._whole[index])
+        start, stop, _ = (index if index is not ... else slice(None)).indices(self.shape[0])
+        row = math.prod(self.shape[1:])
+        self._stream.seek(self._data + start * row * self.dtype.itemsize)
+        return self._read((stop - start) * row).reshape(stop - start, *self.shape[1:])
+
+
+def members_of(path: Path, stream: Any, *, compressed: bool = True) -> dict[str, Rows]:
+    """The arrays of an `.npz` archive by name, after all of its checksums have been compared.
+
+    They may be compressed or not.  Raises what `Rows` and zipfile raise: call it in `parsing`.
+    """
+    content = zipfile.ZipFile(stream)
+    entries = content.infolist()
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(-min(size, 2**16 + 22), os.SEEK_END)  # a comment may follow the end record
+    _, _, end = stream.read().rpartition(b"PK\x05\x06")
+    if int.from_bytes(end[6:8], "little") not in (len(entries), 0xFFFF):
+        raise ValueError("its table of contents lacks an entry")
+    if sum(e.compress_size if compressed else e.file_size for e in entries) > size:
+        raise ValueError("it promises more than it can hold")
+    for entry in entries:
+        check_memory(f"{entry.filename} in {path}", entry.file_size * bool(entry.compress_type))
+    broken = content.testzip()
+    if broken is not None:
+        raise ValueError(f"the checksum of {broken} does not hold")
+    members: dict[str, Rows] = {}
+    for entry in entries:
+        name = entry.filename.removesuffix(".npy")
+        if name == entry.filename or name in members:
+            raise ValueError(f"{entry.filename} is there twice, or no array")
+        whole = entry.compress_type != zipfile.ZIP_STORED
+        where = f"{entry.filename} in {path}"
+        members[name] = Rows(where, content.open(entry), entry.file_size, whole=whole)
+    return members
+
+
 def read(path: str | os.PathLike[str], kind: str) -> tuple[Any, dict[str, Array]]:
     """The record and the arrays of a file made by `write`, checked against their SHA-256.
 
@@ -105,16 +205,13 @@ def read(path: str | os.PathLike[str], kind: str) -> tuple[Any, dict[str, Array]
         If it is damaged, cut short, made by something else, or of another kind.
     """
     target = Path(path)
-    try:
-        stream = target.open("rb")
-    except OSError as error:
-        raise FileError(f"cannot read {target}: {error.strerror or error}") from error
-    with stream, parsing(target, "a file of tnlearn", error=CheckpointError, hint=_HINT):
-        with np.load(stream, allow_pickle=False) as content:
-            # Stored, not compressed: no entry can be larger than the file.
-            if sum(x.file_size for x in content.zip.infolist()) > target.stat().st_size:
-                raise ValueError("it promises more than it can hold")
-            arrays = {name: content[name] for name in content.files}
+    with (
+        open_file(target) as stream,
+        parsing(target, "a file of tnlearn", error=CheckpointError, hint=_HINT),
+    ):
+        members = members_of(target, stream, compressed=False)
+        check_memory(f"all of {target}", os.fstat(stream.fileno()).st_size)
+        arrays = {name: rows[...] for name, rows in members.items()}
         meta = json.loads(arrays.pop(_META).tobytes().decode())
         form, record, expected = str(meta["format"]), meta["record"], meta["sha256"]
     if form != kind:
@@ -177,14 +274,12 @@ class Parts:
                 f"{self.folder} is in use by another process; wait for it, or give another name"
             )
         try:
-            for name in present:
-                if name.startswith(TEMPORARY):  # left by a process that was killed while writing
-                    (self.folder / name).unlink(missing_ok=True)
+            sweep(self.folder)
             if (self.folder / _HEAD).exists():
                 self._check_head()
             else:
                 text = json.dumps({"format": _RUN, "run": self.record}, indent=1).encode()
-                replace_file(self.folder / _HEAD, lambda stream: stream.write(text))
+                write_bytes(self.folder / _HEAD, text)
         except BaseException:
             self._lock.close()
             raise
@@ -225,8 +320,8 @@ class Parts:
     def _check_head(self) -> None:
         head = self.folder / _HEAD
         hint = "Give the name of a new folder"
+        content = read_json(head, "a file of tnlearn", error=CheckpointError, hint=hint)
         with parsing(head, "a file of tnlearn", error=CheckpointError, hint=hint):
-            content = json.loads(head.read_bytes())
             if content["format"] != _RUN:
                 raise ValueError(f"format {content['format']!r}")
             run = content["run"]

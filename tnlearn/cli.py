@@ -248,14 +248,15 @@ def label(
         positions: An .npy file with where the orbitals are, if not in order along the chain.
     """
     from tnlearn.data.label_file import label_file
+    from tnlearn.data.sources import read_array
 
     from_file = sublattice is not None and sublattice.lower().endswith(".npy")
     done = label_file(
         file,
         out,
-        sublattice=_array(sublattice) if from_file else sublattice,
-        chiral=_array(chiral),
-        positions=_array(positions),
+        sublattice=read_array(sublattice) if from_file else sublattice,
+        chiral=read_array(chiral),
+        positions=read_array(positions),
         **asdict(labelling),
     )
     again = f"; {done.resumed} of them were there from before" if done.resumed else ""
@@ -265,23 +266,6 @@ def label(
         reasons = ", ".join(f"{count} {reason}" for reason, count in done.skipped.items())
         print(f"{skipped} samples skipped: {reasons}")
     print(f"The table is {done.output.resolve()}")
-
-
-def _array(path: str | Path | None) -> Any:
-    """A small array from an .npy file."""
-    import numpy as np
-
-    from tnlearn.errors import FileError
-
-    if path is None:
-        return None
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError, SyntaxError) as error:
-        raise FileError(f"cannot read {path} as an .npy file: {error}") from error
-    if not isinstance(array, np.ndarray):
-        raise FileError(f"{path} holds several arrays; an .npy file of one is expected")
-    return array
 
 
 def _size(_: Any, tokens: Sequence[Any]) -> tuple[int, int]:

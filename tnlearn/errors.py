@@ -8,6 +8,7 @@ Python user would expect (`ValueError`, `OSError`).
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -27,7 +28,9 @@ __all__ = [
     "UnknownNameError",
     "check_choice",
     "check_finite",
+    "check_memory",
     "check_whole",
+    "machine_memory",
     "nearest",
 ]
 
@@ -76,16 +79,14 @@ class MemoryLimitError(TnlearnError, MemoryError):
     """The request would need more memory than the machine has."""
 
 
-def nearest(name: str, options: Iterable[str]) -> str | None:
-    """The option closest to `name` in spelling, or None if nothing comes near."""
-    close = difflib.get_close_matches(str(name), list(options), n=1, cutoff=0.5)
+def nearest(given: str, options: Iterable[str]) -> str | None:
+    """The option closest to `given` in spelling, or None if nothing comes near."""
+    close = difflib.get_close_matches(str(given), list(options), n=1, cutoff=0.5)
     return close[0] if close else None
 
 
-def check_choice(what: str, name: str, options: Iterable[str], more: str = "") -> str:
-    """Return `name` if it is among `options`, else raise naming the nearest right one.
-
-    `more` ends the list of those known.
+def check_choice(what: str, given: str, options: Iterable[str]) -> str:
+    """Return `given` if it is among `options`, else raise naming the nearest right one.
 
     >>> check_choice("method", "rwsn", ["rswn", "twist"])
     Traceback (most recent call last):
@@ -93,11 +94,11 @@ def check_choice(what: str, name: str, options: Iterable[str], more: str = "") -
 Known: rswn, twist
     """
     known = list(options)
-    if isinstance(name, str) and name in known:
-        return name
-    close = nearest(name, known)
+    if isinstance(given, str) and given in known:
+        return given
+    close = nearest(given, known)
     hint = f": did you mean {close!r}?" if close else ":"
-    raise UnknownNameError(f"unknown {what} {name!r}{hint} Known: {', '.join(known)}{more}")
+    raise UnknownNameError(f"unknown {what} {given!r}{hint} Known: {', '.join(known)}")
 
 
 def check_whole(what: str, value: Any, least: int) -> int:
@@ -119,4 +120,22 @@ def check_finite(what: str, array: Any) -> None:
         raise NotFiniteError(
             f"{what} holds {bad} value(s) that are NaN or infinite, the first at index {first}; "
             "remove or replace them before calling"
+        )
+
+
+def machine_memory() -> int | None:
+    """Physical memory of this machine in bytes, or None where the system does not tell."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def check_memory(what: str, needed: int) -> None:
+    """Raise `MemoryLimitError` if `needed` bytes are more than the machine's memory."""
+    have = machine_memory()
+    if have is not None and needed > have:
+        raise MemoryLimitError(
+            f"{what} would need {needed / 2**30:.3g} GiB, and this machine has "
+            f"{have / 2**30:.3g} GiB; take fewer samples or cells, or work in slices"
         )

@@ -28,7 +28,7 @@ from tnlearn.audits.interventions import Intervention, resolved
 from tnlearn.audits.table import COUNTS, PAIRS, WORDS, Estimate, Row, ask, mean_share, of_right
 from tnlearn.data.dataset import Dataset
 from tnlearn.errors import ConfigError, FileError
-from tnlearn.files import parsing, replace_file
+from tnlearn.files import parsing, read_json, replace_file
 from tnlearn.lab.results import columns_of, table_of
 from tnlearn.physics.chains import Chains
 from tnlearn.progress import tqdm
@@ -146,18 +146,17 @@ class Audit:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Audit:
         """Read an audit written by `save`.  Raises `FileError` if it cannot be, or is none."""
-        try:
-            text = Path(path).read_bytes()
-        except OSError as error:
-            raise FileError(f"cannot read {path}: {error.strerror or error}") from error
-        with parsing(Path(path), f"an audit written by Audit.save ({FORMAT})"):
-            record = json.loads(text)
+        what = f"an audit written by Audit.save ({FORMAT})"
+        record = read_json(Path(path), what)
+        with parsing(path, what):
             if record["format"] != FORMAT:
-                raise FileError(f"{path} is no audit written by Audit.save ({FORMAT})")
+                raise FileError(f"{path} is not {what}")
             once = table_of(record["interventions"])[["intervention", *WORDS, *PAIRS]]
             answers = table_of(record["answers"])[["intervention", "member", *COUNTS]]
             table = once.merge(answers, "left", on="intervention", validate="1:m")
-            return cls(record["title"], tuple(record["classes"]), table, dict(record["settings"]))
+            one = cls(record["title"], tuple(record["classes"]), table, dict(record["settings"]))
+            str(one)  # what cannot be said of it is not in it
+            return one
 
     def draw(self, path: str | os.PathLike[str] | None = None) -> Figure:
         """The picture: for each intervention the share of pairs that follow the invariant.

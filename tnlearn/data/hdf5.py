@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from tnlearn.errors import FileError, check_choice
-from tnlearn.files import parsing
+from tnlearn.errors import FileError, check_choice, check_memory
+from tnlearn.files import open_file, parsing
 
 __all__ = ["HINT", "LAYOUTS", "Column", "columns_of", "is_sparse", "named_place", "open_hdf5"]
 __all__ += ["sparse_columns"]
@@ -30,11 +31,7 @@ def open_hdf5(path: Path, **options: Any) -> Any:
     FileError
         If the file cannot be opened or is damaged.
     """
-    try:
-        with path.open("rb"):
-            pass
-    except OSError as error:
-        raise FileError(f"cannot read {path}: {error.strerror or error}") from error
+    open_file(path).close()
     if path.suffix.lower() == ".mat" and not h5py.is_hdf5(path):
         raise FileError(
             f"{path} is not in MATLAB's format 7.3, the only one that is read: save it anew with "
@@ -50,7 +47,7 @@ def columns_of(group: Any) -> dict[str, Any]:
     Raises
     ------
     FileError
-        If one of them is a link or keeps its values in another file.
+        If one of them is a link, keeps its values in another file, or lacks some of them.
     """
     members = {}
     for name in group:
@@ -63,8 +60,21 @@ def columns_of(group: Any) -> dict[str, Any]:
                 f"{group.file.filename}: {name!r} leads to another place or file, and is not "
                 "followed; copy its values into this file"
             )
+        if isinstance(member, h5py.Dataset) and not _is_whole(member):
+            raise FileError(
+                f"{group.file.filename} is cut short: not all values of {name!r} are in it"
+            )
         members[name] = member
     return members
+
+
+def _is_whole(column: Any) -> bool:
+    """Whether a dataset holds the values that its shape promises: none of them is a default."""
+    if column.chunks is None:
+        return bool(column.id.get_storage_size() >= column.nbytes)
+    check_memory(f"a chunk of {column.name!r}", math.prod(column.chunks) * column.dtype.itemsize)
+    pieces = zip(column.shape, column.chunks, strict=True)
+    return bool(column.id.get_num_chunks() == math.prod(-(-n // size) for n, size in pieces))
 
 
 def named_place(file: Any, key: str | None) -> tuple[Any, str | None]:

@@ -25,6 +25,7 @@ from tnlearn.errors import (
     UnclearError,
     check_choice,
     check_finite,
+    check_memory,
     check_whole,
 )
 from tnlearn.files import replacing
@@ -171,6 +172,8 @@ def label_file(
         if skip:
             work.look()
         stretch = int(chunk or np.clip(_STRETCH_BYTES // source.width, 1, _STRETCH_SAMPLES))
+        at_once = min(stretch, source.samples)
+        check_memory(f"{at_once} samples of {source_path}", 2 * at_once * source.width)
         run = {
             "input": source.identity(),
             "samples": source.samples,

@@ -22,8 +22,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
+import os
 import re
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +34,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from tnlearn.archive import Rows, members_of
 from tnlearn.data.hdf5 import (
     LAYOUTS,
     Column,
@@ -43,12 +45,11 @@ from tnlearn.data.hdf5 import (
     sparse_columns,
 )
 from tnlearn.data.stored import StoredDataset
-from tnlearn.errors import FileError, ShapeError, check_choice
-from tnlearn.files import parsing
+from tnlearn.errors import FileError, ShapeError, check_choice, check_memory
+from tnlearn.files import open_file, parsing
 from tnlearn.physics.chains import Chains
-from tnlearn.physics.memory import check_memory
 
-__all__ = ["SUFFIXES", "Source", "open_source"]
+__all__ = ["SUFFIXES", "Source", "open_source", "read_array"]
 
 Array = NDArray[Any]
 
@@ -87,6 +88,9 @@ class Source:
     read: Callable[[int, int], Any]
     beside: dict[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        check_memory(f"a sample in {self.path}", 2 * self.width)
+
     def identity(self) -> dict[str, Any]:
         """What tells this file from another, or from itself after a change."""
         about = self.path.stat()
@@ -116,87 +120,44 @@ def open_source(path: Path, key: str | None = None) -> Iterator[Source]:
     """
     suffix = path.suffix.lower()
     check_choice("kind of file", suffix, SUFFIXES)
-    if path.exists() and not path.is_file():
-        raise FileError(f"{path} is not a file: a folder, a pipe or a device cannot be labelled")
-    try:
-        stream = path.open("rb")
-    except OSError as error:
-        raise FileError(f"cannot read {path}: {error.strerror or error}") from error
     with contextlib.ExitStack() as stack:
-        stack.enter_context(stream)
+        stream = stack.enter_context(open_file(path))
         if suffix == ".npy":
             if key is not None:
                 raise FileError(f"{path} holds one array without a name; leave the key out")
-            with _damaged(path):
-                array = _Rows(str(path), stream, path.stat().st_size)
-            yield _matrices(path, "auto", array)
+            yield _matrices(path, "auto", _rows(path, stream))
         elif suffix == ".npz":
-            members = _open_npz(path, stream, stack)
+            with _damaged(path):
+                members = members_of(path, stream)
             yield _named(path, key, members, members)
         else:
             yield _open_hdf5(path, key, stack)
 
 
-def _damaged(path: Path) -> Any:
-    return parsing(path, "what its name says")
+def read_array(path: str | Path | None) -> Array | None:
+    """The array in an `.npy` file; None where none is named.
 
-
-class _Rows:
-    """An array in `.npy` format of which stretches of rows are read, none kept.
-
-    (A memory map would do; but its pages count as memory of the process, and a batch system
-    kills for that.)  What is compressed or in Fortran order cannot be read so: it is read whole.
+    Raises
+    ------
+    FileError, MemoryLimitError
+        If it cannot be read, is damaged, or too large.
     """
-
-    def __init__(self, name: str, stream: Any, size: int, compressed: bool = False) -> None:
-        major, _ = np.lib.format.read_magic(stream)
-        reader: Any = getattr(np.lib.format, f"read_array_header_{major}_0")
-        self.shape, fortran, self.dtype = reader(stream)
-        if self.dtype.hasobject:
-            raise FileError(
-                f"{name} holds Python objects, which are never loaded: they could run code; "
-                "save it as an array of numbers"
-            )
-        self._stream, self._data = stream, stream.tell()
-        self._row = int(np.prod(self.shape[1:], dtype=object)) * self.dtype.itemsize
-        length = self._row * self.shape[0] if self.shape else self.dtype.itemsize
-        if self._data + length > size:
-            raise EOFError(f"{name} ends too early")
-        self._whole: Array | None = None
-        if compressed or fortran or not self.shape:
-            check_memory(f"{name}, compressed or in Fortran order and so read whole,", 2 * length)
-            flat = np.frombuffer(stream.read(length), self.dtype)
-            self._whole = flat.reshape(self.shape, order="F" if fortran else "C")
-
-    def __getitem__(self, index: Any) -> Array:
-        if self._whole is not None:
-            return np.asarray(self._whole[index])
-        start, stop, _ = (index if index is not ... else slice(None)).indices(self.shape[0])
-        self._stream.seek(self._data + start * self._row)
-        content = self._stream.read((stop - start) * self._row)
-        return np.frombuffer(content, self.dtype).reshape(stop - start, *self.shape[1:])
+    if path is None:
+        return None
+    with open_file(path) as stream:
+        rows = _rows(path, stream)
+        with _damaged(path):
+            check_memory(f"the array in {path}", math.prod(rows.shape) * rows.dtype.itemsize)
+            return rows[...]
 
 
-def _open_npz(path: Path, stream: Any, stack: contextlib.ExitStack) -> dict[str, _Rows]:
-    """The arrays of an archive, by name, after all of its checksums have been compared."""
-    members: dict[str, _Rows] = {}
+def _rows(path: str | Path, stream: Any) -> Rows:
     with _damaged(path):
-        archive = stack.enter_context(zipfile.ZipFile(stream))
-        entries = [e for e in archive.infolist() if e.filename.endswith(".npy")]
-        for entry in entries:
-            check_memory(f"{entry.filename} in {path}", entry.file_size * bool(entry.compress_type))
-        broken = archive.testzip()
-        if broken is not None:
-            raise ValueError(f"the checksum of {broken} does not hold")
-        for entry in entries:
-            name = f"{entry.filename} in {path}"
-            if entry.filename.removesuffix(".npy") in members:
-                raise ValueError(f"{name} is there twice")
-            member = stack.enter_context(archive.open(entry))
-            members[entry.filename.removesuffix(".npy")] = _Rows(
-                name, member, entry.file_size, entry.compress_type != zipfile.ZIP_STORED
-            )
-    return members
+        return Rows(str(path), stream, os.fstat(stream.fileno()).st_size)
+
+
+def _damaged(path: str | Path) -> Any:
+    return parsing(path, "what its name says")
 
 
 def _open_hdf5(path: Path, key: str | None, stack: contextlib.ExitStack) -> Source:
@@ -331,13 +292,18 @@ def _sparse(
 ) -> Source:
     with _damaged(path):
         shape = tuple(int(n) for n in np.ravel(arrays["shape"][...]))
-        if len(shape) != 2 or shape[0] != shape[1]:
+        if len(shape) != 2 or shape[0] != shape[1] or shape[0] < 1:
             raise ShapeError(f"the sparse matrix in {path} has shape {shape}; a square is expected")
         layout = next(name for name, parts in LAYOUTS.items() if set(arrays) >= set(parts))
         if "format" in arrays:
             layout = _text(np.asarray(arrays["format"][...]).item())
+        check_choice(f"layout of the sparse matrix in {path}", layout, ("csc", "bsr", *LAYOUTS))
+        where = [arrays[n] for n in LAYOUTS["csr" if layout in ("csc", "bsr") else layout]]
+        for array in (*where, arrays["data"]):
+            if np.dtype(array.dtype).kind not in ("iu" if array is not arrays["data"] else "iufcb"):
+                raise ShapeError(f"the sparse matrix in {path} has an array of {array.dtype}")
         if layout not in ("csr", "csc"):
-            layout, arrays = "csr", _as_csr(path, layout, arrays, shape)
+            layout, arrays = "csr", _as_csr(path, layout, arrays, where, shape)
         form = sp.csr_array if layout == "csr" else sp.csc_array
         indices, indptr = np.asarray(arrays["indices"][...]), np.asarray(arrays["indptr"][...])
         data = arrays["data"]
@@ -347,7 +313,7 @@ def _sparse(
                 f"the sparse matrix in {path} has data of shape {tuple(data.shape)} for "
                 f"{len(indices)} indices"
             )
-        if len(indptr) != shape[0] + 1:
+        if indptr.shape != (shape[0] + 1,):
             raise ShapeError(f"the sparse matrix in {path} has {len(indptr)} pointers to its rows")
         # Every index, before compiled code trusts it.
         pattern = form((np.zeros(len(indices)), indices, indptr), shape=shape)
@@ -363,12 +329,15 @@ def _sparse(
 
 
 def _as_csr(
-    path: Path, layout: str, arrays: Mapping[str, Any], shape: tuple[int, ...]
+    path: Path, layout: str, arrays: Mapping[str, Any], where: list[Any], shape: tuple[int, ...]
 ) -> dict[str, Any]:
     """One matrix of another of scipy's layouts, by the arrays of its csr form."""
-    check_choice(f"layout of the sparse matrix in {path}", layout, ("csc", "bsr", *LAYOUTS))
-    names = LAYOUTS["csr" if layout == "bsr" else layout]
-    data, *where = (np.asarray(arrays[n][...]) for n in ("data", *names))
+    data, *where = (np.asarray(array[...]) for array in (arrays["data"], *where))
+    if data.size < shape[0] // 2:
+        raise ShapeError(
+            f"the sparse matrix in {path} has {shape[0]} rows and {data.size} numbers: most of its "
+            "rows would be empty"
+        )
     if layout == "coo":
         matrix = sp.coo_array((data, tuple(where)), shape=shape)
     elif layout == "dia":

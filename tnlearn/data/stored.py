@@ -235,22 +235,36 @@ def save(data: Dataset, path: Path_, chunk: int | None = None) -> StoredDataset:
 def put_together(target: Path, record: dict[str, Any], pieces: Iterable[dict[str, Array]]) -> None:
     """Write the columns of all pieces, one below the other, into one file, whole or not at all."""
     first = 0
-    # Of HDF5 1.10 on: there the metadata have checksums, too.
-    with replacing(target) as temporary, h5py.File(temporary, "w", libver="v110") as file:
-        file.attrs["recipe"] = json.dumps(record, sort_keys=True)
-        for piece in pieces:
-            for name, values in piece.items():
-                if not first:
-                    shape = values.shape[1:]
-                    file.create_dataset(
-                        name,
-                        (record["rows"], *shape),
-                        values.dtype,
-                        chunks=(record["chunk"], *shape),
-                        fletcher32=True,
-                    )
-                file[name][first : first + len(values)] = values
-            first += len(piece["labels"])
+    # Of HDF5 1.10 on: there the metadata have checksums, too.  (The lock is that of `replacing`.)
+    options: dict[str, Any] = {"libver": "v110", "locking": False}
+    with replacing(target) as temporary:
+        h5py.File(temporary, "w", **options).close()
+        file = None
+        try:
+            for piece in pieces:
+                if file is None:
+                    _reserve(temporary, piece, record)
+                    file = h5py.File(temporary, "r+", **options)
+                    file.attrs["recipe"] = json.dumps(record, sort_keys=True)
+                    for name, values in piece.items():
+                        shape, chunk = values.shape[1:], record["chunk"]
+                        layout = {"chunks": (chunk, *shape), "fletcher32": True}
+                        file.create_dataset(name, (record["rows"], *shape), values.dtype, **layout)
+                for name, values in piece.items():
+                    file[name][first : first + len(values)] = values
+                first += len(piece["labels"])
+        finally:
+            if file is not None:
+                file.close()
+
+
+def _reserve(path: Path, piece: Mapping[str, Array], record: Mapping[str, Any]) -> None:
+    """Take the room that a file will need: where HDF5 itself finds the disk full, it crashes."""
+    if hasattr(os, "posix_fallocate"):
+        chunks = -(-record["rows"] // record["chunk"])
+        chunk = sum(record["chunk"] * (x.nbytes // len(x)) + 512 for x in piece.values())
+        with path.open("rb+") as stream:
+            os.posix_fallocate(stream.fileno(), 0, chunks * chunk + 2**16 * len(piece))
 
 
 def target_path(path: Path_) -> Path:

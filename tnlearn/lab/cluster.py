@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import json
 import logging
 import secrets
 import sys
@@ -21,6 +20,7 @@ from typing import Any
 
 from tnlearn import __version__
 from tnlearn.errors import ConfigError, FileError, TnlearnError
+from tnlearn.files import parsing, read_bytes, read_json
 from tnlearn.lab.environment import versions
 from tnlearn.lab.pool import carried, worker_surroundings
 from tnlearn.lab.tasks import Attempts, Job, Task
@@ -203,15 +203,12 @@ def _distributed() -> Any:
 def _address(scheduler: str) -> str:
     """The address itself, or that in a scheduler file."""
     if scheduler.endswith(".json") or Path(scheduler).is_file():
-        try:
-            return str(json.loads(Path(scheduler).read_text(encoding="utf-8"))["address"])
-        except OSError as error:
-            raise FileError(
-                f"cannot read the scheduler file {scheduler} ({error.strerror or error}): "
-                f"`dask scheduler --scheduler-file {scheduler}` writes it when it starts"
-            ) from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise FileError(f"{scheduler} is not a file of a dask scheduler") from error
+        hint = f"`dask scheduler --scheduler-file {scheduler}` writes it when it starts"
+        what = "a file of a dask scheduler"
+        if not Path(scheduler).exists():
+            raise FileError(f"cannot read the scheduler file {scheduler}: {hint}")
+        with parsing(scheduler, what, hint=hint):
+            return str(read_json(Path(scheduler), what, hint=hint)["address"])
     host, _, port = scheduler.rpartition(":")
     if scheduler != "local" and "://" not in scheduler and not (host and port.isdigit()):
         raise ConfigError(
@@ -261,8 +258,8 @@ def _mark(folder: Path) -> str:
 
 def _read_mark(folder: Path) -> str:
     try:
-        return (folder / _MARK).read_text()
-    except OSError:
+        return read_bytes(folder / _MARK).hex()
+    except FileError:
         return "no such folder"
 
 

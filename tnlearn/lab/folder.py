@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import sys
 from pathlib import Path
 
 from tnlearn.errors import CheckpointError, FileError
-from tnlearn.files import TEMPORARY, write_bytes
+from tnlearn.files import TEMPORARY, parsing, read_bytes, read_json, write_bytes
 from tnlearn.lab.profile import Settings, as_toml
 
 __all__ = ["add_seconds", "claim_folder"]
@@ -16,10 +18,9 @@ __all__ = ["add_seconds", "claim_folder"]
 def add_seconds(folder: Path, now: float) -> float:
     """Seconds spent on the study so far, those of earlier runs included."""
     path = folder / "seconds.json"
-    try:
-        spent = float(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        spent = 0.0
+    spent = 0.0
+    with contextlib.suppress(FileError), parsing(path, "seconds"):
+        spent = min(max(0.0, float(read_json(path, "seconds"))), sys.float_info.max)
     write_bytes(path, json.dumps(spent + now).encode())
     return spent + now
 
@@ -42,7 +43,7 @@ def claim_folder(folder: Path, profile: Settings, maker: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         # Another share of the same run may be making the folder at this moment.
         present = sorted(p.name for p in folder.iterdir() if not p.name.startswith(TEMPORARY))
-        known = config.read_text(encoding="utf-8") if "config.toml" in present else None
+        known = read_bytes(config).decode() if "config.toml" in present else None
     except (OSError, UnicodeDecodeError) as error:
         if isinstance(error, FileError):
             raise

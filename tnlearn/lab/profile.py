@@ -21,7 +21,8 @@ from msgspec import Meta, Struct
 
 from tnlearn.data.recipes import recipe_for
 from tnlearn.data.shifts import SHIFTS
-from tnlearn.errors import ConfigError, FileError, TnlearnError, check_choice, nearest
+from tnlearn.errors import ConfigError, TnlearnError, check_choice, nearest
+from tnlearn.files import parsing, read_bytes
 
 __all__ = [
     "PROFILES",
@@ -45,6 +46,7 @@ __all__ = [
 PROFILES = ("quick", "hour", "paper")
 
 Count = Annotated[int, Meta(ge=1)]
+Members = Annotated[int, Meta(ge=1, le=100_000)]
 Number = Annotated[int, Meta(ge=0)]
 Amount = Annotated[float, Meta(ge=0, lt=1e300)]
 Share = Annotated[float, Meta(gt=0, le=1)]
@@ -76,7 +78,7 @@ class Entry(Section, kw_only=True):
     bond: Count | None = None
     init: Table = {}
     hidden: list[Count] = []
-    members: Count | None = None
+    members: Members | None = None
 
 
 class Data(Section, kw_only=True):
@@ -132,7 +134,7 @@ class Profile(Settings, kw_only=True):
     """
 
     cells: Count
-    members: Count
+    members: Members
     chunk: Count
     batch_size: Count
     batches: Literal["own", "shared"] = "own"
@@ -190,13 +192,9 @@ def _shipped(study: str, name: str) -> Table:
 def _own(path: str | Path) -> Table:
     if not str(path).endswith(".toml"):
         check_choice("profile", str(path), PROFILES)
-    try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise FileError(f"cannot read the profile {path}: {reason}") from error
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigError(f"the profile {path} is not valid TOML: {error}") from error
+    content = read_bytes(path)
+    with parsing(path, "a profile in TOML"):
+        return tomllib.loads(content.decode())
 
 
 def catalogue() -> Table:

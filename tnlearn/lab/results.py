@@ -6,6 +6,7 @@ an array, as nested lists.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
@@ -15,7 +16,8 @@ from typing import Any
 
 import pandas as pd
 
-from tnlearn.files import replace_file
+from tnlearn.errors import FileError
+from tnlearn.files import parsing, read_json, replace_file
 
 __all__ = ["Columns", "columns_of", "jsonable", "read_result", "table_of", "write_result"]
 
@@ -54,13 +56,12 @@ def _filled(value: Any) -> Any:
 
 def read_result(path: Path, key: str) -> Columns | None:
     """The columns in a file, or None if it is not there, not of that key, or not as written."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        whole = content["key"] == key and content["sha256"] == _digest(content)
-        columns: Columns = content["columns"]
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
-    return columns if whole else None
+    with contextlib.suppress(FileError), parsing(path, "a result"):
+        content = read_json(path, "a result")
+        if content["key"] == key and content["sha256"] == _digest(content):
+            columns: Columns = content["columns"]
+            return columns
+    return None
 
 
 def write_result(path: Path, key: str, about: Mapping[str, Any], columns: Columns) -> None:

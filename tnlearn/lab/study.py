@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import io
+import itertools
 import json
 import time
 from collections import Counter
@@ -57,6 +58,8 @@ STUDIES = (
     "marker",
     "comparison",
 )
+
+MOST = 100_000  # tasks of a study
 
 Verdicts = Mapping[str, Verdict]
 Draw = Callable[[pd.DataFrame, Any, Verdicts], Figure | None]
@@ -117,7 +120,13 @@ class Study:
         """The tasks of a profile, each named by all that decides its result."""
         content = json.dumps(as_record(profile) | {"workers": None}, sort_keys=True)
         context = hashlib.sha256(content.encode()).hexdigest()
-        return [replace(task, study=self.name, context=context) for task in self.grid(profile)]
+        tasks = list(itertools.islice(self.grid(profile), MOST + 1))
+        if len(tasks) > MOST:
+            raise ConfigError(
+                f"the study {self.name!r} would have more than {MOST:,} tasks: take fewer members, "
+                "or larger chunks of them"
+            )
+        return [replace(task, study=self.name, context=context) for task in tasks]
 
     def decide(self, table: pd.DataFrame, profile: Settings) -> dict[str, Verdict]:
         """The verdicts of the claims by their keys."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tnlearn.errors import ConfigError, check_choice
+from tnlearn.files import parsing
 from tnlearn.models.baselines import KINDS, baseline
 from tnlearn.models.network import Network
 from tnlearn.models.rswn import rswn
@@ -39,7 +40,7 @@ def rebuild(description: Mapping[str, Any]) -> Network:
         call = base["call"]
     except (KeyError, TypeError, ValueError):
         raise ConfigError("this does not describe a network: it has no recipe") from None
-    try:
+    with parsing("this description", "one of a network of this version", error=ConfigError):
         if call == "graph":
             graph = Graph(decode_nodes(base["nodes"]), base["output"])
             network = Network(graph, recipe=[base])
@@ -47,13 +48,9 @@ def rebuild(description: Mapping[str, Any]) -> Network:
             factory = FACTORIES[check_choice("network factory", call, FACTORIES)]
             network = factory(**{key: value for key, value in base.items() if key != "call"})
         network = network.repeated(steps)
-    except (KeyError, TypeError) as error:
-        raise ConfigError(
-            f"this description of a network is damaged or of another version: {error!r}"
-        ) from error
-    trees = description.get("trees")
-    if trees is not None:
-        recall_trees(network, {name: decode_tree(tree) for name, tree in trees.items()})
+        trees = description.get("trees")
+        if trees is not None:
+            recall_trees(network, {name: decode_tree(tree) for name, tree in trees.items()})
     return network
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tnlearn.errors import ConfigError, check_choice, check_whole
+from tnlearn.errors import ConfigError, check_choice, check_memory, check_whole
 from tnlearn.models.network import Network
 from tnlearn.networks import formula as f
 from tnlearn.networks.graph import BATCH, Contraction, Function, Graph, Operand, as_constant
@@ -63,6 +63,8 @@ def rswn(cells: int, form: str = "quartic", boundary: str = "open", window: floa
         For a form or boundary that does not exist.
     ConfigError
         If the window keeps no cell.
+    MemoryLimitError
+        If its nodes do not fit into memory.
 
     References
     ----------
@@ -71,6 +73,7 @@ def rswn(cells: int, form: str = "quartic", boundary: str = "open", window: floa
     check_choice("form", form, FORMS)
     check_choice("boundary", boundary, BOUNDARIES)
     cells = check_whole("cells", cells, 1)
+    check_memory(f"a network of {cells} cells", 32 * cells**2)
     recipe: dict[str, object] = {"call": "rswn", "cells": cells, "form": form}
     recipe |= {"boundary": boundary, "window": float(window)}
     kept = window_cells(cells, window) if boundary == "open" else np.ones(cells)

@@ -17,14 +17,20 @@ Made with numba's extension interface (`numba.extending`): a type, its layout, o
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import operator
+import pickle
+import sys
 from collections.abc import Callable
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import numba
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.extending import intrinsic, models, overload, register_model
 
 __all__ = ["LANES", "kernel", "load", "size", "store", "strict_kernel", "total"]
@@ -47,12 +53,75 @@ def strict_kernel(function: Function) -> Function:
 
 
 def _compiled(function: Function, fast: set[str]) -> Function:
-    options = {"nogil": True, "fastmath": fast, "error_model": "numpy"}
-    try:
-        compiled: Function = numba.njit(cache=True, **options)(function)
-    except RuntimeError:
-        compiled = numba.njit(**options)(function)
-    return compiled
+    compiled: Any = numba.njit(nogil=True, fastmath=fast, error_model="numpy")(function)
+    with contextlib.suppress(RuntimeError):  # no folder for it can be written
+        compiled._cache = _Cache(function)
+    return cast(Function, compiled)
+
+
+class _Cache(FunctionCache):  # type: ignore[misc]
+    """Compiled kernels on disk, each with its checksum: what is not as written is made anew."""
+
+    def __init__(self, function: Any) -> None:
+        super().__init__(function)
+        name, stamp = self._impl.filename_base, self._impl.locator.get_source_stamp()
+        self._cache_file = _CacheFile(self._cache_path, f"{name}-checked", stamp)
+
+    def load_overload(self, signature: Any, context: Any) -> Any:
+        """The kernel that is kept for a signature; None if there is none, or a damaged one."""
+        try:
+            return super().load_overload(signature, context)
+        except Exception as error:  # what is thrown at a damaged file is not to be foreseen
+            self._tell(error)
+            with contextlib.suppress(OSError):
+                self.flush()
+            return None
+
+    def save_overload(self, signature: Any, kernel: Any) -> None:
+        """Keep a kernel where that is possible."""
+        try:
+            super().save_overload(signature, kernel)
+        except Exception as error:
+            self._tell(error)
+
+    def _tell(self, error: Exception) -> None:
+        """One line, once in a process."""
+        if not _told:
+            why = " ".join(str(error).split()) or type(error).__name__
+            line = f"tnlearn: kernels kept in {self.cache_path} cannot be used ({why[:200]})"
+            print(f"{line}; they are compiled again", file=sys.stderr)
+        _told.append(True)
+
+
+class _CacheFile(IndexDataCacheFile):  # type: ignore[misc]
+    """An index and its kernels; nothing in them is unpickled before its checksum is right."""
+
+    def _save_index(self, kernels: Any) -> None:
+        self._write(self._index_path, (self._version, self._source_stamp, kernels))
+
+    def _save_data(self, name: str, kernel: Any) -> None:
+        self._write(self._data_path(name), kernel)
+
+    def _load_index(self) -> Any:
+        try:
+            version, stamp, kernels = self._load_data(self._index_name)
+        except FileNotFoundError:
+            return {}
+        return kernels if (version, stamp) == (self._version, self._source_stamp) else {}
+
+    def _load_data(self, name: str) -> Any:
+        content = Path(self._data_path(name)).read_bytes()
+        if hashlib.sha256(content[32:]).digest() != content[:32]:
+            raise ValueError(f"the checksum of {name} does not hold")
+        return pickle.loads(content[32:])
+
+    def _write(self, path: str, item: Any) -> None:
+        content = self._dump(item)
+        with self._open_for_write(path) as stream:
+            stream.write(hashlib.sha256(content).digest() + content)
+
+
+_told: list[bool] = []
 
 
 LANES = 8

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from tnlearn.errors import MemoryLimitError, check_whole
+from tnlearn.errors import check_memory, check_whole
 
 __all__ = [
     "check_memory",
@@ -18,31 +18,12 @@ __all__ = [
     "chunk_length",
     "in_threads",
     "kernels_pay",
-    "machine_memory",
 ]
 
 # What plain linear algebra may cost a process, in seconds, before anything is compiled for it.
 _PLAIN_SECONDS = 1.0
 _spent = [0.0]
 _CHUNK_BYTES = 64 * 2**20
-
-
-def machine_memory() -> int | None:
-    """Physical memory of this machine in bytes, or None where the system does not tell."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
-        return None
-
-
-def check_memory(what: str, needed: int) -> None:
-    """Raise `MemoryLimitError` if `needed` bytes are more than the machine's memory."""
-    have = machine_memory()
-    if have is not None and needed > have:
-        raise MemoryLimitError(
-            f"{what} would need {needed / 2**30:.3g} GiB, and this machine has "
-            f"{have / 2**30:.3g} GiB; take fewer samples or cells, or work in slices"
-        )
 
 
 def kernels_pay(seconds: float) -> bool:

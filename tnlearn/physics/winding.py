@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,8 +69,6 @@ class Winding(Shown):
     method: str
     error: Array
 
-    _name: ClassVar[str] = "winding number"
-
     def __len__(self) -> int:
         return len(self.value)
 
@@ -92,9 +90,7 @@ class Winding(Shown):
         """
         from tnlearn.physics import plots
 
-        return plots.windings(
-            self.value, self.integer, self.reliable, against, label, self._name, ax
-        )
+        return plots.windings(self.value, self.integer, self.reliable, against, label, ax)
 
     def _facts(self) -> dict[str, str]:
         numbers, counts = np.unique(self.integer, return_counts=True)

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from tnlearn.errors import ConfigError, FileError
-from tnlearn.files import write_bytes
+from tnlearn.files import parsing, read_bytes, read_json, write_bytes
 from tnlearn.report.claims import DEPENDS
 from tnlearn.report.page import interval, template
 
@@ -26,6 +26,7 @@ FORMAT = "tnlearn-study/2"
 LARGEST = 4_000_000
 # Findings that are shown at once; the others are unfolded.
 SHOWN = 12
+_WHAT = "results of a study"
 
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,60}\Z")]
 Picture = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,60}\.png\Z")]
@@ -95,14 +96,12 @@ def read_results(folder: str | os.PathLike[str]) -> dict[str, tuple[Path, Result
 
 
 def _read(path: Path) -> Results:
-    try:
-        content = path.read_bytes()
+    content = read_bytes(path)
+    with parsing(path, _WHAT, hint="Run its study again"):
         kind = msgspec.json.decode(content, type=dict[str, Any]).get("format")
         if kind != FORMAT:
             raise ConfigError(f"{path} has the format {kind!r}, expected {FORMAT!r}")
         return msgspec.json.decode(content, type=Results)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise FileError(f"cannot read {path} ({error}): run its study again") from None
 
 
 def write_claims(
@@ -176,14 +175,13 @@ def collect(folder: str | os.PathLike[str], out: str | os.PathLike[str]) -> list
         for place in (target, target / "figures"):
             if place.is_symlink():
                 raise FileError(f"{place} is a link: results are kept in folders of their own")
-        text = json.dumps(json.loads(path.read_bytes()), separators=(",", ":"), ensure_ascii=False)
-        copies[target / "results.json"] = text.encode() + b"\n"
+        content = read_json(path, _WHAT)
+        with parsing(path, _WHAT):  # a text that is none in UTF-8, say
+            text = json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode()
+        copies[target / "results.json"] = text + b"\n"
         files = ["table.csv.gz", *(f"figures/{picture}" for picture in results.figures)]
         for file in files:
-            try:
-                copies[target / file] = (path.parent / file).read_bytes()
-            except OSError as error:
-                raise FileError(f"cannot read {path.parent / file}: {error.strerror}") from None
+            copies[target / file] = read_bytes(path.parent / file)
         if (target / "results.json").exists():
             before = _read(target / "results.json").figures
             stale += [target / "figures" / p for p in before if p not in results.figures]

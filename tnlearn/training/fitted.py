@@ -6,8 +6,9 @@ import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -36,7 +37,19 @@ Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 _KIND = "tnlearn-fitted/1"
+_Whole = Annotated[int, msgspec.Meta(ge=0)]
 _SAMPLES = 1024  # samples whose features are held at a time
+
+
+class _Settings(msgspec.Struct):
+    """The settings of training that a trained ensemble goes by."""
+
+    lanes: Annotated[int, msgspec.Meta(ge=1, le=MOST_LANES)]
+    member_offset: _Whole
+    epochs: _Whole
+    seed: _Whole
+    dtype: Literal["float32", "float64"]
+    complex: bool
 
 
 class Fitted(Shown):
@@ -350,6 +363,5 @@ def load(path: str | os.PathLike[str], net: Any = None) -> Fitted:
         expected = {n: (fitted.members, *shape) for n, shape in _shapes(net, config).items()}
         if {n: x.shape for n, x in fitted.parameters.items()} != expected:
             raise ValueError("its parameters are not those of its network")
-        if not 1 <= config["training"]["lanes"] <= MOST_LANES:
-            raise ValueError(f"{config['training']['lanes']} lanes")
+        msgspec.convert(config["training"], _Settings)
     return fitted
