@@ -231,33 +231,27 @@ def test_kernel_gives_the_network_its_w(objectives, data, form):
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_the_exact_start_rounds_w(data, form):
+def test_the_exact_start_rounds_w_and_noise_is_relative_to_the_node(data, form):
     w = np.asarray(tnl.rswn(CELLS)(data.states))
-    sharpness = calibrated(w, data.labels, CLASSES)
-    objective = Objective(one_channel(CELLS, form, CLASSES, sharpness=sharpness), data)
-    start = objective.initial(0, [0, 1])
-    assert np.array_equal(start[0], start[1])
-    loss, right = objective(start[:1])
+    start = {"sharpness": calibrated(w, data.labels, CLASSES)}
+    objective = Objective(one_channel(CELLS, form, CLASSES, **start), data)
+    first, second = objective.initial(0, [0, 1])
+    assert np.array_equal(first, second)
+    loss, right = objective(first[None])
     nearest = np.array(CLASSES)[np.abs(w[:, None] - np.array(CLASSES)).argmin(axis=1)]
     assert np.isclose(right[0], np.mean(nearest == np.array(CLASSES)[data.labels]))
     # The least loss among all sharpnesses: worse on both sides.
+    exact = objective.unpack(first[None])
     for factor in (0.9, 1.1):
-        other = Objective(one_channel(CELLS, form, CLASSES, sharpness=sharpness * factor), data)
-        assert other(other.initial(0, [0]))[0][0] > loss[0]
-
-
-def test_noise_is_relative_to_the_node(data):
-    for form in FORMS:
-        exact, noisy = (
-            Objective(one_channel(CELLS, form, CLASSES, noise=noise), data) for noise in (0.0, 0.5)
-        )
-        here = exact.unpack(exact.initial(0, [0]))
-        there = noisy.unpack(noisy.initial(0, range(200)))
-        for name in NODES[form]:
-            rms = np.sqrt(np.mean(here[name] ** 2))
-            spread = np.sqrt(np.mean((there[name] - here[name]) ** 2))
-            assert np.isclose(spread / rms, 0.5, rtol=0.05), (form, name)
-        assert np.array_equal(there["head.weight"][7], here["head.weight"][0])
+        head = {name: factor * exact[name] for name in ("head.weight", "head.bias")}
+        assert objective(objective.pack({**exact, **head}))[0][0] > loss[0]
+    noisy = Objective(one_channel(CELLS, form, CLASSES, noise=0.5, **start), data)
+    values = noisy.unpack(noisy.initial(0, range(200)))
+    for name in NODES[form]:
+        rms = np.sqrt(np.mean(exact[name] ** 2))
+        spread = np.sqrt(np.mean((values[name] - exact[name]) ** 2))
+        assert np.isclose(spread / rms, 0.5, rtol=0.05), name
+    assert np.array_equal(values["head.weight"][7], exact["head.weight"][0])
 
 
 def _planted(form, values, rng):

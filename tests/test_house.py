@@ -125,14 +125,14 @@ def test_files_of_a_folder_import_those_above_them_in_its_list(folder):
 def test_nobody_is_told_to_install_a_stranger():
     # The name on the package index is of another package with the same import name.
     root = PACKAGE.parent
-    told = re.compile(r"pip install ['\"]?tnlearn(\[|['\"`\s]|$)", re.MULTILINE)
+    stranger = re.compile(r"pip install ['\"]?tnlearn(\[|['\"`\s]|$)", re.MULTILINE)
     files = [
         path
         for place in ("*.md", "docs/**/*.md", "tnlearn/**/*.py", "examples/*.py", "benchmarks/*.py")
         for path in root.glob(place)
     ]
     assert len(files) > 100
-    assert not [path for path in files if told.search(path.read_text(encoding="utf-8"))]
+    assert not [path for path in files if stranger.search(path.read_text(encoding="utf-8"))]
 
 
 def test_everything_that_make_installs_is_pinned():

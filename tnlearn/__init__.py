@@ -11,75 +11,46 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "Chains": "tnlearn.physics.chains",
-    "chain": "tnlearn.physics.chains",
-    "ssh": "tnlearn.physics.chains",
-    "States": "tnlearn.physics.states",
-    "states": "tnlearn.physics.hamiltonians",
-    "winding": "tnlearn.physics.winding",
-    "Network": "tnlearn.models.network",
-    "init": "tnlearn.networks",
-    "formula": "tnlearn.networks",
-    "rswn": "tnlearn.models.rswn",
-    "baseline": "tnlearn.models.baselines",
-    "dataset": "tnlearn.data.generate",
-    "Dataset": "tnlearn.data.dataset",
-    "StoredDataset": "tnlearn.data.stored",
-    "open_dataset": "tnlearn.data.stored",
-    "label_file": "tnlearn.data.label_file",
-    "shift": "tnlearn.data.shifts",
-    "fit": "tnlearn.training.fit",
-    "Fitted": "tnlearn.training.fitted",
-    "load": "tnlearn.training.fitted",
-    "PhaseDiagram": "tnlearn.phase.diagram",
-    "phase_diagram": "tnlearn.phase.diagram",
-    "study": "tnlearn.lab.study",
-    "Audit": "tnlearn.audits.audit",
-    "audit": "tnlearn.audits.audit",
-    "Marker": "tnlearn.markers.marker",
-    "marker": "tnlearn.markers.marker",
+# Where each public name comes from.
+_NAMES = {
+    "audits.audit": "Audit audit",
+    "data.dataset": "Dataset",
+    "data.generate": "dataset",
+    "data.label_file": "label_file",
+    "data.shifts": "shift",
+    "data.stored": "StoredDataset open_dataset",
+    "lab.study": "study",
+    "markers.marker": "Marker marker",
+    "models.baselines": "baseline",
+    "models.network": "Network",
+    "models.rswn": "rswn",
+    "networks": "formula init",  # themselves files: tnl.init.normal(0.1)
+    "phase.diagram": "PhaseDiagram phase_diagram",
+    "physics.chains": "Chains chain ssh",
+    "physics.chern": "chern local_chern",
+    "physics.hamiltonians": "states",
+    "physics.lattices": "Lattice lattice",
+    "physics.states": "States",
+    "physics.tightbinding": "haldane qwz tight_binding",
+    "physics.winding": "winding",
+    "training.fit": "fit",
+    "training.fitted": "Fitted load",
 }
-
-# Sub-modules that are themselves public names (tnl.init.normal(0.1)).
-_MODULES = {"init", "formula"}
+_HOMES = {name: f"tnlearn.{home}" for home, names in _NAMES.items() for name in names.split()}
 
 __all__ = [
-    "Audit",
-    "Chains",
-    "Dataset",
-    "Fitted",
-    "Marker",
-    "Network",
-    "PhaseDiagram",
-    "States",
-    "StoredDataset",
-    "__version__",
-    "audit",
-    "baseline",
-    "chain",
-    "dataset",
-    "fit",
-    "formula",
-    "init",
-    "label_file",
-    "load",
-    "marker",
-    "open_dataset",
-    "phase_diagram",
-    "rswn",
-    "shift",
-    "ssh",
-    "states",
-    "study",
-    "winding",
-]
+    "Audit", "Chains", "Dataset", "Fitted", "Lattice", "Marker", "Network", "PhaseDiagram",
+    "States", "StoredDataset", "__version__", "audit", "baseline", "chain", "chern", "dataset",
+    "fit", "formula", "haldane", "init", "label_file", "lattice", "load", "local_chern", "marker",
+    "open_dataset", "phase_diagram", "qwz", "rswn", "shift", "ssh", "states", "study",
+    "tight_binding", "winding",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'tnlearn' has no attribute {name!r}")
-    if name in _MODULES:
+    if _HOMES[name] == "tnlearn.networks":
         value: Any = importlib.import_module(f"{_HOMES[name]}.{name}")
     else:
         value = getattr(importlib.import_module(_HOMES[name]), name)
@@ -88,7 +59,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted(__all__)
 
 
 if TYPE_CHECKING:
@@ -106,8 +77,11 @@ if TYPE_CHECKING:
     from tnlearn.networks import formula, init
     from tnlearn.phase.diagram import PhaseDiagram, phase_diagram
     from tnlearn.physics.chains import Chains, chain, ssh
+    from tnlearn.physics.chern import chern, local_chern
     from tnlearn.physics.hamiltonians import states
+    from tnlearn.physics.lattices import Lattice, lattice
     from tnlearn.physics.states import States
+    from tnlearn.physics.tightbinding import haldane, qwz, tight_binding
     from tnlearn.physics.winding import winding
     from tnlearn.training.fit import fit
     from tnlearn.training.fitted import Fitted, load

@@ -79,14 +79,16 @@ class MemoryLimitError(TnlearnError, MemoryError):
     """The request would need more memory than the machine has."""
 
 
-def nearest(given: str, options: Iterable[str]) -> str | None:
-    """The option closest to `given` in spelling, or None if nothing comes near."""
-    close = difflib.get_close_matches(str(given), list(options), n=1, cutoff=0.5)
+def nearest(name: str, options: Iterable[str]) -> str | None:
+    """The option closest to `name` in spelling, or None if nothing comes near."""
+    close = difflib.get_close_matches(str(name), list(options), n=1, cutoff=0.5)
     return close[0] if close else None
 
 
-def check_choice(what: str, given: str, options: Iterable[str]) -> str:
-    """Return `given` if it is among `options`, else raise naming the nearest right one.
+def check_choice(what: str, name: str, options: Iterable[str], more: str = "") -> str:
+    """Return `name` if it is among `options`, else raise naming the nearest right one.
+
+    `more` ends the list of those known.
 
     >>> check_choice("method", "rwsn", ["rswn", "twist"])
     Traceback (most recent call last):
@@ -94,11 +96,11 @@ def check_choice(what: str, given: str, options: Iterable[str]) -> str:
 Known: rswn, twist
     """
     known = list(options)
-    if isinstance(given, str) and given in known:
-        return given
-    close = nearest(given, known)
+    if isinstance(name, str) and name in known:
+        return name
+    close = nearest(name, known)
     hint = f": did you mean {close!r}?" if close else ":"
-    raise UnknownNameError(f"unknown {what} {given!r}{hint} Known: {', '.join(known)}")
+    raise UnknownNameError(f"unknown {what} {name!r}{hint} Known: {', '.join(known)}{more}")
 
 
 def check_whole(what: str, value: Any, least: int) -> int:

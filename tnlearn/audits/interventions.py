@@ -20,7 +20,7 @@ from tnlearn.data.dataset import Dataset
 from tnlearn.data.sampling import stream
 from tnlearn.data.shifts import describe, shift
 from tnlearn.data.transforms import ring, with_chains
-from tnlearn.errors import ConfigError, UnknownNameError, check_choice, nearest
+from tnlearn.errors import ConfigError, check_choice
 from tnlearn.physics.chains import Chains
 from tnlearn.physics.states import States
 
@@ -343,17 +343,13 @@ def find(name: str) -> Intervention:
     One of `INTERVENTIONS`, or `ends-replaced-K`, `bulk-replaced-K`, `no-zero-modes-K` with
     another number of cells or states.  Raises `UnknownNameError`, telling the nearest.
     """
-    if name in INTERVENTIONS:
-        return INTERVENTIONS[name]
     kind, _, number = str(name).rpartition("-")
-    if kind in _NUMBERED and number.isdecimal():
+    if name not in INTERVENTIONS and kind in _NUMBERED and number.isdecimal():
         return _NUMBERED[kind](int(number))
-    close = nearest(name, INTERVENTIONS)
-    hint = f": did you mean {close!r}?" if close else ":"
-    raise UnknownNameError(
-        f"unknown intervention {name!r}{hint} Known: {', '.join(INTERVENTIONS)}, and with another "
-        f"number {', '.join(f'{kind}-K' for kind in _NUMBERED)}"
-    )
+    numbered = ", ".join(f"{kind}-K" for kind in _NUMBERED)
+    return INTERVENTIONS[
+        check_choice("intervention", name, INTERVENTIONS, f", and with another number {numbered}")
+    ]
 
 
 def resolved(chosen: Iterable[str | Intervention] | None) -> tuple[Intervention, ...]:

@@ -194,18 +194,18 @@ class Marker:
         return Marking(value, none, even[:, 0], none > 0, even, self.classes, self.name)
 
     def _source(
-        self, given: Any, kind: str, order: str | None, tolerance: float | None
+        self, source: Any, kind: str, order: str | None, tolerance: float | None
     ) -> tuple[Chains | States | Array, Array]:
         """What is to be solved or is solved, and whether it has none but the known hoppings."""
-        solved = given if isinstance(given, States) else getattr(given, "states", None)
+        solved = source if isinstance(source, States) else getattr(source, "states", None)
         if isinstance(solved, States):
             _check_states(solved)
-            chains = getattr(given, "chains", None)  # a data set has them, too
+            chains = getattr(source, "chains", None)  # a data set has them, too
             if isinstance(chains, Chains):
-                _check_orbitals(given, chains)
+                _check_orbitals(source, chains)
                 return solved, self._known_chains(chains)
             return solved, np.full(len(solved), not np.iscomplexobj(solved.u))
-        ready = hamiltonians.read(given, kind=kind, order=order, tolerance=tolerance)
+        ready = hamiltonians.read(source, kind=kind, order=order, tolerance=tolerance)
         if not isinstance(ready, Blocks):
             return ready, self._known_chains(ready)
         chains, _ = ready.chains()
@@ -222,15 +222,11 @@ class Marker:
                 "this marker is for open chains and these are rings: give "
                 'chains.with_boundary("open"), or use tnl.winding'
             )
+        known = np.full(chains.samples, np.dtype(chains.dtype).kind != "c")
         for m, t in chains.hoppings.items():
             check_finite(f"the hopping of offset {m}", t)
-        strange = [t for m, t in chains.hoppings.items() if m not in self.offsets]
-        return self._known(chains.samples, strange, chains.dtype)
-
-    def _known(self, samples: int, strange: list[Array], dtype: Any) -> Array:
-        known = np.full(samples, np.dtype(dtype).kind != "c")
-        for bonds in strange:
-            known &= ~np.any(bonds, axis=1)
+            if m not in self.offsets:
+                known &= ~np.any(t, axis=1)
         return known
 
     def _probabilities(self, solved: States) -> Array:

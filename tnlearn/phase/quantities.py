@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tnlearn.errors import ConfigError, UnknownNameError, nearest
+from tnlearn.errors import ConfigError, check_choice
 from tnlearn.physics.memory import check_memory
 
 __all__ = ["Parameters", "Quantity", "in_words"]
@@ -106,7 +106,9 @@ class Parameters:
         if isinstance(quantity, tuple) and len(quantity) == 2:
             factor, value = quantity
         if isinstance(value, str):
-            value = self._value_of(value, f"the {what} of offset {m}")
+            known = {**self.constants, **self.points}
+            self.used.add(check_choice(f"name in the {what} of offset {m}", value, known))
+            value = known[value]
         function = callable(value)
         try:
             if function:
@@ -123,17 +125,6 @@ class Parameters:
         if not np.isfinite(array).all():
             raise ConfigError(f"the {what} of offset {m} is NaN or infinite at some points")
         return array
-
-    def _value_of(self, name: str, what: str) -> Any:
-        known = {**self.constants, **self.points}
-        if name not in known:
-            close = nearest(name, known)
-            hint = f": did you mean {close!r}?" if close else "; fix it or make it an axis."
-            raise UnknownNameError(
-                f"{what} is {name!r}, which is unknown{hint} Known: {', '.join(sorted(known))}"
-            )
-        self.used.add(name)
-        return known[name]
 
     def _called(self, function: Callable[..., Any], cells: int) -> Any:
         """The function of the parameters, or of the parameters and the cell, if it asks for it."""

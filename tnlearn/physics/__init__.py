@@ -28,4 +28,8 @@ What lives here, from the foundation up:
     rawblocks     blocks of which no more is known, and their bulk
     hamiltonians  anyone's H to its block
     winding       winding(): six methods, gap, error, flag
+    lattices      lattices in the plane, of any shape
+    tightbinding  models on them: disorder, flux, occupied states
+    inertia       negative eigenvalues of many sparse matrices of one pattern
+    chern         chern(): five methods, gap and flag; the local marker
 """

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tnlearn.errors import ShapeError
-from tnlearn.look import EDGE, GREY, canvas
+from tnlearn.look import DIVERGING, EDGE, GREY, canvas
 
-__all__ = ["density", "edge_weight", "hoppings", "spectrum", "windings"]
+__all__ = ["cells", "density", "edge_weight", "hoppings", "spectrum", "windings"]
 
 Array = NDArray[Any]
 
@@ -96,6 +96,7 @@ def windings(
     reliable: Array,
     against: Any = None,
     label: str = "",
+    name: str = "winding number",
     ax: Any = None,
 ) -> Any:
     """Winding numbers of a batch before rounding, their integers, a cross where not reliable.
@@ -113,8 +114,28 @@ def windings(
         if not reliable.all():
             ax.plot(x[~reliable], np.nan_to_num(value)[~reliable], "x", label="not reliable")
         ax.yaxis.get_major_locator().set_params(integer=True)
-        ax.set(xlabel="sample" if against is None else label, ylabel="winding number")
+        ax.set(xlabel="sample" if against is None else label, ylabel=name)
         ax.legend()
+        return ax
+
+
+def cells(
+    places: Array, values: Array | None = None, name: str = "", signed: bool = False, ax: Any = None
+) -> Any:
+    """The cells of a lattice where they are, (cells, 2), coloured by `values` (cells,)."""
+    with canvas(ax, width=4.2, height=3.4) as ax:
+        wide = np.ptp(places, axis=0).max() + 1.0
+        size = (2.6 * 72 / wide * 0.8) ** 2  # points², of a dot that nearly fills its cell
+        if values is None:
+            ax.scatter(*places.T, s=size, marker="s", linewidths=0)
+        else:
+            limits = {"cmap": DIVERGING, "vmin": -2, "vmax": 2} if signed else {"cmap": "Blues"}
+            dots = ax.scatter(*places.T, s=size, c=values, marker="s", linewidths=0, **limits)
+            bar = ax.figure.colorbar(dots, ax=ax, pad=0.02)
+            bar.set_label(name)
+            bar.outline.set_visible(False)
+        ax.set(xlabel="x", ylabel="y", aspect="equal")
+        ax.grid(False)
         return ax
 
 

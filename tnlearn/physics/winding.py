@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +69,8 @@ class Winding(Shown):
     method: str
     error: Array
 
+    _name: ClassVar[str] = "winding number"
+
     def __len__(self) -> int:
         return len(self.value)
 
@@ -90,7 +92,9 @@ class Winding(Shown):
         """
         from tnlearn.physics import plots
 
-        return plots.windings(self.value, self.integer, self.reliable, against, label, ax)
+        return plots.windings(
+            self.value, self.integer, self.reliable, against, label, self._name, ax
+        )
 
     def _facts(self) -> dict[str, str]:
         numbers, counts = np.unique(self.integer, return_counts=True)
