@@ -129,20 +129,27 @@ def mean_share(
     (Estimate, (members,) float array)
         And the mean share of each member.
     """
-    each = _means(rows, rows[count] / rows[total].where(rows[total] > 0))
+    member, family = rows["member"].to_numpy(), rows["family"].to_numpy()
+    pairs = rows[[count, total]].to_numpy(float)
+
+    def means(values: Any) -> Array:
+        """Over the interventions where there is a value, then over families, of each member."""
+        x = np.asarray(values)
+        each = [
+            [x[(member == k) & (family == f) & np.isfinite(x)] for f in dict.fromkeys(family)]
+            for k in np.unique(member)
+        ]
+        return np.array([np.mean([y.mean() if y.size else math.nan for y in row]) for row in each])
+
+    each = means(pairs[:, 0] / np.where(pairs[:, 1] > 0, pairs[:, 1], math.nan))
     if len(each) != 1:
         return Estimate(**stats.mean(each)), each
-    asked = rows[[count, total]].where(rows[count].notna(), 0).astype(int)
-    shares = [stats.share(k, n) for k, n in asked.itertuples(index=False)]
-    low, high = (float(_means(rows, [x[end] for x in shares])[0]) for end in ("low", "high"))
+    shares = [stats.share(int(k), int(n)) if np.isfinite(k) else _NONE for k, n in pairs]
+    low, high = (float(means([x[end] for x in shares])[0]) for end in ("low", "high"))
     return Estimate(float(each[0]), low, high, 1), each
 
 
-def _means(rows: pd.DataFrame, values: Any) -> Array:
-    """Mean over the interventions where there is a value, then over families, of each member."""
-    table = rows[["member", "family"]].assign(value=np.asarray(values))
-    families = table.groupby(["member", "family"])["value"].mean().unstack()
-    return np.asarray(families.mean(axis=1, skipna=False))
+_NONE = stats.share(0, 0)
 
 
 @dataclass(frozen=True, eq=False)
