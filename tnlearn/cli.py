@@ -7,7 +7,6 @@ that ``tnlearn --help`` starts without numpy, torch, quimb or matplotlib.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import sys
 from collections.abc import Sequence
@@ -23,11 +22,6 @@ from tnlearn import __version__
 
 __all__ = ["main"]
 
-PACKAGES = (
-    *("numpy", "scipy", "numba", "pandas", "networkx", "matplotlib", "autoray", "cotengra"),
-    *("quimb", "tensornetwork", "torch", "h5py"),
-)
-THREAD_SETTINGS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 # Disorder of the intracell and of the intercell hopping per unit of W.  Papers use both.
 SHARES = {"intra": (1.0, 0.5), "inter": (0.5, 1.0)}
 RESUMABLE = ("benchmark", "study", "label", "phase-diagram")
@@ -372,44 +366,11 @@ def _picture(out: Path, kinds: Sequence[str]) -> str:
 @app.command
 def about() -> None:
     """Versions, place, threads, BLAS, compiler and accelerator of this installation."""
-    import os
-    import platform
-    import shutil
-    from importlib.metadata import PackageNotFoundError, version
+    from tnlearn.lab.environment import installation
 
-    import numpy as np
-    import torch
-
-    from tnlearn.lab.environment import versions
-
-    facts = {
-        "tnlearn": f"{__version__}, in {Path(__file__).resolve().parent}",
-        "python": f"{platform.python_version()}, {sys.executable}",
-    }
-    facts |= versions(PACKAGES)
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    facts["system"] = f"{platform.system()} {platform.machine()}, {usable} usable cores"
-    facts["threads"] = f"torch would use {torch.get_num_threads()}" + "".join(
-        f", {name}={os.environ[name]}" for name in THREAD_SETTINGS if name in os.environ
-    )
-    mkl = torch.backends.mkl.is_available()  # type: ignore[no-untyped-call]
-    blas = np.show_config(mode="dicts").get("Build Dependencies", {}).get("blas", {})
-    facts["BLAS"] = (
-        f"numpy: {blas.get('name', 'unknown')} {blas.get('version', '')}; "
-        f"torch: {'MKL' if mkl else 'OpenBLAS or another'}"
-    )
-    compilers = [os.environ.get("CXX", ""), "g++", "clang++", "c++"]
-    compiler = next((path for name in compilers if name and (path := shutil.which(name))), None)
-    facts["compiler"] = compiler or "none found: everything works, without compiled steps"
-    facts["accelerator"] = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
-    with contextlib.suppress(PackageNotFoundError):
-        facts["warning"] = (
-            f"another package called tnlearn {version('tnlearn')} is installed beside this one: "
-            "both are imported as tnlearn; uninstall it (this one is tnlearn-topology)"
-        )
-    width = max(map(len, facts))
+    facts = installation()
     for name, fact in facts.items():
-        print(f"{name:<{width}}  {fact}")
+        print(f"{name:<{max(map(len, facts))}}  {fact}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

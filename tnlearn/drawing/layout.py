@@ -235,6 +235,7 @@ def _columns(
             at += sizes[key].right + across
         for key in row:
             x[key] -= at / 2
+    before = dict(x)
     for sweep in range(4 * SWEEPS):
         down = sweep % 2 == 0
         for row in rows if down else list(reversed(rows)):
@@ -248,6 +249,10 @@ def _columns(
             apart = [sizes[a].right + sizes[b].left + across for a, b in pairwise(row)]
             for key, place in zip(row, _spread(wanted, weights, apart), strict=True):
                 x[key] = place
+        if not down:
+            if max(abs(x[key] - before[key]) for key in x) < 1e-9:
+                break  # they stand still
+            before = dict(x)
     return x
 
 
@@ -255,6 +260,8 @@ def _spread(
     wanted: Sequence[float], weights: Sequence[float], apart: Sequence[float]
 ) -> list[float]:
     """Places nearest to the wanted ones (least squares) that keep order and distances."""
+    if len(wanted) == 1:
+        return [*wanted]
     offsets = np.concatenate([[0.0], np.cumsum(apart)])
     fit = isotonic_regression(np.asarray(wanted) - offsets, weights=weights)
     return [float(x) for x in fit.x + offsets]
