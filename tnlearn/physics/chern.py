@@ -490,7 +490,8 @@ def _half_signature(matrix: Any) -> float:
     try:
         factors = _factors(matrix)
         pivots = factors.U.diagonal().real
-        stable = abs(matrix).max() * (1 / np.abs(pivots)).sum() < _GROWTH * size
+        with np.errstate(divide="ignore"):
+            stable = abs(matrix).max() * (1 / np.abs(pivots)).sum() < _GROWTH * size
         if stable and np.array_equal(factors.perm_r, factors.perm_c):
             return float(size / 2 - (pivots < 0).sum())
     except RuntimeError:  # exactly singular
