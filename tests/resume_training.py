@@ -10,8 +10,8 @@ from fakes_training import FakeNetwork, toy
 import tnlearn as tnl
 
 SETTINGS: dict[str, Any] = {
-    "epochs": 24,
-    "patience": 18,
+    "epochs": 12,
+    "patience": 9,
     "lr": 0.02,
     "progress": False,
     "checkpoint_every": 0.0,

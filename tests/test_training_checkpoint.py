@@ -82,12 +82,12 @@ def test_a_finished_run_returns_at_once(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_run_of_two_blocks_goes_on_within_the_second(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unbroken = run(None, 40)
+    unbroken = run(None, 20)
     with monkeypatch.context() as patch:
-        interrupt_after(patch, 30)  # in the middle of the second block
+        interrupt_after(patch, 18)  # in the middle of the second block
         with pytest.raises(KeyboardInterrupt):
-            run(str(tmp_path / "run"), 40)
-    assert_same(unbroken, run(str(tmp_path / "run"), 40))
+            run(str(tmp_path / "run"), 20)
+    assert_same(unbroken, run(str(tmp_path / "run"), 20))
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
@@ -95,7 +95,7 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
     """A real process, killed at moments that differ from run to run, loses nothing."""
     folder = tmp_path / "run"
     script = Path(__file__).with_name("resume_training.py")
-    command = [sys.executable, str(script), str(folder), "40"]
+    command = [sys.executable, str(script), str(folder), "20"]
     rng = np.random.default_rng(time.time_ns())
     seen: list[int] = []
     for _ in range(2):
@@ -112,7 +112,7 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
         seen.append(process.returncode)
         assert (folder / "run.json").exists()
     assert -signal.SIGKILL in seen
-    assert_same(run(None, 40), run(str(folder), 40))
+    assert_same(run(None, 20), run(str(folder), 20))
     assert not [x for x in folder.iterdir() if x.name.startswith(TEMPORARY)]
 
 
@@ -184,10 +184,10 @@ def test_blocks_of_another_run_or_place_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a" / block).write_bytes((tmp_path / "b" / block).read_bytes())
     with pytest.raises(CheckpointError, match=r"training\.seed: 1, now 0"):
         fit(tmp_path / "a")
-    run(str(tmp_path / "c"), 33)
+    run(str(tmp_path / "c"), 17)
     (tmp_path / "c" / "part-000001.npz").replace(tmp_path / "c" / block)
     with pytest.raises(CheckpointError, match="renamed"):
-        run(str(tmp_path / "c"), 33)
+        run(str(tmp_path / "c"), 17)
 
 
 def test_a_foreign_folder_or_file_is_left_alone(tmp_path: Path) -> None:

@@ -171,9 +171,7 @@ def test_files_made_by_others_are_refused_without_running_them(tmp_path: Path) -
         tnl.load(tmp_path / "x.npy")
 
 
-@pytest.mark.parametrize(
-    "forged", [{"lanes": 10**9}, {"dtype": 5}, {"lanes": "many"}], ids=["lanes", "dtype", "word"]
-)
+@pytest.mark.parametrize("forged", [{"dtype": 5}, {"dtype": "float7"}], ids=["number", "word"])
 def test_a_forged_ensemble_is_one_clear_error(
     trained: Any, tmp_path: Path, forged: dict[str, Any]
 ) -> None:
@@ -188,6 +186,17 @@ def test_a_forged_ensemble_is_one_clear_error(
     archive.write(path, fitted._KIND, record, {**arrays, "parameters/D": np.zeros((1, 2))})
     with pytest.raises(CheckpointError, match="not a trained ensemble of this version"):
         tnl.load(path, net=NET)
+
+
+def test_a_file_of_an_earlier_version_is_read(trained: Any, tmp_path: Path) -> None:
+    """Its settings name the lanes of a block, and none of what came later."""
+    path = tmp_path / "x.npz"
+    trained.save(path)
+    record, arrays = archive.read(path, fitted._KIND)
+    assert not {"loss", "device", "stack", "augment"} & set(record["config"]["training"])
+    record["config"]["training"]["lanes"] = 32
+    archive.write(path, fitted._KIND, record, arrays)
+    assert np.array_equal(tnl.load(path, net=NET).predict(HELD), trained.predict(HELD))
 
 
 def test_calibration_of_the_certain_and_the_unsure() -> None:

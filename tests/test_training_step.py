@@ -10,120 +10,120 @@ import numpy as np
 import pytest
 import torch
 from fakes_training import FakeNetwork, toy
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import tnlearn as tnl
 from tnlearn.errors import MemoryLimitError
-from tnlearn.training import features
-from tnlearn.training.ensemble import Block, cross_entropy, measure
-from tnlearn.training.lanes import lanes_for
-from tnlearn.training.loop import epoch_batches, sample_order
-from tnlearn.training.optimiser import Adam
+from tnlearn.training import features, machine
+from tnlearn.training.ensemble import Batches, TorchLearner
+from tnlearn.training.loop import Block, sample_order
+from tnlearn.training.losses import find_loss, measure
+from tnlearn.training.optimiser import adam_rates, factory_of
+from tnlearn.training.options import Options
 
-SIZES = st.tuples(st.integers(1, 4), st.integers(1, 9), st.integers(1, 5))
+
+def settings_of(**changes: Any) -> Options:
+    options = {
+        "members": 1, "epochs": 3, "batch_size": 8, "lr": 0.1, "seed": 0, "batches": "own",
+        "optimizer": "adam", "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.0,
+        "schedule": "constant", "clip": None, "patience": None, "validate_every": 1,
+        "member_offset": 0, "dtype": "float64", "complex": False, "threads": 1,
+    }  # fmt: skip
+    return Options(**{**options, **changes})
 
 
-@settings(max_examples=40, deadline=None)
-@given(shape=SIZES, seed=st.integers(0, 1000), scale=st.sampled_from([0.1, 1.0, 300.0]))
-def test_cross_entropy_and_its_gradient(
-    shape: tuple[int, int, int], seed: int, scale: float
-) -> None:
-    rng = torch.Generator().manual_seed(seed)
-    z = (scale * torch.randn(shape, generator=rng, dtype=torch.float64)).requires_grad_()
-    y = torch.randint(0, shape[2], shape[:2], generator=rng)
-    expected = torch.stack(
-        [torch.nn.functional.cross_entropy(a, b) for a, b in zip(z, y, strict=True)]
+@pytest.mark.parametrize("name", ["cross-entropy", "mse", "huber"])
+def test_losses_are_those_of_torch_member_by_member(name: str) -> None:
+    rng = torch.Generator().manual_seed(3)
+    z = torch.randn((3, 7, 5), generator=rng, dtype=torch.float64) * 3
+    y = torch.randint(0, 5, (3, 7), generator=rng)
+    torchs = {
+        "cross-entropy": torch.nn.functional.cross_entropy,
+        "mse": torch.nn.functional.mse_loss,
+        "huber": torch.nn.functional.huber_loss,
+    }[name]
+    if name != "cross-entropy":
+        z, y = z[..., 0], y.double()
+    expected = torch.stack([torchs(a, b) for a, b in zip(z, y, strict=True)])
+    loss = find_loss(name)
+    assert torch.allclose(loss(z, y), expected, atol=1e-12)
+    mean, right = measure(loss, z[0], y[0])
+    assert mean == pytest.approx(float(expected[0]), abs=1e-12)
+    assert right == float(
+        ((z[0].argmax(1) if z.ndim == 3 else z[0].round()) == y[0]).mean(dtype=float)
     )
-    (slope,) = torch.autograd.grad(expected.sum(), z)
-    loss, gradient = cross_entropy(z.detach(), y)
-    assert torch.allclose(loss, expected.detach(), atol=1e-12)
-    assert torch.allclose(gradient, slope, atol=1e-12)
-    if bool((y == y[0]).all()):
-        again, right = measure(z.detach(), y[0])
-        assert torch.allclose(again, loss, atol=1e-12)
-        assert torch.equal(right, (z.detach().argmax(2) == y).double().mean(1))
 
 
 @pytest.mark.parametrize("weight_decay", [0.0, 0.1])
-def test_adam_is_torch_adam_for_every_lane(weight_decay: float) -> None:
-    rng = torch.Generator().manual_seed(0)
-    start = torch.randn((3, 7), generator=rng, dtype=torch.float64)
-    rates = [1e-3, 1e-2, 0.3]
-    flat = start.clone()
-    ours = Adam(flat, torch.tensor(rates), betas=(0.8, 0.99), weight_decay=weight_decay)
-    ours.lr = torch.tensor(rates, dtype=torch.float64)[:, None]
-    theirs = [torch.nn.Parameter(row.clone()) for row in start]
-    optimisers = [
-        torch.optim.AdamW([p], lr=lr, betas=(0.8, 0.99), weight_decay=weight_decay)
-        for p, lr in zip(theirs, rates, strict=True)
-    ]
-    for t in range(1, 50):
-        gradient = torch.randn((3, 7), generator=rng, dtype=torch.float64) * t
-        ours.step(gradient.clone(), t)
-        for p, g, optimiser in zip(theirs, gradient, optimisers, strict=True):
-            p.grad = g.clone()
-            optimiser.step()
-    expected = torch.stack([p.detach() for p in theirs])
-    assert torch.allclose(flat, expected, rtol=1e-11, atol=1e-13)
+def test_the_compiled_update_is_adam_of_torch(weight_decay: float) -> None:
+    rng = np.random.default_rng(0)
+    options = settings_of(betas=(0.8, 0.99), weight_decay=weight_decay)
+    p, mean, square = rng.normal(size=17), np.zeros(17), np.zeros(17)
+    theirs = torch.nn.Parameter(torch.tensor(p))
+    optimizer = factory_of("adam", options)([theirs], 0.03)
+    keep, rate, root = adam_rates(options, 0.03, [1.0] * 50, 0).T
+    for t in range(50):
+        gradient = rng.normal(size=20) * (t + 1)
+        theirs.grad = torch.tensor(gradient[:17])
+        optimizer.step()
+        betas = np.array(options.betas)
+        machine.adam(p, gradient, mean, square, betas, 1e-8, keep[t], rate[t], root[t])
+    assert np.allclose(p, theirs.detach(), rtol=1e-11, atol=1e-13)
 
 
 def _linear(parameters: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
     return torch.bmm(x, parameters["w"])
 
 
-def _block(lanes: int, clip: float | None) -> Block:
-    rng = torch.Generator().manual_seed(2)
-    return Block(
-        _linear,
-        {"w": (6, 3)},
-        {"w": torch.randn((lanes, 6, 3), generator=rng)},
-        torch.full((lanes,), 0.1),
-        torch.ones(lanes, dtype=torch.bool),
-        clip=clip,
-        betas=(0.9, 0.999),
-        eps=1e-8,
-        weight_decay=0.0,
-    )
+_linear.parameters = {"w": (6, 3)}
+
+
+def learner(members: int, **changes: Any) -> TorchLearner:
+    flat = np.random.default_rng(2).normal(size=(members, 18))
+    options = settings_of(members=members, **changes)
+    make = factory_of(options.optimizer, options)
+    return TorchLearner(_linear, flat, [0.1] * members, options, find_loss("cross-entropy"), make)
+
+
+def batches(members: int, seed: int = 3, steps: int = 1) -> Batches:
+    rng = np.random.default_rng(seed)
+    x, y = torch.tensor(rng.normal(size=(50, 6))), torch.tensor(rng.integers(0, 3, 50))
+    return Batches((x,), y, rng.integers(0, 50, (steps, members, 8)), 0, [1.0] * steps)
 
 
 def test_each_member_is_clipped_by_its_own_norm() -> None:
-    rng = torch.Generator().manual_seed(3)
-    x = torch.randn((3, 8, 6), generator=rng) * torch.tensor([1e-3, 1.0, 100.0])[:, None, None]
-    y = torch.randint(0, 3, (3, 8), generator=rng)
-    block = _block(3, clip=0.5)
-    start = block.flat.clone()
-    _, norm = block.step([x], y, 1, 1.0, 0)
-    w = start.view(3, 6, 3).clone().requires_grad_()
-    loss = torch.nn.functional.cross_entropy(
-        torch.bmm(x, w).flatten(0, 1), y.flatten(), reduction="none"
-    )
-    (gradient,) = torch.autograd.grad(loss.view(3, 8).mean(1).sum(), w)
-    lengths = gradient.flatten(1).norm(dim=1)
-    assert torch.allclose(norm, lengths, rtol=1e-5)
-    assert lengths[0] < 0.5 < lengths[2]
-    clipped = gradient.flatten(1) * torch.clamp(0.5 / lengths, max=1.0)[:, None]
-    assert torch.allclose(block.adam.mean, 0.1 * clipped, rtol=1e-4, atol=1e-8)
+    stack, alone = learner(3, clip=0.9), [learner(3, clip=0.9) for _ in range(3)]
+    seen = batches(3, steps=4)
+    _, norms, _ = stack.epoch(seen, np.ones(3, bool))
+    assert norms.min() < 0.9 < norms.max()
+    for k, one in enumerate(alone):
+        flat = one.flat[k : k + 1]
+        options = settings_of(clip=0.9)
+        loss, make = find_loss("cross-entropy"), factory_of("adam", options)
+        single = TorchLearner(_linear, flat, [0.1], options, loss, make)
+        single.epoch(replace(seen, rows=seen.rows[:, k : k + 1]), np.ones(1, bool))
+        assert np.allclose(single.flat[0], stack.flat[k], rtol=1e-9)
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_a_member_that_is_not_finite_is_frozen_and_alone(bad: float) -> None:
-    rng = torch.Generator().manual_seed(4)
-    healthy, ill = _block(4, clip=1.0), _block(4, clip=1.0)
-    for t in range(1, 8):
-        x = torch.randn((4, 8, 6), generator=rng)
-        y = torch.randint(0, 3, (4, 8), generator=rng)
-        healthy.step([x], y, t, 1.0, t // 3)
-        if t == 4:
-            before = ill.flat[2].clone()
-            x = x.clone()
-            x[2, 0, 0] = bad
-        ill.step([x], y, t, 1.0, t // 3)
-    others = [0, 1, 3]
-    assert torch.equal(healthy.flat[others], ill.flat[others])
-    assert torch.equal(ill.flat[2], before)
-    assert ill.failed.tolist() == [-1, -1, 1, -1]
-    assert ill.running.tolist() == [True, True, False, True]
+def test_a_member_of_a_stack_that_is_not_finite_is_frozen_and_alone(bad: float) -> None:
+    healthy, ill = learner(4, clip=1.0), learner(4, clip=1.0)
+    running = np.ones(4, bool)
+    for t in range(4):
+        seen = batches(4, seed=t)
+        healthy.epoch(seen, running)
+        if t == 2:
+            before = ill.flat[2].copy()
+            seen.features[0][seen.rows[0, 2, 0]] = bad
+            seen.rows[0][[0, 1, 3]] = (seen.rows[0, 2, 0] + 1) % 50
+        _, _, over = ill.epoch(seen, running)
+        running = running & ~over
+        if t == 2:
+            break
+    assert over.tolist() == [False, False, True, False]
+    assert np.array_equal(ill.flat[2], before)
+    ill.epoch(batches(4, seed=9), running)
+    assert np.array_equal(ill.flat[2], before)
+    assert np.isfinite(ill.flat).all()
 
 
 class Fragile(FakeNetwork):
@@ -169,32 +169,18 @@ def test_all_members_failed_ends_the_run_early() -> None:
 
 
 def test_early_stopping_keeps_the_best_parameters() -> None:
-    block = _block(3, clip=None)
+    block = Block([learner(3)])
     losses = [[1.0, 1.0, 1.0], [0.5, 1.1, 0.9], [0.6, 1.2, 0.8], [0.7, 0.1, 0.7]]
     seen = []
     for epoch, row in enumerate(losses):
-        block.flat.fill_(float(epoch))
+        block.learners[0]._flat.fill_(float(epoch))
         seen.append(block.running.tolist())
-        block.judge(torch.tensor(row, dtype=torch.float64), 2, epoch)
+        block.judge(np.array(row), 2, epoch)
     assert block.stopped.tolist() == [3, 2, -1]
     assert seen[3] == [True, False, True]
     # A member that has stopped no longer takes part, however low its loss falls.
     assert block.outcome(keep_best=True)[:, 0].tolist() == [1.0, 0.0, 3.0]
     assert block.outcome(keep_best=False)[:, 0].tolist() == [3.0, 3.0, 3.0]
-
-
-def test_a_member_that_has_stopped_cannot_fail_any_more() -> None:
-    block = _block(2, clip=None)
-    for epoch, row in enumerate([[1.0, 1.0], [2.0, 0.5]]):
-        block.judge(torch.tensor(row, dtype=torch.float64), 1, epoch)
-    before = block.flat.clone()
-    x = torch.ones((2, 8, 6))
-    x[0] = math.nan
-    block.step([x], torch.zeros((2, 8), dtype=torch.int64), 1, 1.0, 2)
-    assert block.stopped.tolist() == [1, -1]
-    assert block.failed.tolist() == [-1, -1]
-    assert torch.equal(block.flat[0], before[0])
-    assert not torch.equal(block.flat[1], before[1])
 
 
 def test_early_stopping_in_a_run() -> None:
@@ -213,19 +199,6 @@ def test_early_stopping_in_a_run() -> None:
     assert np.allclose(fitted.log_loss(wrong), best, atol=1e-6)
 
 
-@given(samples=st.integers(1, 60), batch=st.integers(1, 60), seed=st.integers(0, 99))
-def test_an_epoch_shows_each_sample_at_most_once(samples: int, batch: int, seed: int) -> None:
-    own = epoch_batches(samples, batch, seed=seed, epoch=3, members=[5, 7, 5])
-    assert own.shape == (samples // batch, 3, batch)
-    for lane in range(3):
-        seen = own[:, lane].flatten().tolist()
-        assert len(set(seen)) == len(seen)
-        assert all(0 <= i < samples for i in seen)
-    assert torch.equal(own[:, 0], own[:, 2])
-    shared = epoch_batches(samples, batch, seed=seed, epoch=3, members=None)
-    assert shared.shape == (samples // batch, batch)
-
-
 def test_the_order_depends_on_seed_member_and_epoch() -> None:
     orders = [
         sample_order(50, seed=s, epoch=e, member=m).tolist()
@@ -236,18 +209,6 @@ def test_the_order_depends_on_seed_member_and_epoch() -> None:
     assert all(sorted(x) == list(range(50)) for x in orders)
     assert len({tuple(x) for x in orders}) == len(orders)
     assert sample_order(50, seed=0, epoch=0, member=0).tolist() == orders[0]
-
-
-def test_lanes_shrink_with_the_network_and_the_batch() -> None:
-    def lanes(net: FakeNetwork, batch: int) -> int:
-        compiled = net.compile(members=1, own_batches=False)
-        x = torch.zeros(batch, net.cells**2)
-        return lanes_for(compiled, compiled.initial(0, [0]), [x])
-
-    assert lanes(FakeNetwork(), 64) == 32
-    assert lanes(FakeNetwork(cells=20, channels=4, hidden=16), 64) == 32
-    assert lanes(FakeNetwork(cells=20, channels=4, hidden=16), 256) < 32
-    assert lanes(FakeNetwork(cells=40, channels=400), 64) == 1
 
 
 def test_folding_in_stretches_is_folding_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

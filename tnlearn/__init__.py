@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 # Where each public name comes from.
 _NAMES = {
     "audits.audit": "Audit audit",
+    "data": "augment",  # itself a file: tnl.augment.gauge()
     "data.dataset": "Dataset",
     "data.generate": "dataset",
     "data.label_file": "label_file",
@@ -24,7 +25,7 @@ _NAMES = {
     "models.baselines": "baseline",
     "models.network": "Network",
     "models.rswn": "rswn",
-    "networks": "formula init",  # themselves files: tnl.init.normal(0.1)
+    "networks": "formula init",  # files as well: tnl.init.normal(0.1)
     "phase.diagram": "PhaseDiagram phase_diagram",
     "physics.chains": "Chains chain ssh",
     "physics.chern": "chern local_chern",
@@ -40,9 +41,9 @@ _HOMES = {name: f"tnlearn.{home}" for home, names in _NAMES.items() for name in 
 
 __all__ = [
     "Audit", "Chains", "Dataset", "Fitted", "Lattice", "Marker", "Network", "PhaseDiagram",
-    "States", "StoredDataset", "__version__", "audit", "baseline", "chain", "chern", "dataset",
-    "fit", "formula", "haldane", "init", "label_file", "lattice", "load", "local_chern", "marker",
-    "open_dataset", "phase_diagram", "qwz", "rswn", "shift", "ssh", "states", "study",
+    "States", "StoredDataset", "__version__", "audit", "augment", "baseline", "chain", "chern",
+    "dataset", "fit", "formula", "haldane", "init", "label_file", "lattice", "load", "local_chern",
+    "marker", "open_dataset", "phase_diagram", "qwz", "rswn", "shift", "ssh", "states", "study",
     "tight_binding", "winding",
 ]  # fmt: skip
 
@@ -50,7 +51,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'tnlearn' has no attribute {name!r}")
-    if _HOMES[name] == "tnlearn.networks":
+    if _HOMES[name] in ("tnlearn.data", "tnlearn.networks"):
         value: Any = importlib.import_module(f"{_HOMES[name]}.{name}")
     else:
         value = getattr(importlib.import_module(_HOMES[name]), name)
@@ -64,6 +65,7 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:
     from tnlearn.audits.audit import Audit, audit
+    from tnlearn.data import augment
     from tnlearn.data.dataset import Dataset
     from tnlearn.data.generate import dataset
     from tnlearn.data.label_file import label_file

@@ -334,11 +334,12 @@ class Network(Graph, Shown):
         dtype: str = "float32",
         complex: bool = False,
         fold: bool = True,
+        device: str = "cpu",
     ) -> Compiled:
         """An ensemble of `members` copies as one function; see `networks.compiled.Compiled`."""
         from tnlearn.networks.compiled import Compiled  # torch, only where it is needed
 
-        how: dict[str, Any] = {"dtype": dtype, "complex": complex, "fold": fold}
+        how: dict[str, Any] = {"dtype": dtype, "complex": complex, "fold": fold, "device": device}
         return Compiled(self, members, own_batches=own_batches, **how)
 
     # ------------------------------------------------------------------ showing it

@@ -13,6 +13,7 @@ What lives here, from the foundation up:
     emit        a plan carried out as `bmm` / `mul` / `mv` on any autoray backend
     lowering    a plan as a torch.fx graph
     evaluate    a graph on arrays: inputs by name, numpy or torch
+    tape        the trained steps of a plan as numbers, for a machine of its own
     compiled    one torch module, or an ensemble
     freeing     a constant set free: dense, low rank, by cell, by position
     heads       neural heads

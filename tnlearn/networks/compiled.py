@@ -22,6 +22,7 @@ from tnlearn.networks.graph import Graph, Input, Shape
 from tnlearn.networks.init import draw
 from tnlearn.networks.lowering import Slot, complex_dtype, lower, torch_dtype
 from tnlearn.networks.plan import find_plan
+from tnlearn.networks.tape import Tape, make_tape
 
 __all__ = ["Compiled", "NetworkModule"]
 
@@ -48,6 +49,8 @@ class Compiled:
         Whether the inputs are complex.
     fold
         Whether frozen steps are taken out of the step.
+    device
+        Where its constants are, and what it is fed has to be.
 
     Attributes
     ----------
@@ -66,14 +69,15 @@ class Compiled:
         dtype: str = "float32",
         complex: bool = False,
         fold: bool = True,
+        device: str = "cpu",
     ) -> None:
         if members is not None and members < 1:
             raise ConfigError(f"an ensemble has at least one member, not {members!r}")
-        self.network, self.members = graph, members
+        self.network, self.members, self.device = graph, members, device
         self._dtype = torch_dtype(dtype)
         self._input_dtype = complex_dtype(self._dtype) if complex else self._dtype
         self.parameters = {name: node.sizes for name, node in graph.parameters.items()}
-        plan = find_plan(graph, complex=complex)
+        self._plan = plan = find_plan(graph, complex=complex)
 
         def slots(terms: Iterable[int], *first: str) -> list[Slot]:
             """Arguments for terms, batch axis first, whatever order the plan has it in."""
@@ -106,8 +110,12 @@ class Compiled:
         self._alike = members is not None and not (out.live or (own_batches and out.data))
 
     def _tensor(self, array: np.ndarray) -> Tensor:
-        tensor = torch.as_tensor(array)
+        tensor = torch.as_tensor(array, device=self.device)
         return tensor.to(complex_dtype(self._dtype) if tensor.is_complex() else self._dtype)
+
+    def tape(self, batch: int) -> Tape | None:
+        """The step for a machine of its own, of batches of one size; None where torch is better."""
+        return make_tape(self._plan, batch)
 
     def step_identity(self) -> tuple[str, tuple[bytes, ...]]:
         """What the step does to features and parameters: its code, and the constants it reads.
@@ -116,7 +124,7 @@ class Compiled:
         """
         read = [node for node in self.step.graph.nodes if node.op == "placeholder"]
         taken = zip(self._constants, read[len(read) - len(self._constants) :], strict=True)
-        return self.step.code, tuple(x.numpy().tobytes() for x, node in taken if node.users)
+        return self.step.code, tuple(x.cpu().numpy().tobytes() for x, node in taken if node.users)
 
     def initial(self, seed: int, members: Sequence[int]) -> dict[str, Tensor]:
         """Starting values of members with these numbers, each (len(members), *shape).
@@ -128,7 +136,7 @@ class Compiled:
             values = [
                 draw(node.init, node.sizes, name, node.exact, seed=seed, member=k) for k in members
             ]
-            start[name] = torch.as_tensor(np.stack(values)).to(self._dtype)
+            start[name] = torch.as_tensor(np.stack(values)).to(self.device, self._dtype)
         return start
 
     @torch.no_grad()
@@ -213,7 +221,7 @@ class NetworkModule(nn.Module):
         real = torch_dtype(dtype)
         self._complex = complex
         self._inputs = graph.inputs
-        self._shapes = tuple(node.shape[1:] for node in graph.inputs.values())
+        self._shapes = tuple(list(node.shape[1:]) for node in graph.inputs.values())
         # An empty tensor that follows the module: inputs are taken in its dtype.
         self.register_buffer("_like", torch.empty(0, dtype=real), persistent=False)
         for name, node in graph.parameters.items():
@@ -221,13 +229,17 @@ class NetworkModule(nn.Module):
             _register_dotted(self, name, nn.Parameter(torch.as_tensor(start, dtype=real)))
         # Where each argument stands, and whether it is a complex constant: these are kept as
         # pairs of real numbers, since torch casts complex tensors to real ones in `.to(dtype)`.
-        places = [(tuple(name.split(".")), False) for name in graph.parameters]
+        # Each place is the modules on the way, a name, whether it is a buffer, and of pairs.
+        places = []
+        for name in graph.parameters:
+            *path, last = name.split(".")
+            places.append((tuple(path), last, False, False))
         compiled = Compiled(graph, dtype=dtype, complex=complex, fold=False)
         for number, tensor in enumerate(compiled._constants):
             paired = tensor.is_complex()
             pairs = torch.view_as_real(tensor) if paired else tensor
             self.register_buffer(f"constant_{number}", pairs.clone(), persistent=False)
-            places.append(((f"constant_{number}",), paired))
+            places.append(((), f"constant_{number}", True, paired))
         self._places = tuple(places)
         # Not a submodule: it holds no parameters, and a plain attribute is read faster.
         object.__setattr__(self, "graph", compiled.step)
@@ -237,23 +249,30 @@ class NetworkModule(nn.Module):
 
     def forward(self, *arrays: Any, **named: Any) -> Tensor:
         """The output for inputs (batch, …): in order, by keyword, or as one mapping."""
-        dtype = self._like.dtype
+        # At 64 samples each look-up counts: so straight from the dictionaries of the modules.
+        dtype = self._buffers["_like"].dtype  # type: ignore[union-attr]
         if self._complex:
             dtype = complex_dtype(dtype)
         fit = not named and len(arrays) == len(self._shapes)
+        batch = None
         for x, shape in zip(arrays, self._shapes, strict=False) if fit else ():
-            if not isinstance(x, Tensor) or x.dtype != dtype or x.shape[1:] != shape:
+            if not isinstance(x, Tensor) or x.dtype != dtype:
                 fit = False
-        if not fit or any(x.shape[0] != arrays[0].shape[0] for x in arrays[1:]):
+                break
+            first, *rest = x.shape
+            fit = fit and rest == shape and (batch is None or first == batch)
+            batch = first
+        if not fit:
             by_name = bind(self._inputs, arrays, named)
             arrays = tuple(_check_tensors(self._inputs, by_name, dtype))
         weights = []
-        for path, paired in self._places:
-            weight: Any = self
+        for path, name, buffer, paired in self._places:
+            owner: Any = self
             for part in path:
-                weight = getattr(weight, part)
+                owner = owner._modules[part]
+            weight = (owner._buffers if buffer else owner._parameters)[name]
             weights.append(torch.view_as_complex(weight) if paired else weight)
-        # `forward` itself: a graph has no hooks to run, and at 64 samples each call counts.
+        # `forward` itself: a graph has no hooks to run.
         result: Tensor = self.graph.forward(*arrays, *weights)
         return result
 

@@ -1,195 +1,290 @@
-"""A block of members trained in one step: parameters, gradients and state, stacked in lanes.
+"""Members and how they take their steps: each in one compiled loop, or in torch.
 
-Parameters are ONE flat (lanes, P) buffer; what the network sees are views of it, one per node, and
-their gradients come back in a single concatenation.  The loss is the cross-entropy, whose gradient
-with respect to the logits is written down instead of recorded.
+A *learner* holds one member, or a stack of them on a device.  On the CPU a member is trained by
+itself, so its arithmetic does not depend on how many others there are: by the machine of
+`tnlearn.training.machine` where the network has a tape, by torch elsewhere, at the speed of a plain
+loop.  Parameters are one flat (members, P) buffer; a network sees views of it, one a node.
 """
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from tnlearn.training.optimiser import Adam, clip_scale
+from tnlearn.networks.tape import Tape
+from tnlearn.training import machine
+from tnlearn.training.losses import Loss, as_values
+from tnlearn.training.optimiser import (
+    NUMBERWISE,
+    Factory,
+    adam_rates,
+    pack_state,
+    unpack_state,
+)
+from tnlearn.training.options import Options
 
-__all__ = ["Block", "block_logits", "cross_entropy", "measure", "split"]
+__all__ = ["Batches", "Learner", "TapeLearner", "TorchLearner", "outputs_of", "split"]
 
 Tensor = torch.Tensor
+Array = npt.NDArray[Any]
 Forward = Callable[..., Tensor]
-_STRETCH = 256  # samples evaluated at a time: bounds the intermediates
+_STRETCH = 1024  # samples evaluated at a time: bounds the intermediates
 
 
-def cross_entropy(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean loss of every lane and its gradient with respect to the logits.
-
-    Parameters
-    ----------
-    logits:
-        (lanes, batch, classes), detached.
-    labels:
-        int64, (lanes, batch).
-
-    Returns
-    -------
-    The loss ``mean_b [log sum_c exp z_bc - z_b,label]`` in nats, (lanes,), and the gradient
-    ``(softmax(z) - onehot) / batch``, (lanes, batch, classes).
-    """
-    lanes, batch, classes = logits.shape
-    # Classes first: reductions over a few classes are slow when these are the last axis.
-    z = logits.reshape(lanes * batch, classes).T.clone(memory_format=torch.contiguous_format)
-    truth = labels.reshape(1, lanes * batch)
-    z -= z.amax(0)
-    true = z.gather(0, truth)
-    z.exp_()
-    total = z.sum(0)
-    loss = total.log().sub_(true[0]).view(lanes, batch).sum(1).mul_(1.0 / batch)
-    z /= total
-    z.scatter_add_(0, truth, torch.full_like(true, -1.0))
-    z *= 1.0 / batch
-    return loss, z.T.contiguous().view(lanes, batch, classes)
-
-
-class Block:
-    """The members of one block, their optimiser and what has become of each.
-
-    Parameters
-    ----------
-    forward:
-        ``forward(parameters, *features) -> logits (lanes, batch, classes)``.
-    shapes:
-        Node name -> shape of the parameter, without the member axis.
-    initial:
-        Node name -> starting values (lanes, *shape).
-    lr:
-        Learning rate of every lane, (lanes,).
-    real:
-        Which lanes hold members, (lanes,); the others are copies that fill the block up.
+@dataclass(frozen=True)
+class Batches:
+    """The steps of an epoch of one learner.
 
     Attributes
     ----------
-    flat : Tensor
-        All parameters, (lanes, P).
-    failed, stopped : Tensor
-        Epoch (from 0) in which a lane's loss or gradient stopped being finite, or in which early
-        stopping ended it; -1 where that has not happened.
-    best, best_loss, wait : Tensor
-        Parameters of the lowest validation loss so far, that loss, and the epochs since.
+    features : tuple of tensors (samples, …)
+        Folded samples.
+    targets : tensor (samples,)
+        Classes, or values.
+    rows : int64 array (steps, members, batch) or (steps, batch)
+        Which samples are in each batch of each member, or of all.
+    first
+        Number of the first step in the run.
+    factors
+        On the learning rate, one a step.
+    seed
+        Of what random layers draw.
+    """
+
+    features: tuple[Tensor, ...]
+    targets: Tensor
+    rows: npt.NDArray[np.int64]
+    first: int
+    factors: Sequence[float]
+    seed: int = 0
+
+
+class Learner(Protocol):
+    """One member, or a stack of members."""
+
+    def epoch(self, batches: Batches, running: Array) -> tuple[Array, Array, Array]:
+        """Take all steps; losses and gradient norms (steps, members), and who fails (members,).
+
+        A member whose loss or gradient is not finite keeps its parameters from then on; the
+        numbers after that mean nothing.  Members that are not `running` are left alone.
+        """
+
+    @property
+    def flat(self) -> Array:
+        """The parameters, (members, P)."""
+
+    def state(self) -> dict[str, Array]:
+        """Everything that training goes on from."""
+
+    def restore(self, state: Mapping[str, Array]) -> None:
+        """Set everything back to a state."""
+
+
+class TapeLearner:
+    """One member, whose steps of an epoch are one call of a compiled loop."""
+
+    def __init__(self, tape: Tape, flat: Array, lr: float, options: Options, loss: Loss) -> None:
+        self.tape, self.lr, self.options = tape, lr, options
+        self.flat = np.ascontiguousarray(flat)
+        self.mean, self.square = np.zeros_like(flat), np.zeros_like(flat)
+        self._loss = machine.LOSSES[loss.name]
+        settings = (*options.betas, options.eps, options.clip or 0.0)
+        self._settings = np.array(settings, dtype=flat.dtype)
+        self._scales = tape.scales.astype(flat.dtype)
+
+    def epoch(self, batches: Batches, running: Array) -> tuple[Array, Array, Array]:
+        """See `Learner`."""
+        tape, steps = self.tape, len(batches.rows)
+        work = np.zeros((2, tape.size), dtype=self.flat.dtype)
+        work[0, : tape.parameters] = self.flat[0]
+        work[0, tape.parameters : tape.fixed] = tape.constants
+        losses, norms = np.zeros((2, steps))
+        done = machine.run(
+            tape.steps,
+            self._scales,
+            tape.parameters,
+            tape.fixed,
+            tape.out,
+            tape.classes,
+            self._loss,
+            work[0],
+            work[1],
+            batches.features[0].numpy(),
+            batches.targets.numpy(),
+            np.ascontiguousarray(batches.rows.reshape(steps, -1)),
+            self.mean[0],
+            self.square[0],
+            self._settings,
+            adam_rates(self.options, self.lr, batches.factors, batches.first),
+            losses,
+            norms,
+        )
+        self.flat[0] = work[0, : tape.parameters]
+        return losses[:, None], norms[:, None], np.array([done < steps])
+
+    def state(self) -> dict[str, Array]:
+        """See `Learner`."""
+        return {"parameters": self.flat, "mean": self.mean, "square": self.square}
+
+    def restore(self, state: Mapping[str, Array]) -> None:
+        """See `Learner`."""
+        for name, x in self.state().items():
+            x[:] = state[name]
+
+
+class TorchLearner:
+    """Members trained by torch: one, or a stack of them in one step.
+
+    Parameters
+    ----------
+    forward
+        ``forward(parameters, *features) -> outputs (members, batch, …)``, with the shapes of its
+        parameters as ``forward.parameters``.
+    flat
+        Starting values (members, P).
+    rates
+        Learning rate of each member.
+    make
+        Of `optimiser.factory_of`.
     """
 
     def __init__(
         self,
-        forward: Forward,
-        shapes: Mapping[str, tuple[int, ...]],
-        initial: Mapping[str, Tensor],
-        lr: Tensor,
-        real: Tensor,
-        *,
-        clip: float | None,
-        betas: tuple[float, float],
-        eps: float,
-        weight_decay: float,
+        forward: Any,
+        flat: Array,
+        rates: Sequence[float],
+        options: Options,
+        loss: Loss,
+        make: Factory,
     ) -> None:
-        self.forward, self.shapes, self.clip, self.real = forward, dict(shapes), clip, real
-        rows = [initial[name].reshape(len(real), -1) for name in self.shapes]
-        self.flat = torch.cat(rows, dim=1).contiguous()
-        self.adam = Adam(self.flat, lr, betas=betas, eps=eps, weight_decay=weight_decay)
-        self.parameters = split(self.flat, self.shapes)
-        for leaf in self.parameters.values():
+        self.forward, self.options, self.loss = forward, options, loss
+        self.buffers: dict[str, Tensor] = getattr(forward, "buffers", {})
+        self._flat = torch.tensor(flat, device=options.device)
+        self._gradient = torch.zeros_like(self._flat)
+        self._leaves = split(self._flat, forward.parameters)
+        for leaf in self._leaves.values():
             leaf.requires_grad_()
-        self.best = self.flat.clone()
-        self.best_loss = torch.full((len(real),), math.inf, dtype=torch.float64)
-        self.wait = torch.zeros(len(real), dtype=torch.int64)
-        self.failed = torch.full((len(real),), -1, dtype=torch.int64)
-        self.stopped = self.failed.clone()
-        self._freeze()
-        self._leaves = list(self.parameters.values())
-        self._gradient = torch.empty_like(self.flat)
-
-    def step(
-        self, features: Sequence[Tensor], labels: Tensor, t: int, factor: float, epoch: int
-    ) -> tuple[Tensor, Tensor]:
-        """Update number `t` (from 1) of all lanes; the loss and gradient norm of each, (lanes,).
-
-        A lane whose loss or gradient norm is not finite keeps its parameters, now and from then
-        on; no other lane notices.
-        """
-        logits = self.forward(self.parameters, *features)
-        loss, slope = cross_entropy(logits.detach(), labels)
-        parts = torch.autograd.grad(
-            logits, self._leaves, slope, allow_unused=True, materialize_grads=True
-        )
-        gradient = torch.cat([x.flatten(1) for x in parts], dim=1, out=self._gradient)
-        norm = torch.linalg.vector_norm(gradient, dim=1)
-        if self.clip is not None:
-            gradient.mul_(clip_scale(norm, self.clip).unsqueeze(1))
-        # One number tells whether all is well: a sum with a NaN or an infinity in it is not finite.
-        if self._any_frozen or not math.isfinite((loss + norm).sum().item()):
-            bad = ~torch.isfinite(loss + norm) & ~self._frozen
-            self.failed = torch.where(bad, epoch, self.failed)
-            self._freeze()
-            self.adam.step_some(gradient, self._frozen, t, factor)
+        if options.optimizer not in NUMBERWISE:  # such a one may look at the shape of a parameter
+            of_nodes = split(self._gradient, forward.parameters)
+            tensors = [leaf.detach()[0] for leaf in self._leaves.values()]
+            gradients = [of_nodes[name][0] for name in self._leaves]
+        elif len(set(rates)) == 1:
+            tensors, gradients = [self._flat], [self._gradient]
         else:
-            self.adam.step(gradient, t, factor)
-        return loss, norm
+            tensors, gradients = list(self._flat), list(self._gradient)
+        for tensor, gradient in zip(tensors, gradients, strict=True):
+            tensor.grad = gradient
+        several = len(set(rates)) > 1
+        groups = [{"params": [tensor], "lr": r} for tensor, r in zip(tensors, rates, strict=False)]
+        self._optimizer = make(groups if several else tensors, rates[0])
+        self._rates = [float(group["lr"]) for group in self._optimizer.param_groups]
+        closure = inspect.signature(self._optimizer.step).parameters.get("closure")
+        self._searches = closure is not None and closure.default is inspect.Parameter.empty
 
     @property
-    def running(self) -> Tensor:
-        """Lanes still being trained, (lanes,): members that have neither failed nor stopped."""
-        return self.real & (self.failed < 0) & (self.stopped < 0)
+    def flat(self) -> Array:
+        """See `Learner`."""
+        values: Array = self._flat.detach().cpu().numpy()
+        return values
 
-    def judge(self, loss: Tensor, patience: int, epoch: int) -> None:
-        """Early stopping: note the best parameters by validation loss, (lanes,); stop the others.
+    def epoch(self, batches: Batches, running: Array) -> tuple[Array, Array, Array]:
+        """See `Learner`."""
+        if not getattr(self.forward, "random", False):
+            return self._steps(batches, running)
+        with torch.random.fork_rng():
+            torch.manual_seed(batches.seed)
+            return self._steps(batches, running)
 
-        A running member stops when its loss has not fallen for `patience` epochs in a row.
+    def _steps(self, batches: Batches, running: Array) -> tuple[Array, Array, Array]:
+        device, steps, members = self._flat.device, len(batches.rows), len(self._flat)
+        rows = torch.from_numpy(batches.rows).to(device)
+        losses, norms = self._flat.detach().new_full((2, steps, members), math.nan).unbind()
+        alive = torch.from_numpy(running).to(device)
+        for step in range(steps):
+            for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
+                group["lr"] = rate * batches.factors[step]
+            losses[step], norms[step], alive = self.step(
+                tuple(x[rows[step]] for x in batches.features), batches.targets[rows[step]], alive
+            )
+            if members == 1 and not bool(alive):
+                break
+        over = ~alive.cpu().numpy() & running
+        return losses.cpu().double().numpy(), norms.cpu().double().numpy(), over
+
+    def step(
+        self, features: Sequence[Tensor], targets: Tensor, alive: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """One update; loss and gradient norm of every member, and which of them go on.
+
+        Features are (members, batch, …), or (batch, …) for all.  Nothing is read back from a
+        device but where there is one member.
         """
-        running = self.running
-        better = running & (loss < self.best_loss)
-        self.best[better] = self.flat[better]
-        self.best_loss = torch.where(better, loss, self.best_loss)
-        self.wait = torch.where(better, 0, self.wait + 1)
-        self.stopped = torch.where(running & (self.wait >= patience), epoch, self.stopped)
-        self._freeze()
+        seen: list[tuple[Tensor, Tensor]] = []
 
-    def _freeze(self) -> None:
-        self._frozen = (self.failed >= 0) | (self.stopped >= 0)
-        self._any_frozen = bool(self._frozen.any())
+        def closure() -> Tensor:
+            seen.append(self._look(features, targets))
+            return seen[-1][0].sum()
 
-    def outcome(self, keep_best: bool) -> Tensor:
-        """Final parameters (lanes, P): the last ones, or the best where `keep_best` has any."""
-        if not keep_best:
-            return self.flat.clone()
-        return torch.where(torch.isfinite(self.best_loss)[:, None], self.best, self.flat)
+        before = self._flat.detach().clone() if self._searches or len(self._flat) > 1 else None
+        if self._searches:
+            self._optimizer.step(closure)
+            loss, norm = seen[0]
+            alive = alive & torch.isfinite(loss + norm) & torch.isfinite(self._flat).all(1)
+        else:
+            closure()
+            loss, norm = seen[0]
+            if before is None:
+                if math.isfinite(loss.item() + norm.item()):
+                    self._optimizer.step()
+                    return loss, norm, alive
+                return loss, norm, ~alive
+            alive = alive & torch.isfinite(loss + norm)
+            self._gradient.copy_(torch.where(alive[:, None], self._gradient, 0.0))
+            self._optimizer.step()
+        with torch.no_grad():
+            self._flat.copy_(torch.where(alive[:, None], self._flat, before))
+        return loss, norm, alive
 
-    def state(self) -> dict[str, npt.NDArray[Any]]:
-        """Everything that training goes on from, as numpy arrays."""
-        return {name: x.numpy().copy() for name, x in self._state().items()}
+    def _look(self, features: Sequence[Tensor], targets: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss of every member and the norm of its gradient, which is left clipped."""
+        with torch.enable_grad():
+            outputs = as_values(self.forward(self._leaves, *features))
+            loss = self.loss(outputs, targets.expand(len(outputs), targets.shape[-1]))
+            leaves = list(self._leaves.values())
+            parts = torch.autograd.grad(
+                loss.sum(), leaves, allow_unused=True, materialize_grads=True
+            )
+        torch.cat([x.flatten(1) for x in parts], dim=1, out=self._gradient)
+        norm = torch.linalg.vector_norm(self._gradient, dim=1)
+        clip = self.options.clip
+        if clip is not None and (len(norm) > 1 or float(norm) > clip):
+            shrink = (clip / (norm + 1e-6)).clamp_(max=1.0)
+            self._gradient.mul_(shrink.unsqueeze(1))
+        return loss.detach(), norm
 
-    def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Set everything back to a `state`."""
-        for name, x in self._state().items():
-            x.copy_(torch.from_numpy(np.ascontiguousarray(state[name])))
-        self._freeze()
+    def state(self) -> dict[str, Array]:
+        """See `Learner`."""
+        buffers = {f"buffers/{n}": x.cpu().numpy() for n, x in self.buffers.items()}
+        return {"parameters": self.flat, **buffers, **pack_state(self._optimizer)}
 
-    def _state(self) -> dict[str, Tensor]:
-        return {
-            "parameters": self.flat,
-            "mean": self.adam.mean,
-            "square": self.adam.square,
-            "best": self.best,
-            "best_loss": self.best_loss,
-            "wait": self.wait,
-            "failed": self.failed,
-            "stopped": self.stopped,
-        }
+    def restore(self, state: Mapping[str, Array]) -> None:
+        """See `Learner`."""
+        with torch.no_grad():
+            self._flat.copy_(torch.from_numpy(state["parameters"]))
+            for name, x in self.buffers.items():
+                x.copy_(torch.from_numpy(state[f"buffers/{name}"]))
+        unpack_state(self._optimizer, state)
 
 
 def split(flat: Tensor, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
-    """Views (lanes, *shape) of a flat (lanes, P) buffer, one for each node."""
+    """Views (members, *shape) of a flat (members, P) buffer, one for each node."""
     views, start = {}, 0
     for name, shape in shapes.items():
         size = math.prod(shape)
@@ -198,34 +293,13 @@ def split(flat: Tensor, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tens
     return views
 
 
-def block_logits(
+def outputs_of(
     forward: Forward, parameters: Mapping[str, Tensor], features: Sequence[Tensor]
 ) -> Tensor:
-    """Logits (lanes, samples, classes) of features (samples, ...), a stretch at a time."""
-    held = {name: x.detach() for name, x in parameters.items()}
-    samples = len(features[0])
+    """Outputs (members, samples, …) of features (samples, …), a stretch at a time."""
     with torch.no_grad():
         parts = [
-            forward(held, *(x[start : start + _STRETCH] for x in features))
-            for start in range(0, samples, _STRETCH)
+            as_values(forward(parameters, *(x[start : start + _STRETCH] for x in features)))
+            for start in range(0, len(features[0]), _STRETCH)
         ]
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
-
-
-def measure(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean cross-entropy (nats) and accuracy of every lane, each (lanes,), in float64.
-
-    `logits` is (lanes, samples, classes), `labels` (samples,).
-    """
-    lanes, samples, classes = logits.shape
-    z = logits.reshape(lanes * samples, classes).T.contiguous()  # see cross_entropy
-    truth = labels.repeat(lanes).unsqueeze(0)
-    top = z.amax(0)
-    true = z.gather(0, truth)[0]
-    loss = (z - top).exp_().sum(0).log_().add_(top).sub_(true)
-    # The class found is the first with the largest logit, as numpy's argmax finds it.
-    right = z.argmax(0) == truth[0]
-    return (
-        loss.view(lanes, samples).to(torch.float64).mean(1),
-        right.view(lanes, samples).to(torch.float64).mean(1),
-    )

@@ -121,7 +121,7 @@ def fold_states(
                 f"the folded features of {samples} samples take {size / 2**30:.1f} GiB, but "
                 f"{room / 2**30:.1f} GiB of memory are free; train on fewer samples or cells"
             )
-        whole = tuple(torch.empty((samples, *x.shape[1:]), dtype=x.dtype) for x in first)
+        whole = tuple(x.new_empty((samples, *x.shape[1:])) for x in first)
         start = 0
         while True:
             for target, part in zip(whole, first, strict=True):

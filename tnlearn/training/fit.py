@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import msgspec
@@ -14,16 +16,22 @@ import torch
 
 from tnlearn.archive import Parts, digest, plain
 from tnlearn.errors import ConfigError, ShapeError, check_choice, check_finite
-from tnlearn.training.ensemble import split
+from tnlearn.networks.tape import Tape
+from tnlearn.training.ensemble import Learner, TapeLearner, TorchLearner, outputs_of, split
 from tnlearn.training.fitted import Fitted
-from tnlearn.training.lanes import fewer_lanes, lanes_for
-from tnlearn.training.loop import HISTORY, Arrays, Progress, Trainer, blocks_of
-from tnlearn.training.options import NotNegative, Options, check_options
-from tnlearn.training.parts import Samples, TrainingSet
+from tnlearn.training.loop import HISTORY, Arrays, Epoch, Progress, Trainer, augmentation_rng
+from tnlearn.training.losses import Loss, find_loss
+from tnlearn.training.machine import LOSSES
+from tnlearn.training.modules import ModuleNetwork
+from tnlearn.training.optimiser import NUMBERWISE, Factory, factory_of
+from tnlearn.training.options import NotNegative, Options, check_device, check_options
+from tnlearn.training.parts import Samples, TrainingSet, augmented, joined
 
 __all__ = ["fit"]
 
 Array = npt.NDArray[Any]
+
+SHORT = 100  # steps of a run that torch has done before a loop is compiled
 
 
 def fit(
@@ -40,7 +48,8 @@ def fit(
     batches: Literal["own", "shared"] = "own",
     start: Mapping[str, Any] | Fitted | None = None,
     threads: int = 1,
-    optimizer: Literal["adam"] = "adam",
+    loss: str | Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = "cross-entropy",
+    optimizer: str | Factory = "adam",
     betas: tuple[float, float] = (0.9, 0.999),
     eps: float = 1e-8,
     weight_decay: float = 0.0,
@@ -52,6 +61,10 @@ def fit(
     checkpoint_every: float = 15.0,
     progress: bool = True,
     dtype: Literal["float32", "float64"] = "float32",
+    device: str = "cpu",
+    stack: int | None = None,
+    augment: Any = None,
+    callbacks: Sequence[Callable[[Epoch], Any]] = (),
 ) -> Fitted:
     """Train `members` copies of a network, each from its own seed and in its own data order.
 
@@ -136,15 +149,24 @@ def fit(
     parameters and marked in `Fitted.failed`; the others are not disturbed.
     """
     settings = {name: x for name, x in locals().items() if name in Options.__struct_fields__}
+    aim = find_loss(loss)
+    chains = TrainingSet("data", data)
+    if isinstance(net, torch.nn.Module) and not hasattr(net, "describe"):
+        net = ModuleNetwork(net, chains.shapes())
     if not (hasattr(net, "compile") and hasattr(net, "describe")):
         raise ConfigError(
-            f"net must be a network, such as tnl.rswn(...) or tnl.baseline(...) gives, "
-            f"not {type(net).__name__}"
+            f"net must be a network, such as tnl.rswn(...) or tnl.baseline(...) gives, or a torch "
+            f"module, not {type(net).__name__}"
         )
-    chains = TrainingSet("data", data)
     held = None if validation is None else TrainingSet("validation", validation)
     settings["complex"] = chains.complex or (held is not None and held.complex)
+    settings |= {"loss": aim.name, "optimizer": _name(optimizer), "augment": _name(augment)}
+    settings["device"] = check_device(device)
+    if stack is None:  # one by one, to the last bit; on a device as many as there are
+        settings["stack"] = 1 if settings["device"] == "cpu" else members
     options = check_options(settings, len(chains), held is not None)
+    make = factory_of(optimizer, options)
+    options = _stackable(net, options, optimizer, chains)
     try:
         every = msgspec.convert(checkpoint_every, NotNegative)
     except msgspec.ValidationError as error:
@@ -152,29 +174,103 @@ def fit(
     if held is not None:
         chains.check_validation(held)
     resized = chains.several or (held is not None and held.several)
-    with _threads(options.threads), contextlib.ExitStack() as stack:
-        samples = chains.fold(net, options, resized)
-        held_samples = None if held is None else held.fold(net, options, resized)
-        lanes = _lanes(net, samples, options, len(chains.classes))
-        shapes = options.compiled(net, 1).parameters
-        values = _starting_values(start, shapes, options)
+    with _threads(options.threads), contextlib.ExitStack() as stack_of:
+        for part in (chains, held):
+            if part is not None:
+                part.prepare(net, options, resized)
+        answering = options.compiled(net, 1)
+        values = _learns_values(answering, chains.example(options), options, aim, chains.classes)
+        samples = chains.fold(options, values)
+        held_samples = None if held is None else held.fold(options, values)
+        shapes = answering.parameters
+        first = _starting_values(start, shapes, options)
         record = plain(
             {
                 "network": net.describe(),
                 "data": chains.record(),
                 "validation": None if held is None else held.record(),
-                "training": {**msgspec.structs.asdict(options), "lanes": lanes},
-                **({"start": digest(values)} if values else {}),
+                "training": options.record(),
+                **({"start": digest(first)} if first else {}),
+                **({"module": net.identity()} if isinstance(net, ModuleNetwork) else {}),
             }
         )
-        parts = None if checkpoint is None else stack.enter_context(Parts(checkpoint, record))
+        tape = _tape(answering, options, optimizer, loss, len(samples.labels))
+        own = options.batches == "own" or options.stack == 1
+
+        def learner(group: range) -> Learner:
+            ids = [options.ids[k] for k in group]
+            start = {n: x.cpu().numpy() for n, x in answering.initial(options.seed, ids).items()}
+            start |= {name: x[group.start : group.stop] for name, x in first.items()}
+            flat = np.concatenate([start[n].reshape(len(ids), -1) for n in shapes], axis=1)
+            rates = [options.rate(k) for k in group]
+            if tape is not None:
+                return TapeLearner(tape, flat, rates[0], options, aim)
+            forward = options.compiled(net, len(ids), own=own)
+            forward = forward.train() if isinstance(net, ModuleNetwork) else forward
+            return TorchLearner(forward, flat, rates, options, aim, make)
+
+        def shown(folded: Samples) -> Samples:
+            return folded if tape is None else folded.as_matrix(options.torch_dtype)
+
+        def seen(group: range, epoch: int) -> Samples:
+            if augment is None:
+                return whole
+            shared = options.batches == "shared"
+            altered = []
+            for k in [None] if shared else [options.ids[row] for row in group]:
+                rng = augmentation_rng(seed=options.seed, epoch=epoch, member=k)
+                altered.append(chains.fold(options, values, partial(augmented, augment, rng=rng)))
+            return shown(joined(altered))
+
+        whole = shown(samples)
+        parts = None if checkpoint is None else stack_of.enter_context(Parts(checkpoint, record))
         bar = Progress(options.members, options.epochs, show=bool(progress))
-        stack.callback(bar.close)
+        stack_of.callback(bar.close)
         trainer = Trainer(
-            net, options, lanes, samples, held_samples, start=values, parts=parts, every=every
+            options,
+            aim,
+            learner,
+            answering,
+            seen,
+            held_samples,
+            callbacks=(bar, *callbacks),
+            parts=parts,
+            every=every,
         )
-        results = [trainer.train(block, bar) for block in blocks_of(options.ids, lanes)]
+        results = [trainer.train(number, rows) for number, rows in enumerate(trainer.blocks())]
     return _gather(net, record, results, shapes, held is not None)
+
+
+def _stackable(net: Any, options: Options, optimizer: Any, chains: TrainingSet) -> Options:
+    """The settings, with members one after another where they cannot be stacked, and a word of it.
+
+    That is where an optimiser looks at more than single numbers, or `torch.func.vmap` cannot do
+    what a module does.
+    """
+    if options.stack == 1:
+        return options
+    reason = "" if optimizer in NUMBERWISE else f"optimizer={options.optimizer} takes one at a time"
+    if not reason and isinstance(net, ModuleNetwork):
+        try:
+            chains.prepare(net, options, False)
+            compiled = options.compiled(net, 2, own=True).train()
+            pairs = [torch.cat([x, x]) for x in chains.example(options)]
+            batch = [torch.stack([x, x]) for x in pairs]
+            with torch.random.fork_rng():
+                compiled(compiled.initial(0, [0, 1]), *batch)
+        except ConfigError:
+            raise
+        except Exception as error:  # whatever torch says of a module it cannot batch
+            reason = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+    if not reason:
+        return options
+    warnings.warn(f"members are trained one after another ({reason})", stacklevel=3)
+    return msgspec.structs.replace(options, stack=1)
+
+
+def _name(what: Any) -> Any:
+    """The name of a function of the user's own; others as they are."""
+    return getattr(what, "__qualname__", repr(what)) if callable(what) else what
 
 
 def _starting_values(
@@ -211,28 +307,49 @@ def _starting_values(
     return values
 
 
-def _lanes(net: Any, samples: Samples, options: Options, classes: int) -> int:
-    """Lanes of a block, after one member has been tried on a whole batch."""
-    compiled = options.compiled(net, 1)
-    if not compiled.parameters:
+def _learns_values(
+    answering: Any,
+    features: Sequence[torch.Tensor],
+    options: Options,
+    loss: Loss,
+    classes: Sequence[int],
+) -> bool:
+    """Whether the network gives one number a sample, if it gives what its loss needs."""
+    if not answering.parameters:
         raise ConfigError(
             "the network has nothing to train: set a node free, "
             "as in net.trainable('D', channels=4).head(classes=4)"
         )
-    dtype = getattr(torch, options.dtype)
-    first = compiled.initial(options.seed, [options.member_offset])
-    parameters = {name: x.detach().to(dtype).contiguous() for name, x in first.items()}
-    batch = [x[: options.batch_size].clone() for x in samples.features]
-    with torch.no_grad():
-        shape = tuple(compiled(parameters, *batch).shape)
-    if len(shape) != 3 or shape[2] != classes:
-        outputs = "a single number" if len(shape) == 2 else f"{shape[2:]} outputs"
+    parameters = answering.initial(options.seed, [options.member_offset])
+    shape = tuple(outputs_of(answering, parameters, features).shape)
+    outputs = "a single number" if len(shape) == 2 else f"{shape[2:]} outputs"
+    if loss.name in ("mse", "huber") and len(shape) != 2:
         raise ConfigError(
-            f"the network gives {outputs} per sample, but the data has {classes} classes; "
-            f"add a head: net.head(classes={classes})"
+            f"loss={loss.name!r} learns the winding itself and needs one number per sample, but "
+            f"the network gives {outputs}; use net.head(classes=1), or loss='cross-entropy'"
         )
-    lanes = lanes_for(compiled, parameters, batch)
-    return fewer_lanes(net, options, samples.features, classes, lanes)
+    if len(shape) != 2 and (len(shape) != 3 or shape[2] != len(classes)):
+        raise ConfigError(
+            f"the network gives {outputs} per sample, but the data has {len(classes)} classes; "
+            f"add a head: net.head(classes={len(classes)})"
+        )
+    if len(shape) == 2 and loss.name == "cross-entropy":
+        raise ConfigError(
+            f"the network gives {outputs} per sample, but the data has {len(classes)} classes; "
+            f"add a head: net.head(classes={len(classes)}), or learn the winding itself with "
+            "loss='mse'"
+        )
+    return len(shape) == 2
+
+
+def _tape(answering: Any, options: Options, optimizer: Any, loss: Any, samples: int) -> Tape | None:
+    """The tape of a run long enough for a compiled loop to pay, where it knows all of the step."""
+    steps = options.epochs * (samples // options.batch_size)
+    known = optimizer in ("adam", "adamw") and loss in LOSSES and hasattr(answering, "tape")
+    if not known or steps < SHORT or options.stack > 1 or options.device != "cpu":
+        return None
+    tape: Tape | None = answering.tape(options.batch_size)
+    return tape
 
 
 @contextlib.contextmanager
@@ -250,11 +367,14 @@ def _gather(
 ) -> Fitted:
     whole = {name: np.concatenate([x[name] for x in results]) for name in results[0]}
     flat = torch.from_numpy(whole["parameters"])
-    return Fitted(
+    fitted = Fitted(
         net,
         record,
-        {name: x.numpy().copy() for name, x in split(flat, shapes).items()},
+        {name: x.numpy().copy() for name, x in split(flat, shapes).items()}
+        | {name[8:]: x for name, x in whole.items() if name.startswith("buffers/")},
         history={n: whole[f"history/{n}"] for n in HISTORY if validated or "validation" not in n},
         failed=whole["failed"],
         stopped=whole["stopped"],
     )
+    fitted.device = record["training"].get("device", "cpu")
+    return fitted

@@ -19,17 +19,18 @@ from tnlearn.errors import CheckpointError, ConfigError, MemoryLimitError, Shape
 from tnlearn.files import parsing
 from tnlearn.models.catalogue import rebuild
 from tnlearn.networks.evaluate import bind, check_inputs
+from tnlearn.physics.winding import ROUNDING_LIMIT
 from tnlearn.shown import Shown, some, span
 from tnlearn.training import metrics
-from tnlearn.training.ensemble import block_logits
+from tnlearn.training.ensemble import outputs_of
 from tnlearn.training.features import (
     available_memory,
     fold_states,
     is_complex,
     state_tensors,
 )
-from tnlearn.training.lanes import MOST_LANES
-from tnlearn.training.loop import blocks_of
+from tnlearn.training.modules import ModuleNetwork
+from tnlearn.training.options import check_device
 
 __all__ = ["Fitted", "load"]
 
@@ -44,7 +45,6 @@ _SAMPLES = 1024  # samples whose features are held at a time
 class _Settings(msgspec.Struct):
     """The settings of training that a trained ensemble goes by."""
 
-    lanes: Annotated[int, msgspec.Meta(ge=1, le=MOST_LANES)]
     member_offset: _Whole
     epochs: _Whole
     seed: _Whole
@@ -71,6 +71,8 @@ class Fitted(Shown):
         ended the member; -1 where this did not happen.
     classes : tuple of int
         Windings of the classes, in the order of the logits.
+    device : str
+        Where it predicts: where it was trained; the CPU after `tnl.load`.
     config : dict
         Network, data, validation data and settings, as JSON holds them.
     """
@@ -90,6 +92,7 @@ class Fitted(Shown):
         self.parameters = dict(parameters)
         self.history = dict(history)
         self.failed, self.stopped = failed, stopped
+        self.device = "cpu"
         self.classes: tuple[int, ...] = tuple(self.config["data"]["classes"])
 
     @property
@@ -106,8 +109,10 @@ class Fitted(Shown):
     def __len__(self) -> int:
         return self.members
 
-    def predict(self, states: Any, proba: bool = False) -> Array:
+    def predict(self, states: Any, proba: bool = False, *, device: str | None = None) -> Array:
         """Logits of every member for every sample, (members, samples, classes).
+
+        Of a network that learned the winding itself the values, (members, samples).
 
         Parameters
         ----------
@@ -115,15 +120,18 @@ class Fitted(Shown):
             What to predict.
         proba : bool
             Return class probabilities instead, ``softmax(logits)`` in float64.
+        device : str, optional
+            Where to compute, `device` of this ensemble if not given.
 
         Raises
         ------
         ShapeError, NotFiniteError, MemoryLimitError
             If the states do not fit the network, are not finite, or the answer not into memory.
+        ConfigError
+            If the device is not there, or values are asked for their probabilities.
         """
         training = self.config["training"]
-        dtype = getattr(torch, training["dtype"])
-        arrays = bind(self.net.inputs, [state_tensors(states, dtype)])
+        arrays = bind(self.net.inputs, [state_tensors(states, getattr(torch, training["dtype"]))])
         check_inputs(self.net.inputs, arrays)
         samples = len(next(iter(arrays.values())))
         size = self.members * samples * len(self.classes) * (8 if proba else 4)
@@ -132,30 +140,50 @@ class Fitted(Shown):
                 f"logits of {self.members} members for {samples} samples take "
                 f"{size / 2**30:.1f} GiB, more than there is; predict fewer samples at a time"
             )
-        lanes = int(training["lanes"])
+        place = check_device(self.device if device is None else device)
+        how = {} if place == "cpu" else {"device": place}
         compiled = self.net.compile(
-            members=lanes, own_batches=False, dtype=training["dtype"], complex=is_complex(states)
+            members=1, own_batches=False, dtype=training["dtype"], complex=is_complex(states), **how
         )
-        logits = np.empty((self.members, samples, len(self.classes)), dtype=training["dtype"])
-        rows = {block: self._rows(block, lanes) for block in blocks_of(self.ids, lanes)}
-        held = {
-            block: {name: torch.tensor(x[places]) for name, x in self.parameters.items()}
-            for block, (places, _) in rows.items()
-        }
+        held = [
+            {name: torch.tensor(x[k : k + 1], device=place) for name, x in self.parameters.items()}
+            for k in range(self.members)
+        ]
+        parts = []
         for start in range(0, samples, _SAMPLES):
-            part = slice(start, start + _SAMPLES)
-            some = {name: x[part] for name, x in arrays.items()}
-            features = fold_states(compiled.fold, some)
-            for block, (places, there) in rows.items():
-                answer = block_logits(compiled, held[block], features).numpy()
-                logits[places[there], part] = answer[there]
-        return metrics.probabilities(logits) if proba else logits
+            part = {name: x[start : start + _SAMPLES].to(place) for name, x in arrays.items()}
+            features = fold_states(compiled.fold, part)
+            answers = [outputs_of(compiled, parameters, features) for parameters in held]
+            parts.append(torch.cat(answers).cpu().numpy())
+        outputs = np.concatenate(parts, axis=1)
+        return metrics.probabilities(self._logits(outputs)) if proba else outputs
 
-    def _rows(self, block: int, lanes: int) -> tuple[Ints, npt.NDArray[np.bool_]]:
-        """Which row sits in each lane of a block (any row in an empty one), and which are real."""
-        places = np.arange(block * lanes, (block + 1) * lanes) - self.ids.start
-        there = (places >= 0) & (places < self.members)
-        return np.where(there, places, places[there][0]), there
+    def windings(self, states: Any) -> tuple[Ints, npt.NDArray[np.bool_]]:
+        """The winding every member gives every sample, and whether it is clear.
+
+        Returns
+        -------
+        windings : int array (members, samples)
+            That of the class with the largest logit, or the nearest integer of a value.
+        clear : bool array (members, samples)
+            Where the class has more than half of the probability, or the value lies within 0.3 of
+            the integer.
+        """
+        outputs = self.predict(states)
+        if outputs.ndim == 2:
+            nearest = np.rint(np.nan_to_num(outputs)).astype(np.int64)
+            return nearest, np.abs(outputs - nearest) <= ROUNDING_LIMIT
+        chance = metrics.probabilities(outputs)
+        return np.asarray(self.classes)[outputs.argmax(axis=2)], chance.max(axis=2) > 0.5
+
+    @staticmethod
+    def _logits(outputs: Array) -> Array:
+        if outputs.ndim == 2:
+            raise ConfigError(
+                "this ensemble learned the winding itself and gives values, not class logits; ask "
+                "predict, windings or accuracy"
+            )
+        return outputs
 
     def _targets(self, data: Any) -> Ints:
         """Class of each sample among this ensemble's classes; -1 for a winding not among them."""
@@ -168,6 +196,8 @@ class Fitted(Shown):
 
     def _judged(self, data: Any, clear: bool) -> tuple[Array, Ints]:
         targets, logits = self._targets(data), self.predict(data)
+        if logits.ndim == 2:
+            targets = np.asarray(data.windings)
         if not clear:
             return logits, targets
         keep = ~np.asarray(data.ambiguous, dtype=bool)
@@ -178,18 +208,24 @@ class Fitted(Shown):
     def accuracy(self, data: Any, *, clear: bool = False) -> Floats:
         """Share of samples put into the right class, (members,).
 
-        A sample of a class that was not trained on counts as wrong.  With `clear`, samples marked
-        ambiguous are left out.
+        A sample of a class that was not trained on counts as wrong.  Values are rounded, and right
+        for any winding, also one that was not trained on (`windings` says which are clear).  With
+        `clear`, samples marked ambiguous are left out.
         """
-        return metrics.accuracy(*self._judged(data, clear))
+        outputs, targets = self._judged(data, clear)
+        if outputs.ndim == 3:
+            return metrics.accuracy(outputs, targets)
+        return np.asarray((np.rint(outputs) == targets).mean(axis=1), dtype=np.float64)
 
     def calibration(self, data: Any, *, bins: int = 15, clear: bool = False) -> Floats:
         """Expected calibration error of each member, (members,); see `metrics`."""
-        return metrics.calibration_error(*self._judged(data, clear), bins=bins)
+        logits, targets = self._judged(data, clear)
+        return metrics.calibration_error(self._logits(logits), targets, bins=bins)
 
     def log_loss(self, data: Any, *, clear: bool = False) -> Floats:
         """Mean cross-entropy in nats, (members,)."""
-        return metrics.log_loss(*self._judged(data, clear))
+        logits, targets = self._judged(data, clear)
+        return metrics.log_loss(self._logits(logits), targets)
 
     def confusion(self, data: Any) -> Ints:
         """Counts (members, true, predicted); rows are ``data.classes``, columns `classes`.
@@ -197,7 +233,7 @@ class Fitted(Shown):
         Samples whose winding is none of ``data.classes`` (label -1) are left out.
         """
         labels = np.asarray(data.labels)
-        logits = self.predict(data)[:, labels >= 0]
+        logits = self._logits(self.predict(data))[:, labels >= 0]
         return metrics.confusion(logits, labels[labels >= 0], len(data.classes))
 
     def resize(self, cells: int) -> Fitted:
@@ -240,9 +276,12 @@ class Fitted(Shown):
         if not -self.members <= k < self.members:
             raise ConfigError(f"there is no member {k}: rows are 0 .. {self.members - 1}")
         training = self.config["training"]
-        module: torch.nn.Module = self.net.module(
-            seed=training["seed"], dtype=training["dtype"], complex=training["complex"]
-        )
+        module: torch.nn.Module
+        if isinstance(self.net, ModuleNetwork):
+            module = self.net.copy(training["dtype"])
+        else:
+            how = {key: training[key] for key in ("seed", "dtype", "complex")}
+            module = self.net.module(**how)
         values = {name: torch.tensor(x[k]) for name, x in self.parameters.items()}
         module.load_state_dict({**module.state_dict(), **values})
         return module
@@ -328,7 +367,10 @@ class Fitted(Shown):
 def _shapes(net: Any, config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     """The shape of each parameter of a member."""
     compiled = net.compile(members=1, own_batches=False, dtype=config["training"]["dtype"])
-    return {name: tuple(shape) for name, shape in compiled.parameters.items()}
+    buffers = {name: x[0] for name, x in getattr(compiled, "buffers", {}).items()}
+    return {name: tuple(shape) for name, shape in compiled.parameters.items()} | {
+        name: tuple(x.shape) for name, x in buffers.items()
+    }
 
 
 def load(path: str | os.PathLike[str], net: Any = None) -> Fitted:
@@ -349,6 +391,14 @@ def load(path: str | os.PathLike[str], net: Any = None) -> Fitted:
     record, arrays = read(path, _KIND)
     with parsing(Path(path), "a trained ensemble of this version", error=CheckpointError):
         config = record["config"]
+        module = "module" in config["network"]
+        if isinstance(net, torch.nn.Module) and module:
+            net = ModuleNetwork(net, config["network"]["inputs"])
+        if net is None and module:
+            raise ConfigError(
+                f"{os.fspath(path)} holds an ensemble of torch modules, whose code is not in the "
+                f"file: give one, tnl.load(path, net={config['network']['module']}(…))"
+            )
         if net is None:
             net = rebuild(config["network"])
         elif plain(net.describe()) != config["network"]:

@@ -1,4 +1,4 @@
-"""One block of members trained from where it stands to its last epoch.
+"""A run of training: epochs of batches, validation, early stopping, and what is kept of it.
 
 Every epoch goes through the samples in a fresh random order, cut into batches of one size.  The
 ``samples % batch_size`` left over at the end of an epoch are not used in it (others are left over
@@ -7,9 +7,11 @@ in the next), so that every step of every member weighs the same number of sampl
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,20 +20,26 @@ import torch
 
 from tnlearn.archive import Parts
 from tnlearn.progress import tqdm
-from tnlearn.training.ensemble import Block, block_logits, measure
+from tnlearn.training.ensemble import Batches, Learner, outputs_of, split
+from tnlearn.training.losses import Loss, measure
 from tnlearn.training.optimiser import schedule
 from tnlearn.training.options import Options
 from tnlearn.training.parts import Samples
 
-__all__ = ["HISTORY", "Progress", "Report", "Trainer", "blocks_of", "epoch_batches", "sample_order"]
+__all__ = ["HISTORY", "Block", "Epoch", "Progress", "Trainer", "augmentation_rng", "sample_order"]
 
 Tensor = torch.Tensor
-Arrays = dict[str, npt.NDArray[Any]]
+Array = npt.NDArray[Any]
+Arrays = dict[str, Array]
+Ints = npt.NDArray[np.int64]
 
 HISTORY = ("loss", "gradient", "lr", "seconds", "validation_loss", "validation_accuracy")
 _PREFIX = "history/"
 _ORDER = 1  # stream numbers below the seed; 0 is left to initial values
 _SHARED = 2
+_LAYERS = 3
+_AUGMENT = 4
+BLOCK = 16  # members that are kept in one file while they are trained
 
 
 def sample_order(
@@ -43,36 +51,37 @@ def sample_order(
     return rng.permutation(samples)
 
 
-def epoch_batches(
-    samples: int, batch: int, *, seed: int, epoch: int, members: Sequence[int] | None
-) -> Tensor:
-    """Sample indices of all steps of an epoch, int64: a function of (seed, member, epoch).
-
-    Shape (steps, members, batch) for own batches, (steps, batch) for shared ones
-    (``members=None``).  A member named twice gets the same indices twice.
-    """
-    steps = samples // batch
-    if members is None:
-        order = sample_order(samples, seed=seed, epoch=epoch, member=None)
-        return torch.from_numpy(order[: steps * batch]).view(steps, batch)
-    orders: dict[int, np.ndarray[tuple[int], np.dtype[np.int64]]] = {}
-    chosen = np.empty((steps, len(members), batch), dtype=np.int64)
-    for lane, member in enumerate(members):
-        if member not in orders:
-            orders[member] = sample_order(samples, seed=seed, epoch=epoch, member=member)
-        chosen[:, lane] = orders[member][: steps * batch].reshape(steps, batch)
-    return torch.from_numpy(chosen)
+def augmentation_rng(*, seed: int, epoch: int, member: int | None) -> np.random.Generator:
+    """What the samples of a member (None: of all) are altered by in an epoch."""
+    key = (_AUGMENT, epoch) if member is None else (_AUGMENT, epoch, member)
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
 
 
 @dataclass(frozen=True)
-class Report:
-    """How a block stands after an epoch: members, those still running, and their mean loss."""
+class Epoch:
+    """What a callback is called with after every epoch of a block of members.
 
-    block: int
-    epochs: int
-    members: int
-    alive: int
-    loss: float
+    Attributes
+    ----------
+    members : range
+        Numbers of the members of the block.
+    number : int
+        Epochs done.
+    history : dict of (members, epochs) arrays
+        As in `Fitted.history`; NaN in the epochs to come.
+    alive : bool array (members,)
+        Who has not failed.
+    parameters : function
+        ``epoch.parameters()`` gives node name -> values (members, *shape).
+    resumed : bool
+        Whether the block was read from a checkpoint just now.
+    """
+
+    members: range
+    number: int
+    history: Mapping[str, Array]
+    alive: npt.NDArray[np.bool_]
+    parameters: Callable[[], dict[str, Array]]
     resumed: bool = False
 
 
@@ -84,22 +93,25 @@ class Progress:
             total=members * epochs, unit="epoch", desc="train", disable=not show, mininterval=0.5
         )
         self._members = members
-        self._last: dict[int, Report] = {}
+        self._last: dict[int, tuple[int, int, int, float]] = {}
 
-    def __call__(self, report: Report) -> None:
+    def __call__(self, epoch: Epoch) -> None:
         """Take note of how a block stands."""
-        before = self._last.get(report.block)
-        self._last[report.block] = report
-        known = [x for x in self._last.values() if x.loss == x.loss]
-        weight = sum(x.alive for x in known)
-        dead = sum(x.members - x.alive for x in self._last.values())
-        if weight:
-            loss = sum(x.loss * x.alive for x in known) / weight
+        block, count, alive = epoch.members.start, len(epoch.members), int(epoch.alive.sum())
+        before = self._last.get(block, (0, 0, 0, 0.0))[0]
+        seen = epoch.history["loss"][epoch.alive]
+        last = seen[:, ~np.isnan(seen).all(axis=0)][:, -1:] if alive else seen[:, :0]
+        loss = float(np.nanmean(last)) if last.size else math.nan
+        self._last[block] = (epoch.number, count, alive, loss)
+        known = [(a, x) for _, _, a, x in self._last.values() if x == x]
+        dead = sum(n - a for _, n, a, _ in self._last.values())
+        if known:
+            mean = sum(a * x for a, x in known) / sum(a for a, _ in known)
             self._bar.set_postfix_str(
-                f"loss {loss:.4f}, alive {self._members - dead}/{self._members}", refresh=False
+                f"loss {mean:.4f}, alive {self._members - dead}/{self._members}", refresh=False
             )
-        done = (report.epochs - (before.epochs if before else 0)) * report.members
-        if report.resumed and not self._bar.disable:
+        done = (epoch.number - before) * count
+        if epoch.resumed and not self._bar.disable:
             # Done in an earlier run, so it does not count into the speed.
             self._bar.initial += done
         self._bar.update(done)
@@ -109,9 +121,98 @@ class Progress:
         self._bar.close()
 
 
-def blocks_of(ids: range, lanes: int) -> list[int]:
-    """Numbers of the blocks that hold these members: member `k` is in block ``k // lanes``."""
-    return list(range(ids.start // lanes, (ids.stop - 1) // lanes + 1))
+class Block:
+    """Learners trained side by side, and what has become of each of their members.
+
+    Attributes
+    ----------
+    failed, stopped : int arrays (members,)
+        Epoch (from 0) in which a member's loss or gradient stopped being finite, or in which it
+        was stopped; -1 where that has not happened.
+    best, best_loss, wait : arrays
+        Parameters (members, P) of the lowest validation loss so far, that loss, and the epochs
+        since.
+    """
+
+    def __init__(self, learners: Sequence[Learner]) -> None:
+        self.learners = learners
+        self.best = self.flat
+        count = len(self.best)
+        self.best_loss = np.full(count, math.inf)
+        self.wait = np.zeros(count, dtype=np.int64)
+        self.failed = np.full(count, -1, dtype=np.int64)
+        self.stopped = self.failed.copy()
+
+    @property
+    def flat(self) -> Array:
+        """The parameters of all members, (members, P), a copy."""
+        return np.concatenate([x.flat for x in self.learners])
+
+    @property
+    def running(self) -> npt.NDArray[np.bool_]:
+        """Members still being trained, (members,): those that have neither failed nor stopped."""
+        return (self.failed < 0) & (self.stopped < 0)
+
+    def buffers(self) -> Arrays:
+        """Node name with ``buffers/`` before it -> values (members, …) that are not trained."""
+        of_all = [_buffers(learner) for learner in self.learners]
+        return {
+            f"buffers/{name}": np.concatenate([x[name].cpu().numpy() for x in of_all])
+            for name in of_all[0]
+        }
+
+    def places(self) -> Iterator[tuple[Learner, slice]]:
+        """Each learner and the rows of its members."""
+        start = 0
+        for learner in self.learners:
+            rows = slice(start, start + len(learner.flat))
+            yield learner, rows
+            start = rows.stop
+
+    def judge(self, loss: Array, patience: int, epoch: int) -> None:
+        """Early stopping: note the best parameters by validation loss, (members,).
+
+        A running member stops when its loss has not fallen for `patience` epochs in a row.
+        """
+        running = self.running
+        better = running & (loss < self.best_loss)
+        self.best[better] = self.flat[better]
+        self.best_loss = np.where(better, loss, self.best_loss)
+        self.wait = np.where(better, 0, self.wait + 1)
+        self.stopped = np.where(running & (self.wait >= patience), epoch, self.stopped)
+
+    def outcome(self, keep_best: bool) -> Array:
+        """Final parameters (members, P): the last ones, or the best where `keep_best` has any."""
+        if not keep_best:
+            return self.flat
+        return np.where(np.isfinite(self.best_loss)[:, None], self.best, self.flat)
+
+    def state(self) -> Arrays:
+        """Everything that training goes on from."""
+        fates = {name: getattr(self, name) for name in _FATES}
+        parts = {
+            f"{k}/{name}": x
+            for k, learner in enumerate(self.learners)
+            for name, x in learner.state().items()
+        }
+        return {**fates, **parts}
+
+    def restore(self, state: Mapping[str, Array]) -> None:
+        """Set everything back to a `state`."""
+        for name in _FATES:
+            setattr(self, name, state[name].copy())
+        for k, learner in enumerate(self.learners):
+            start = f"{k}/"
+            learner.restore(
+                {n.removeprefix(start): x for n, x in state.items() if n.startswith(start)}
+            )
+
+
+def _buffers(learner: Learner) -> dict[str, Tensor]:
+    return getattr(learner, "buffers", {})
+
+
+_FATES = ("best", "best_loss", "wait", "failed", "stopped")
 
 
 class Trainer:
@@ -119,12 +220,18 @@ class Trainer:
 
     Parameters
     ----------
-    net, options, lanes
-        The network, the settings, and the members a block has room for.
-    data, validation
+    options, loss
+        The settings.
+    learner
+        ``learner(members)`` makes the learner of some members, by their places in the run.
+    answering
+        ``answering(parameters, *features)`` gives the outputs (1, samples, …) of one member.
+    data
+        ``data(members, epoch)`` gives the folded samples some members see in an epoch.
+    validation
         Folded samples.
-    start
-        Node name -> values (members, *shape) to start from; the others as the network says.
+    callbacks
+        Called with an `Epoch` after every epoch; one that returns True stops the block's members.
     parts
         Where the state of each block is kept, if anywhere.
     every
@@ -133,41 +240,37 @@ class Trainer:
 
     def __init__(
         self,
-        net: Any,
         options: Options,
-        lanes: int,
-        data: Samples,
+        loss: Loss,
+        learner: Callable[[range], Learner],
+        answering: Any,
+        data: Callable[[range, int], Samples],
         validation: Samples | None,
         *,
-        start: Mapping[str, npt.NDArray[Any]],
+        callbacks: Sequence[Callable[[Epoch], Any]],
         parts: Parts | None,
         every: float,
     ) -> None:
-        self.options, self.lanes, self.data, self.validation = options, lanes, data, validation
-        self.start, self.parts, self.every = start, parts, every
-        own = options.batches == "own"
-        self._compiled = options.compiled(net, lanes, own=own)
-        self._shared = None if validation is None else options.compiled(net, lanes)
-        rows = (lanes if own else 1) * options.batch_size
-        self._rows = [
-            torch.empty((rows, *x.shape[1:]), dtype=x.dtype) for x in data.features
-        ]  # where a batch is gathered, reused at every step
-        lead = (lanes, options.batch_size) if own else (options.batch_size,)
-        self._batch = [x.view(*lead, *x.shape[1:]) for x in self._rows]
+        self.options, self.loss, self.learner, self.answering = options, loss, learner, answering
+        self.data, self.validation, self.callbacks = data, validation, callbacks
+        self.parts, self.every = parts, every
+        self.pool = ThreadPoolExecutor(options.threads) if options.threads > 1 else None
 
-    def train(self, number: int, report: Callable[[Report], None]) -> Arrays:
+    def blocks(self) -> list[range]:
+        """The members of each block, by their places in the run."""
+        size = max(BLOCK, self.options.stack)
+        count = self.options.members
+        return [range(k, min(k + size, count)) for k in range(0, count, size)]
+
+    def train(self, number: int, rows: range) -> Arrays:
         """Train block `number` to the end; parameters, fates and history of its members.
 
-        Goes on from what is kept of it.  The arrays have one row for each member
-        of the block that belongs to the run, in the order of their numbers.
+        Goes on from what is kept of it.
         """
-        options = self.options
-        slots = range(number * self.lanes, (number + 1) * self.lanes)
-        real = [k in options.ids for k in slots]
-        first = next(k for k in slots if k in options.ids)
-        members = [k if there else first for k, there in zip(slots, real, strict=True)]
-        block = self._new_block(members, torch.tensor(real))
-        history = {name: np.full((self.lanes, options.epochs), np.nan) for name in HISTORY}
+        options, stack = self.options, self.options.stack
+        groups = [rows[k : k + stack] for k in range(0, len(rows), stack)]
+        block = Block([self.learner(group) for group in groups])
+        history = {name: np.full((len(rows), options.epochs), np.nan) for name in HISTORY}
         epoch = 0
         if self.parts is not None and number in self.parts:
             state = self.parts.read(number)
@@ -175,101 +278,117 @@ class Trainer:
             block.restore(state)
             for name in HISTORY:
                 history[name][:] = state[_PREFIX + name]
-            report(replace(_report(number, epoch, block, history), resumed=True))
+            self._report(block, rows, epoch, history, trained=False, resumed=True)
         written = time.monotonic()
         while epoch < options.epochs:
-            if bool(block.running.any()):
-                self._epoch(block, members, epoch, history)
-                epoch += 1
-            else:
-                epoch = options.epochs
+            trained = bool(block.running.any())
+            if trained:
+                self._epoch(block, groups, epoch, history)
+            epoch = epoch + 1 if trained else options.epochs
+            if self._report(block, rows, epoch, history, trained=trained):
+                block.stopped = np.where(block.running, epoch - 1, block.stopped)
             due = time.monotonic() - written >= self.every
             if self.parts is not None and (due or epoch == options.epochs):
-                extra = {_PREFIX + name: x for name, x in history.items()}
-                state = {**block.state(), **extra, "epoch": np.asarray(epoch)}
-                self.parts.write(number, state)
+                kept = {_PREFIX + name: x for name, x in history.items()}
+                self.parts.write(number, {**block.state(), **kept, "epoch": np.asarray(epoch)})
                 written = time.monotonic()
-            report(_report(number, epoch, block, history))
-        return _outcome(block, history, options, np.asarray(real))
+        return {
+            "parameters": block.outcome(options.patience is not None),
+            "failed": block.failed,
+            "stopped": block.stopped,
+            **block.buffers(),
+            **{_PREFIX + name: x for name, x in history.items()},
+        }
 
-    def _new_block(self, members: list[int], real: Tensor) -> Block:
-        options = self.options
-        dtype = getattr(torch, options.dtype)
-        initial = self._compiled.initial(options.seed, members)
-        rows = [k - options.member_offset for k in members]
-        initial |= {name: torch.from_numpy(x[rows]) for name, x in self.start.items()}
-        return Block(
-            self._compiled,
-            {name: tuple(shape) for name, shape in self._compiled.parameters.items()},
-            {name: x.detach().to(dtype) for name, x in initial.items()},
-            torch.tensor([options.rate(row) for row in rows], dtype=dtype),
-            real,
-            clip=options.clip,
-            betas=options.betas,
-            eps=options.eps,
-            weight_decay=options.weight_decay,
-        )
+    def _report(
+        self,
+        block: Block,
+        rows: range,
+        epoch: int,
+        history: Mapping[str, Array],
+        *,
+        trained: bool,
+        resumed: bool = False,
+    ) -> bool:
+        """Call the callbacks (only the bar if nothing was trained); whether one wants to stop."""
+        ids = self.options.ids[rows.start : rows.stop]
+
+        def parameters() -> dict[str, Array]:
+            views = split(torch.from_numpy(block.flat), self.answering.parameters)
+            return {name: x.numpy() for name, x in views.items()}
+
+        event = Epoch(ids, epoch, history, block.failed < 0, parameters, resumed)
+        listening = [x for x in self.callbacks if trained or isinstance(x, Progress)]
+        wishes = [callback(event) for callback in listening]
+        return any(wish is True for wish in wishes)
 
     def _epoch(
-        self, block: Block, members: list[int], epoch: int, history: Mapping[str, Any]
+        self, block: Block, groups: Sequence[range], epoch: int, history: Mapping[str, Array]
     ) -> None:
         began = time.perf_counter()
-        options, data = self.options, self.data
-        own = options.batches == "own"
-        chosen = epoch_batches(
-            len(data.labels),
-            options.batch_size,
-            seed=options.seed,
-            epoch=epoch,
-            members=members if own else None,
-        )
-        labels = data.labels[chosen]
-        if not own:
-            labels = labels[:, None, :].expand(-1, self.lanes, -1)
-        steps, total = len(chosen), options.epochs * len(chosen)
-        losses, norms = torch.empty((2, steps, self.lanes), dtype=block.flat.dtype).unbind()
-        running = block.running
-        factor = schedule(options.schedule, epoch * steps, total)
-        history["lr"][:, epoch] = (block.adam.lr[:, 0].double() * factor).numpy()
-        for step, rows in enumerate(chosen.reshape(steps, -1)):
-            for source, target in zip(data.features, self._rows, strict=True):
-                torch.index_select(source, 0, rows, out=target)
-            t = epoch * steps + step
-            losses[step], norms[step] = block.step(
-                self._batch, labels[step], t + 1, schedule(options.schedule, t, total), epoch
-            )
-        history["loss"][:, epoch] = losses.double().mean(0).numpy()
-        history["gradient"][:, epoch] = norms.double().mean(0).numpy()
-        held = self.validation if options.validates(epoch) else None
-        if held is not None and self._shared is not None:
-            logits = block_logits(self._shared, block.parameters, held.features)
-            loss, right = measure(logits, held.labels)
-            history["validation_loss"][:, epoch] = loss.numpy()
-            history["validation_accuracy"][:, epoch] = right.numpy()
-            if options.patience is not None:
-                block.judge(loss, options.patience, epoch)
+        options, running = self.options, block.running
+        places = [(*pair, group) for pair, group in zip(block.places(), groups, strict=True)]
+
+        def work(place: tuple[Learner, slice, range]) -> None:
+            learner, rows, group = place
+            if not running[rows].any():
+                return
+            batches = self._batches(group, epoch)
+            losses, norms, over = learner.epoch(batches, running[rows])
+            history["loss"][rows, epoch] = losses.mean(0)
+            history["gradient"][rows, epoch] = norms.mean(0)
+            history["lr"][rows, epoch] = [options.rate(k) * batches.factors[0] for k in group]
+            block.failed[rows] = np.where(over, epoch, block.failed[rows])
+            if options.validates(epoch):
+                self._validate(learner, rows, epoch, history)
+
+        list((map if self.pool is None else self.pool.map)(work, places))
+        if options.patience is not None:
+            block.judge(history["validation_loss"][:, epoch], options.patience, epoch)
         # What a member did after it failed or stopped is not part of its history.
-        over = (~running | ((block.failed >= 0) & (block.failed <= epoch))).numpy()
+        over = ~running | ((block.failed >= 0) & (block.failed <= epoch))
         for name in HISTORY:
             history[name][over, epoch] = np.nan
-        share = (time.perf_counter() - began) / max(1, int(running.sum()))
-        history["seconds"][running.numpy(), epoch] = share
+        history["seconds"][running, epoch] = (time.perf_counter() - began) / running.sum()
 
+    def _batches(self, group: range, epoch: int) -> Batches:
+        """The steps of an epoch for some members."""
+        options, samples = self.options, self.data(group, epoch)
+        count = len(samples.labels) // (len(group) if samples.each else 1)
+        steps = count // options.batch_size
+        shared = options.batches == "shared"
+        ids: list[int | None] = [None] if shared else [options.ids[k] for k in group]
+        rows = np.stack(
+            [
+                sample_order(count, seed=options.seed, epoch=epoch, member=k)[
+                    : steps * options.batch_size
+                ].reshape(steps, -1)
+                for k in ids
+            ],
+            axis=1,
+        )
+        if samples.each:  # the samples of each member, one after the other
+            rows = rows + np.arange(len(group))[None, :, None] * count
+        elif shared and options.stack > 1:
+            rows = rows[:, 0]
+        first, total = epoch * steps, options.epochs * steps
+        factors = [schedule(options.schedule, first + s, total) for s in range(steps)]
+        word = np.random.SeedSequence(
+            options.seed, spawn_key=(_LAYERS, options.ids[group.start], epoch)
+        ).generate_state(1)
+        return Batches(samples.features, samples.labels, rows, first, factors, int(word[0]))
 
-def _report(number: int, epoch: int, block: Block, history: Mapping[str, Any]) -> Report:
-    real = block.real.numpy()
-    alive = real & (block.failed.numpy() < 0)
-    done = history["loss"][alive]
-    done = done[:, ~np.isnan(done).all(axis=0)] if done.size else done
-    loss = float(np.nanmean(done[:, -1])) if done.size else float("nan")
-    return Report(number, epoch, int(real.sum()), int(alive.sum()), loss)
-
-
-def _outcome(block: Block, history: Mapping[str, Any], options: Options, real: Any) -> Arrays:
-    final = block.outcome(options.patience is not None)
-    return {
-        "parameters": final.numpy()[real].copy(),
-        "failed": block.failed.numpy()[real].copy(),
-        "stopped": block.stopped.numpy()[real].copy(),
-        **{_PREFIX + name: x[real].copy() for name, x in history.items()},
-    }
+    def _validate(
+        self, learner: Learner, rows: slice, epoch: int, history: Mapping[str, Array]
+    ) -> None:
+        if self.validation is None:
+            return
+        values = torch.from_numpy(learner.flat).to(self.options.device)
+        for k, flat in zip(range(rows.start, rows.stop), values, strict=True):
+            parameters = split(flat[None], self.answering.parameters)
+            at = slice(k - rows.start, k - rows.start + 1)
+            parameters |= {name: x[at] for name, x in _buffers(learner).items()}
+            outputs = outputs_of(self.answering, parameters, self.validation.features)[0]
+            loss, right = measure(self.loss, outputs, self.validation.labels)
+            history["validation_loss"][k, epoch] = loss
+            history["validation_accuracy"][k, epoch] = right

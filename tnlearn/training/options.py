@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
+import torch
 
 from tnlearn.archive import plain
 from tnlearn.errors import ConfigError, check_choice
 
-__all__ = ["Options", "check_options"]
+__all__ = ["Options", "check_device", "check_options"]
 
 Whole = Annotated[int, msgspec.Meta(ge=0)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -31,7 +32,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     lr: Rate | tuple[Rate, ...]
     seed: Whole
     batches: Literal["own", "shared"]
-    optimizer: Literal["adam"]
+    optimizer: str
     betas: tuple[Share, Share]
     eps: Positive
     weight_decay: NotNegative
@@ -43,6 +44,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     dtype: Literal["float32", "float64"]
     complex: bool
     threads: Count
+    loss: str = "cross-entropy"
+    device: str = "cpu"
+    stack: Count = 1
+    augment: str | None = None
 
     def rate(self, index: int) -> float:
         """Learning rate of member number `index` of this run (from 0)."""
@@ -53,13 +58,52 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         """Numbers of the members: what their seeds are made of."""
         return range(self.member_offset, self.member_offset + self.members)
 
+    @property
+    def torch_dtype(self) -> Any:
+        """The precision as torch has it."""
+        return getattr(torch, self.dtype)
+
+    def record(self) -> dict[str, Any]:
+        """The settings, without those of the last block that are as they are by default."""
+        fields, defaults = type(self).__struct_fields__, type(self).__struct_defaults__
+        late = dict(zip(fields[-len(defaults) :], defaults, strict=True))
+        return {
+            name: value
+            for name, value in msgspec.structs.asdict(self).items()
+            if name not in late or value != late[name]
+        }
+
     def validates(self, epoch: int) -> bool:
         """Whether the validation data is looked at after an epoch (from 0)."""
         return (epoch + 1) % self.validate_every == 0 or epoch + 1 == self.epochs
 
     def compiled(self, net: Any, members: int, *, own: bool = False) -> Any:
         """The network as one function of this many members, in the precision of the run."""
-        return net.compile(members=members, own_batches=own, dtype=self.dtype, complex=self.complex)
+        how: dict[str, Any] = {"dtype": self.dtype, "complex": self.complex}
+        if self.device != "cpu":
+            how["device"] = self.device
+        return net.compile(members=members, own_batches=own, **how)
+
+
+def check_device(device: str) -> str:
+    """The name of a device that is there, ``"cuda"`` as ``"cuda:0"``.
+
+    Raises
+    ------
+    ConfigError
+        If there is none of that name, saying which there are.
+    """
+    try:
+        place = torch.device(device)
+        torch.zeros(1, device=place).item()
+    except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
+        there = ["cpu", *(f"cuda:{k}" for k in range(torch.cuda.device_count()))]
+        if torch.backends.mps.is_available():
+            there.append("mps")
+        raise ConfigError(
+            f"device {device!r} cannot be used here; there is {', '.join(there)}"
+        ) from error
+    return "cuda:0" if str(place) == "cuda" else str(place)
 
 
 _WORDS = {

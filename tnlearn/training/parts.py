@@ -7,6 +7,7 @@ data sets of several lengths, one after the other, are one training set.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,10 +28,45 @@ Tensor = torch.Tensor
 
 @dataclass(frozen=True)
 class Samples:
-    """Folded features (samples, ...) and class labels (samples,)."""
+    """Folded features (samples, ...) and what is to be learned of them, (samples,).
+
+    `labels` are class indices, or values.  With `each` there are as many samples for each of
+    several members, one member after the other.
+    """
 
     features: tuple[Tensor, ...]
     labels: Tensor
+    each: bool = False
+
+    def as_matrix(self, dtype: torch.dtype) -> Samples:
+        """One feature (samples, numbers), all numbers of a sample in a row, and labels alike."""
+        rows = [x.flatten(1) for x in self.features]
+        whole = rows[0] if len(rows) == 1 else torch.cat(rows, dim=1)
+        return Samples((whole.contiguous(),), self.labels.to(dtype), self.each)
+
+
+def joined(parts: Sequence[Samples]) -> Samples:
+    """The samples of several members, one member after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    features = zip(*(x.features for x in parts), strict=True)
+    labels = torch.cat([x.labels for x in parts])
+    return Samples(tuple(map(torch.cat, features)), labels, each=True)
+
+
+def augmented(augment: Callable[..., Any], data: Any, *, rng: np.random.Generator) -> Any:
+    """A data set altered for an epoch; `ConfigError` unless its samples are as many and alike."""
+    altered = augment(data, rng)
+    if not hasattr(altered, "labels") or _shapes(altered) != _shapes(data):
+        raise ConfigError(
+            "augment must give a data set of as many samples of the same shapes for a data set "
+            f"and a generator, as tnl.augment.gauge() does; it gives a {type(altered).__name__}"
+        )
+    if len(altered.labels) != len(data.labels):
+        raise ConfigError(
+            f"augment must keep the samples: it gives {len(altered.labels)} for {len(data.labels)}"
+        )
+    return altered
 
 
 class TrainingSet:
@@ -80,6 +116,10 @@ class TrainingSet:
             )
         return {"classes": parts[0]["classes"], "parts": parts} if self.several else parts[0]
 
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of a sample of each array, by name."""
+        return _shapes(self.sets[0])
+
     @property
     def complex(self) -> bool:
         """Whether any of the states is complex."""
@@ -103,8 +143,8 @@ class TrainingSet:
         if here != there:
             raise ShapeError(f"validation has samples of shapes {here}, but data has {there}")
 
-    def fold(self, net: Any, options: Options, resized: bool) -> Samples:
-        """Folded features and labels; with `resized` the network at the length of each part.
+    def prepare(self, net: Any, options: Options, resized: bool) -> None:
+        """Compile the network to fold these data; with `resized` at the length of each part.
 
         Raises
         ------
@@ -113,31 +153,63 @@ class TrainingSet:
         ShapeError, NotFiniteError, MemoryLimitError
             As `fold_states`, and if the states do not fit the network.
         """
-        features, steps = [], []
+        self._folding = []
+        first: list[Any] = []
         for data in self.sets:
             sized = at_length(net, _cells(data)) if resized else net
-            arrays = bind(sized.inputs, [state_tensors(data, getattr(torch, options.dtype))])
-            check_inputs(sized.inputs, arrays)
+            check_inputs(sized.inputs, bind(sized.inputs, [arrays_of(data)]))
             compiled = options.compiled(sized, 1)
-            features.append(fold_states(compiled.fold, arrays))
-            if resized:
-                steps.append((compiled.parameters, compiled.step_identity()))
-        for data, folded, step in zip(self.sets[1:], features[1:], steps[1:], strict=False):
-            shapes = [[tuple(x.shape[1:]) for x in part] for part in (features[0], folded)]
-            if shapes[0] != shapes[1] or step != steps[0]:
+            self._folding.append((sized.inputs, compiled))
+            if not resized:
+                continue
+            few = fold_states(compiled.fold, self._tensors(data, sized.inputs, options, 1))
+            step = (compiled.parameters, compiled.step_identity())
+            shapes = [tuple(x.shape[1:]) for x in few]
+            first = first or [step, shapes]
+            if first != [step, shapes]:
                 raise ConfigError(
                     f"this network cannot be trained on chains of {_cells(self.sets[0])} and of "
                     f"{_cells(data)} cells at once: what it learns, or what it learns from, "
-                    f"changes with the length ({_first_difference(steps[0], step, shapes)}). Free "
+                    f"changes with the length ({_first_difference(first, [step, shapes])}). Free "
                     "its nodes as functions of position, as in "
                     "net.trainable('D', structure='position')"
                 )
-        if len(features) == 1:
-            return Samples(features[0], self.labels[0])
-        return Samples(
-            tuple(torch.cat(parts) for parts in zip(*features, strict=True)),
-            torch.cat(self.labels),
-        )
+
+    def example(self, options: Options) -> tuple[Tensor, ...]:
+        """The features of the first sample."""
+        inputs, compiled = self._folding[0]
+        return fold_states(compiled.fold, self._tensors(self.sets[0], inputs, options, 1))
+
+    def _tensors(
+        self, data: Any, inputs: Any, options: Options, samples: int | None = None
+    ) -> dict[str, Tensor]:
+        arrays = {name: x[:samples] for name, x in arrays_of(data).items()}
+        bound: dict[str, Tensor] = bind(inputs, [state_tensors(arrays, options.torch_dtype)])
+        check_inputs(inputs, bound)
+        return {name: x.to(options.device) for name, x in bound.items()}
+
+    def fold(
+        self, options: Options, values: bool, change: Callable[[Any], Any] | None = None
+    ) -> Samples:
+        """Folded features of data that are prepared, and classes, or values of the winding.
+
+        `change` gives the data set in place of one.
+
+        Raises
+        ------
+        ShapeError, NotFiniteError, MemoryLimitError
+            As `fold_states`, and if the states do not fit the network.
+        """
+        features = []
+        for data, (inputs, compiled) in zip(self.sets, self._folding, strict=True):
+            seen = data if change is None else change(data)
+            features.append(fold_states(compiled.fold, self._tensors(seen, inputs, options)))
+        targets = torch.cat(self.labels)
+        if values:
+            windings = [np.asarray(data.windings) for data in self.sets]
+            targets = torch.from_numpy(np.concatenate(windings)).to(options.torch_dtype)
+        whole = [x[0] if len(x) == 1 else torch.cat(x) for x in zip(*features, strict=True)]
+        return Samples(tuple(whole), targets.to(options.device))
 
 
 def at_length(net: Any, cells: int) -> Any:
@@ -160,12 +232,12 @@ def at_length(net: Any, cells: int) -> Any:
     return rebuild({"recipe": recipe, "trees": net.describe()["trees"]})
 
 
-def _first_difference(one: Any, other: Any, shapes: list[list[tuple[int, ...]]]) -> str:
-    for name, shape in one[0].items():
-        if other[0].get(name) != shape:
-            return f"parameter {name!r} has shapes {shape} and {other[0].get(name)}"
-    if shapes[0] != shapes[1]:
-        return f"a sample is folded to shapes {shapes[0]} and {shapes[1]}"
+def _first_difference(one: Any, other: Any) -> str:
+    for name, shape in one[0][0].items():
+        if other[0][0].get(name) != shape:
+            return f"parameter {name!r} has shapes {shape} and {other[0][0].get(name)}"
+    if one[1] != other[1]:
+        return f"a sample is folded to shapes {one[1]} and {other[1]}"
     return "frozen nodes that depend on the length are used after the trained ones"
 
 
