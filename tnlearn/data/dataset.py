@@ -270,6 +270,14 @@ class Dataset(Shown):
             {name: _rows_of(result, index) for name, result in self.kinds.items()},
         )
 
+    def __getitems__(self, indices: Sequence[int]) -> list[tuple[dict[str, Array], int]]:
+        """Samples as pairs (arrays by name, class), for ``torch.utils.data.DataLoader(data, …)``.
+
+        A batch of the loader is ``({"u": …, "v": …}, labels)``, which ``module(batch[0])`` takes.
+        """
+        arrays = self.states.arrays
+        return [({n: x[i] for n, x in arrays.items()}, int(self.labels[i])) for i in indices]
+
     def save(self, path: str | os.PathLike[str], *, chunk: int | None = None) -> StoredDataset:
         """Write the data set to an HDF5 file, with its recipe and checksums (Fletcher-32).
 

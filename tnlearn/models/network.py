@@ -336,11 +336,18 @@ class Network(Graph, Shown):
         fold: bool = True,
         device: str = "cpu",
     ) -> Compiled:
-        """An ensemble of `members` copies as one function; see `networks.compiled.Compiled`."""
+        """An ensemble of `members` copies as one function; see `networks.compiled.Compiled`.
+
+        Made once, on first use.
+        """
         from tnlearn.networks.compiled import Compiled  # torch, only where it is needed
 
         how: dict[str, Any] = {"dtype": dtype, "complex": complex, "fold": fold, "device": device}
-        return Compiled(self, members, own_batches=own_batches, **how)
+        key = f"compiled, members={members}, own_batches={own_batches}, {how}"
+        if key not in self.memo:
+            self.memo[key] = Compiled(self, members, own_batches=own_batches, **how)
+        compiled: Compiled = self.memo[key]
+        return compiled
 
     # ------------------------------------------------------------------ showing it
 

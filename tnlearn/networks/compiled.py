@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -27,6 +28,8 @@ from tnlearn.networks.tape import Tape, make_tape
 __all__ = ["Compiled", "NetworkModule"]
 
 Tensor = torch.Tensor
+# Steps that only turn or cut an array have no name of the formula.
+_PLUMBING = re.compile(r"(permute|reshape|swapaxes|getitem|type_as)(_\d+)?")
 
 
 class Compiled:
@@ -243,6 +246,14 @@ class NetworkModule(nn.Module):
         self._places = tuple(places)
         # Not a submodule: it holds no parameters, and a plain attribute is read faster.
         object.__setattr__(self, "graph", compiled.step)
+
+    def extra_repr(self) -> str:
+        """The nodes: inputs and parameters with their shapes, then what is computed, in order."""
+        inputs = [f"{name}: input {node.shape[1:]}" for name, node in self._inputs.items()]
+        weights = [f"{name}: parameter {tuple(x.shape)}" for name, x in self.named_parameters()]
+        calls = [node for node in self.graph.graph.nodes if node.op == "call_function"]
+        steps = [node.name for node in calls if not _PLUMBING.fullmatch(node.name)]
+        return "\n".join([*inputs, *weights, f"steps: {', '.join(steps)}"])
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _blank_module, (tuple(self._inputs),), self.__dict__

@@ -197,8 +197,8 @@ class _Writer:
             # The numbers of the weight in the order of those of a sample.
             shape = tuple(sizes[label] for label in (*kept, *summed))
             there = self._new(shape)
-            out = dict(zip((*kept, *summed), there.strides, strict=True))
-            self._nest(there.start, out, place, _by_label(weight, place), None, {}, sizes)
+            strides_of = dict(zip((*kept, *summed), there.strides, strict=True))
+            self._nest(there.start, strides_of, place, _by_label(weight, place), None, {}, sizes)
             place = there
         out = self.places[term.id].start
         if sample.term in self.columns:

@@ -183,7 +183,7 @@ class TorchLearner:
             tensor.grad = gradient
         several = len(set(rates)) > 1
         groups = [{"params": [tensor], "lr": r} for tensor, r in zip(tensors, rates, strict=False)]
-        self._optimizer = make(groups if several else tensors, rates[0])
+        self._optimizer: Any = make(groups if several else tensors, rates[0])
         self._rates = [float(group["lr"]) for group in self._optimizer.param_groups]
         closure = inspect.signature(self._optimizer.step).parameters.get("closure")
         self._searches = closure is not None and closure.default is inspect.Parameter.empty
@@ -232,7 +232,8 @@ class TorchLearner:
             seen.append(self._look(features, targets))
             return seen[-1][0].sum()
 
-        before = self._flat.detach().clone() if self._searches or len(self._flat) > 1 else None
+        alone = len(self._flat) == 1 and not self._searches
+        before = self._flat if alone else self._flat.detach().clone()
         if self._searches:
             self._optimizer.step(closure)
             loss, norm = seen[0]
@@ -240,7 +241,7 @@ class TorchLearner:
         else:
             closure()
             loss, norm = seen[0]
-            if before is None:
+            if alone:
                 if math.isfinite(loss.item() + norm.item()):
                     self._optimizer.step()
                     return loss, norm, alive

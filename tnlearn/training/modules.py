@@ -136,8 +136,9 @@ class CompiledModule:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(int(word))
                 for layer in module.modules():
-                    if hasattr(layer, "reset_parameters"):
-                        layer.reset_parameters()
+                    reset = getattr(layer, "reset_parameters", None)
+                    if callable(reset):
+                        reset()
             rows.append(dict(module.named_parameters()))
         device = next(iter(self.module.parameters())).device
         return {

@@ -69,7 +69,8 @@ def factory_of(optimizer: Any, options: Options) -> Factory:
         adam: Any = torch.optim.AdamW  # in one pass over memory, where torch has it
         fused = options.device.partition(":")[0] in ("cpu", "cuda")
         how = {"betas": betas, "eps": options.eps, "weight_decay": decay, "fused": fused}
-        return adam(parameters, lr, **how)
+        made: torch.optim.Optimizer = adam(parameters, lr, **how)
+        return made
 
     def sgd(parameters: Any, lr: float) -> torch.optim.Optimizer:
         return torch.optim.SGD(parameters, lr, momentum=betas[0], weight_decay=decay)
