@@ -109,6 +109,8 @@ def ensemble(
         "batches": profile.batches,
         **changes,
     }
+    if profile.device != "cpu":
+        config["device"] = profile.device
     if "lr" not in config:
         config["lr"] = learning_rate(entry, data["name"])
     members = members or profile.members_of(name)
@@ -226,7 +228,9 @@ def trained(config: Config, store: Path) -> Fitted:
         data, held = (part if isinstance(cells, list) else part[0] for part in parts)
         return fit_chunk(config, network, data, held)
 
-    return stored(store, {**config, "data": data}, train)
+    fitted = stored(store, {**config, "data": data}, train)
+    fitted.device = config.get("device", "cpu")
+    return fitted
 
 
 def fit_chunk(config: Config, network: Network, data: Any, held: Any = None) -> Fitted:
@@ -247,6 +251,7 @@ def fit_chunk(config: Config, network: Network, data: Any, held: Any = None) -> 
         member_offset=config["offset"],
         validate_every=1 if config.get("curves") else config["epochs"],
         progress=False,
+        device=config.get("device", "cpu"),
     )
 
 

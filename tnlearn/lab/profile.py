@@ -131,6 +131,8 @@ class Profile(Settings, kw_only=True):
         Whether each member draws its own batches of chains, or all share them.
     threshold
         Accuracy that counts as high.
+    device
+        Where networks are trained and tested: ``"cpu"``, or a device of torch.
     """
 
     cells: Count
@@ -139,6 +141,7 @@ class Profile(Settings, kw_only=True):
     batch_size: Count
     batches: Literal["own", "shared"] = "own"
     threshold: Share = 0.9
+    device: str = "cpu"
 
     def members_of(self, name: str) -> int:
         """Members of a network: those of the profile, or those of its entry if they are fewer."""
