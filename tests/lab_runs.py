@@ -20,7 +20,8 @@ import numpy as np
 import pandas as pd
 
 from tnlearn.errors import ConfigError, TnlearnError
-from tnlearn.lab.tasks import Task, run_tasks
+from tnlearn.lab.job import Task
+from tnlearn.lab.tasks import run_tasks
 
 LIMIT = 300.0  # seconds after which a test gives up waiting
 WHAT = ("ok",) * 4

@@ -26,8 +26,9 @@ from tnlearn.errors import (
     TnlearnError,
 )
 from tnlearn.lab import tasks as module
+from tnlearn.lab.job import Task, done
 from tnlearn.lab.pool import attempts, in_processes
-from tnlearn.lab.tasks import Task, done, run_tasks
+from tnlearn.lab.tasks import run_tasks
 
 in_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
 
@@ -321,7 +322,7 @@ def test_a_task_that_another_process_does_is_waited_for(
             assert calls(tmp_path / "ours") == "1 2"
             file_of(tmp_path / "other", tasks[0]).rename(file_of(tmp_path / "ours", tasks[0]))
 
-    monkeypatch.setattr(module.time, "sleep", finish)
+    monkeypatch.setattr(time, "sleep", finish)
     with files.claimed(folder / f"{tasks[0].key}.lock") as ours:
         assert ours
         tables = run(tasks, tmp_path / "ours")

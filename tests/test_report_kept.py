@@ -50,7 +50,7 @@ def test_verdicts_of_several_studies_are_joined(tmp_path: Path) -> None:
     assert "| It works. | us | **depends on** | 1 of 1; 0 of 20 |" in page
     assert "Study `two`: not supported (0 of 20 findings). Always." in page
     assert "8 more rows" in page
-    assert "Measured by `two`: accuracy |x|." in page
+    assert "`two`: accuracy |x|." in page
     assert "`tnlearn claims run`" in page
 
 

@@ -1,49 +1,12 @@
-"""The study `basin`: the radius of a basin, a tiny run, and the radii that were kept."""
+"""The study `basin`: the radius of a basin, and a tiny run."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
-
 import numpy as np
-import pandas as pd
-import pytest
-from golden import compare, golden, profile_of
-from tiny import tiny
+from tiny import table
 
-from tnlearn.errors import UnknownNameError
-from tnlearn.lab.study import assembled
-from tnlearn.studies.basin import STUDY, radius
-
-
-def test_radii_are_those_that_were_kept() -> None:
-    old = golden("trainability")
-    basin = old["config"]["basin"]
-    common = {
-        key: old["config"][key] for key in ("profile", "cells", "seed", "chunk", "batch_size")
-    }
-    profile = profile_of(STUDY, {"config": {**common, "data": old["config"]["data"], **basin}})
-    table = pd.DataFrame(
-        {"form": form, "noise": row["noise"], "trained": float(k < row["success"])}
-        | dict.fromkeys(("untrained", "cosine_after"), 0.0)
-        for form, kept in old["basin"]["forms"].items()
-        for row in kept["rows"]
-        for k in range(row["members"])
-    )
-    findings = [
-        {**f, "form": f["network"].removesuffix(", one channel")}
-        | {key: np.inf if f[key] is None else f[key] for key in ("value", "low", "high")}
-        for f in old["findings"]
-        if f["name"].startswith("radius")
-    ]
-    verdict = STUDY.decide(table, profile)["init-sensitive"]
-    # The maps decide.
-    kept = {"findings": findings, "verdicts": [{"claim": "init-sensitive", "verdict": ""}]}
-    rows = verdict.rows[verdict.rows["measure"].str.startswith("radius")]
-    inside = rows["form"] != "quartic"
-    assert np.isinf(rows[~inside][["value", "low", "high"]].to_numpy(float)).all()
-    verdicts = {"init-sensitive": replace(verdict, rows=rows[inside])}
-    assert compare(verdicts, kept, {"init-sensitive": ["form"]}) == 3
+from tnlearn.report.table import where
+from tnlearn.studies.basin import radius
 
 
 def test_radius_is_where_half_of_the_members_fail() -> None:
@@ -63,13 +26,9 @@ def test_radius_is_where_half_of_the_members_fail() -> None:
     assert step["low"] < step["value"] - 0.05 < step["value"] + 0.05 < step["high"]
 
 
-def test_without_noise_it_starts_at_the_exact_kernel(tmp_path: Path) -> None:
-    profile = tiny("basin", tmp_path, members=2, forms=["quartic"])
-    tasks = STUDY.tasks(profile)
-    table = assembled(tasks, {t.key: STUDY.run(t, profile, tmp_path) for t in tasks})
-    before = table.groupby("noise")["cosine_before"]
+def test_without_noise_it_starts_at_the_exact_kernel() -> None:
+    rows = where(table("basin"), form="quartic")
+    before = rows.groupby("noise")["cosine_before"]
     assert np.allclose(before.get_group(0.0), 1.0)
     assert before.get_group(1.0).max() < 0.95
-    assert table["trained"].between(0, 1).all()
-    with pytest.raises(UnknownNameError, match="form"):
-        tiny("basin", tmp_path, forms=["octic"])
+    assert rows["trained"].between(0, 1).all()

@@ -1,79 +1,20 @@
-"""The studies `disorder` and `amplitudes`: their numbers, and the findings that were kept."""
+"""The studies `disorder` and `amplitudes`: their rules and their numbers."""
 
 from __future__ import annotations
-
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from golden import compare, golden, profile_of
-from tiny import tiny
+from tiny import table, tiny
 
 import tnlearn as tnl
-from tnlearn.errors import ConfigError, UnknownNameError
+from tnlearn.errors import ConfigError
 from tnlearn.lab.ensembles import chains, part_seed
 from tnlearn.lab.profile import PROFILES, read_profile
-from tnlearn.lab.study import assembled, load_study
 from tnlearn.report.claims import DEPENDS, REFUSED, SUPPORTED
 from tnlearn.report.table import where
 from tnlearn.studies import amplitudes, disorder
 from tnlearn.studies.amplitudes import regions
-
-
-def table_of(old: dict[str, Any]) -> pd.DataFrame:
-    """The table of the results that were kept of `disorder`."""
-    rows = []
-    for name, trainings in old["networks"].items():
-        for training in trainings:
-            at = training["at"]
-            words = "mixture" if isinstance(at, list) else f"{at:g}" if at else "clean"
-            for place, strength in enumerate(old["test_at"]):
-                rows.append(pd.DataFrame({
-                    "network": name, "trained_at": words, "strength": strength,
-                    "member": range(len(training["validation"])),
-                    "accuracy": [row[place] for row in training["accuracy"]],
-                    "validation": training["validation"],
-                }))  # fmt: skip
-    return pd.concat(rows, ignore_index=True)
-
-
-def amplitudes_of(old: dict[str, Any]) -> pd.DataFrame:
-    """That of `amplitudes`."""
-    return pd.DataFrame(
-        {"strength": row["strength"], "amplitude": kind, "region": region,
-         "members": row["samples"],
-         **{key: number[key] for key in ("value", "low", "high", "entries")}}
-        for row in old["correlation"]
-        for kind in amplitudes.KINDS
-        for region, number in row[kind]["regions"].items()
-    )  # fmt: skip
-
-
-def test_findings_and_verdicts_are_those_that_were_kept() -> None:
-    old = golden("disorder")
-    correlation = old["config"].pop("correlation")
-    verdicts = disorder.STUDY.decide(table_of(old), profile_of(disorder.STUDY, old))
-    regrets = {**old, "findings": [f for f in old["findings"] if f["kind"] == "regret"]}
-    labels = ["network", "strength"]
-    assert compare(verdicts, regrets, {"disorder-erodes": labels}) == 50
-    eroded = verdicts["disorder-erodes"].rows.dropna(subset="holds")
-    names = eroded["network"].map(lambda name: old["config"]["entries"][name]["title"])
-    more, most = old["verdicts"][0]["condition"].split("; at most a point: ")
-    assert set(names[eroded["holds"]]) == set(
-        more.removeprefix("more than a point of regret: ").split(", ")
-    )
-    assert list(names[~eroded["holds"]]) == [most]
-
-    keys = ("profile", "cells", "seed", "workers", "test_at")
-    config = {key: old["config"][key] for key in keys} | correlation | {"chains": "extended"}
-    profile = profile_of(amplitudes.STUDY, {"config": config})
-    verdicts = amplitudes.STUDY.decide(amplitudes_of(old), profile)
-    known = {**old, "findings": [f for f in old["findings"] if f["kind"] == "correlation"]}
-    known["verdicts"] = [{"claim": "disorder-erodes", "verdict": SUPPORTED}]
-    labels = ["amplitude", "region", "strength"]
-    assert compare(verdicts, known, {"disorder-erodes": labels}) == 60
 
 
 @pytest.mark.parametrize(
@@ -85,9 +26,7 @@ def test_findings_and_verdicts_are_those_that_were_kept() -> None:
         ((0.9, 0.9), REFUSED),
     ],
 )
-def test_the_verdict_follows_the_numbers(
-    levels: tuple[float, float], word: str, tmp_path: Path
-) -> None:
+def test_the_verdict_follows_the_numbers(levels: tuple[float, float], word: str) -> None:
     rows = [
         {"network": network, "trained_at": trained_at, "strength": strength, "member": member,
          "accuracy": (level if strength and trained_at == "clean" else 0.9) + 0.001 * member,
@@ -97,34 +36,26 @@ def test_the_verdict_follows_the_numbers(
         for strength in (0.0, 1.0)
         for member in range(3)
     ]  # fmt: skip
-    verdicts = disorder.STUDY.decide(pd.DataFrame(rows), tiny("disorder", tmp_path))
+    verdicts = disorder.STUDY.decide(pd.DataFrame(rows), tiny("disorder"))
     assert verdicts["disorder-erodes"].word == word
 
 
-def test_a_correlation_falls_beyond_its_intervals(tmp_path: Path) -> None:
+def test_a_correlation_falls_beyond_its_intervals() -> None:
     rows = [
         {"amplitude": "u2", "region": region, "strength": strength, "value": value,
          "low": value - 0.05, "high": value + 0.05}
         for region, values in {"a": (0.3, 0.1), "b": (0.3, 0.3), "c": (0.3, 0.25)}.items()
         for strength, value in zip((0.0, 1.0), values, strict=True)
     ]  # fmt: skip
-    holds = amplitudes.falls(pd.DataFrame(rows), tiny("amplitudes", tmp_path)).dropna()
+    holds = amplitudes.falls(pd.DataFrame(rows), tiny("amplitudes")).dropna()
     assert holds.to_dict() == {1: True, 3: False}
 
 
 # ---------------------------------------------------------------------- what is measured
 
 
-def table(name: str, folder: Path) -> tuple[pd.DataFrame, Any]:
-    study, profile = load_study(name), tiny(name, folder)
-    tasks = study.tasks(profile)
-    return assembled(
-        tasks, {task.key: study.run(task, profile, folder / "trained") for task in tasks}
-    ), profile
-
-
-def test_every_training_is_put_to_every_strength(tmp_path: Path) -> None:
-    rows, _ = table("disorder", tmp_path)
+def test_every_training_is_put_to_every_strength() -> None:
+    rows = table("disorder")
     count = rows.groupby(["network", "trained_at"], sort=False).size().to_dict()
     assert count == {
         ("quartic", "clean"): 6, ("quartic", "1"): 6, ("quartic", "mixture"): 6,
@@ -137,8 +68,8 @@ def test_every_training_is_put_to_every_strength(tmp_path: Path) -> None:
     assert exact["ambiguous"] == test.ambiguous.sum()
 
 
-def test_maps_and_regions_are_of_the_same_ratios(tmp_path: Path) -> None:
-    rows, _ = table("amplitudes", tmp_path)
+def test_maps_and_regions_are_of_the_same_ratios() -> None:
+    rows = table("amplitudes")
     whole, parts = rows[rows["region"] == ""], rows[rows["region"] != ""]
     for row in whole.to_dict("records"):
         assert np.shape(row["map"]) == (8, 8)
@@ -181,23 +112,6 @@ def test_a_mixture_has_every_strength_and_no_chain_twice() -> None:
         assert varies.all() if strength else not varies.any()
     with pytest.raises(ConfigError, match="2 samples cannot be shared by 3 strengths"):
         chains(config, "train", samples=2)
-
-
-@pytest.mark.parametrize(
-    ("name", "change", "error", "words"),
-    [
-        ("disorder", {"test_at": [0.5]}, ConfigError, "must hold 0"),
-        ("disorder", {"mixture": [0.0, -1.0]}, ConfigError, ">= 0.0 - at `mixture"),
-        ("disorder", {"brief": ["linera"]}, UnknownNameError, "did you mean 'linear'"),
-        ("amplitudes", {"test_at": [1.0]}, ConfigError, "must hold 0"),
-        ("amplitudes", {"chains": "shh"}, UnknownNameError, "did you mean 'ssh'"),
-    ],
-)
-def test_mistakes_are_named(
-    name: str, change: dict[str, Any], error: type[Exception], words: str, tmp_path: Path
-) -> None:
-    with pytest.raises(error, match=words):
-        tiny(name, tmp_path, **change)
 
 
 @pytest.mark.parametrize("name", PROFILES)

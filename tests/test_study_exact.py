@@ -1,45 +1,11 @@
-"""The study `exact`: the findings that were kept, and the formula it compares with."""
+"""The study `exact`: the formula it compares with."""
 
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
-import pytest
-from golden import golden, profile_of
 
 import tnlearn as tnl
-from tnlearn.studies.exact import STUDY, trace_formula
-
-
-def test_findings_and_verdict_are_those_that_were_kept() -> None:
-    old = golden("exact")
-    rows = []
-    for row in old["rows"]:
-        labels = {key: row[key] for key in ("data", "cells", "disorder")}
-        for name, away in row["deviation"].items():
-            form, precision = name.split(", ")
-            rows.append(labels | {"form": form, "precision": precision} | away)
-        for boundary in ("open", "ring"):
-            here = row[boundary]["all"]
-            rows.append(
-                labels | {"boundary": boundary, "right": here["right"], "chains": here["samples"]}
-            )
-    known = {"cells", "members", "chunk", "batch_size", "batches", "threshold"}
-    old["config"] = {key: value for key, value in old["config"].items() if key not in known}
-    verdicts = STUDY.decide(pd.DataFrame(rows), profile_of(STUDY, old))
-    assert verdicts["exact-precise"].word == old["verdicts"][0]["verdict"] == "supported"
-    found = verdicts["exact-precise"].rows.set_index("precision")["value"]
-    shares = verdicts["exact-rounds"].rows.set_index(["data", "cells", "disorder", "boundary"])
-    for finding in old["findings"]:
-        if "boundary" not in finding:
-            assert found[finding["name"].split(", ")[-1]] == finding["value"]
-            continue
-        row = shares.loc[tuple(finding[key] for key in shares.index.names)]
-        assert row[["value", "low", "high"]].tolist() == pytest.approx(
-            [finding["value"], finding["low"], finding["high"]], abs=1e-12
-        )
-        assert row["members"] == finding["members"]
-    assert len(shares) == len(old["findings"]) - 2
+from tnlearn.studies.exact import trace_formula
 
 
 def test_the_trace_formula_is_the_winding_number() -> None:

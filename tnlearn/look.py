@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
@@ -69,14 +68,20 @@ class ShownAxes(Axes):
 
 
 def panels(
-    rows: int, columns: int, height: float, *, width: float = WIDTH, **grid: Any
-) -> tuple[Figure, npt.NDArray[Any]]:
-    """A figure of `rows` × `columns` axes, each `height` inches high; `grid` as of `subplots`."""
+    count: int, across: int, height: float, *, width: float = WIDTH, **grid: Any
+) -> tuple[Figure, list[Any]]:
+    """A figure of `count` axes, `across` in a row, each `height` inches high; `grid` of `subplots`.
+
+    They are listed row by row.
+    """
+    rows, kind = -(-count // across), {"axes_class": ShownAxes}
     with matplotlib.rc_context(fname=_STYLE):
         figure = Figure((width, height * rows))
         FigureCanvasAgg(figure)
-        kind = {"axes_class": ShownAxes}
-        return figure, figure.subplots(rows, columns, squeeze=False, subplot_kw=kind, **grid)
+        axes = list(figure.subplots(rows, across, squeeze=False, subplot_kw=kind, **grid).flat)
+    for ax in axes[count:]:
+        ax.set_visible(False)
+    return figure, axes[:count]
 
 
 @contextmanager
@@ -89,7 +94,7 @@ def canvas(ax: Any = None, *, width: float = 5.2, height: float = 3.2) -> Iterat
         yield ax
         return
     with matplotlib.rc_context(fname=_STYLE):
-        yield panels(1, 1, height, width=width)[1][0, 0]
+        yield panels(1, 1, height, width=width)[1][0]
 
 
 def tidy(

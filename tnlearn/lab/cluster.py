@@ -22,8 +22,8 @@ from tnlearn import __version__
 from tnlearn.errors import ConfigError, FileError, TnlearnError
 from tnlearn.files import parsing, read_bytes, read_json
 from tnlearn.lab.environment import versions
+from tnlearn.lab.job import Attempts, Job, Task
 from tnlearn.lab.pool import carried, worker_surroundings
-from tnlearn.lab.tasks import Attempts, Job, Task
 
 __all__ = ["cluster"]
 

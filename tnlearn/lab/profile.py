@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 import tomli_w
 from msgspec import Meta, Struct
 
-from tnlearn.data.recipes import recipe_for
+from tnlearn.data.recipes import DATASETS, recipe_for
 from tnlearn.data.shifts import SHIFTS
 from tnlearn.errors import ConfigError, TnlearnError, check_choice, nearest
 from tnlearn.files import parsing, read_bytes
@@ -29,7 +30,10 @@ __all__ = [
     "Amount",
     "Count",
     "Data",
+    "DataName",
     "Entry",
+    "Known",
+    "NetworkName",
     "Number",
     "Profile",
     "Rate",
@@ -38,7 +42,6 @@ __all__ = [
     "Share",
     "as_record",
     "as_toml",
-    "check_names",
     "overlaid",
     "read_profile",
 ]
@@ -52,6 +55,21 @@ Amount = Annotated[float, Meta(ge=0, lt=1e300)]
 Share = Annotated[float, Meta(gt=0, le=1)]
 Rate = Annotated[float, Meta(gt=0, le=1e6)]
 Table = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Known:
+    """Marks the type of a name in a profile: what it names, and among what it has to be.
+
+    That are some names, or those that a field of the whole profile holds.
+    """
+
+    what: str
+    among: str | tuple[str, ...]
+
+
+NetworkName = Annotated[str, Known("network", "networks")]
+DataName = Annotated[str, Known("data set", tuple(DATASETS))]
 
 
 class Section(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
@@ -84,7 +102,7 @@ class Entry(Section, kw_only=True):
 class Data(Section, kw_only=True):
     """The chains of a study: which data set, how many, how disordered (a list is a mixture)."""
 
-    name: Literal["ssh", "extended", "complex", "multiband"]
+    name: DataName
     train: Count
     validation: Count
     test: Count | None = None
@@ -105,6 +123,12 @@ class Settings(Section, kw_only=True):
     workers: Count = 2
     networks: list[str] = []
     entries: dict[str, Entry] = {}
+
+    def __post_init__(self) -> None:
+        """Refuse names that are not known, as the types of the fields say it."""
+        for path, known, name in _names("", type(self), self):
+            among = getattr(self, known.among) if isinstance(known.among, str) else known.among
+            check_choice(f"{known.what} in {path!r}", name, list(among))
 
     @property
     def titles(self) -> dict[str, str]:
@@ -186,10 +210,14 @@ def read_profile(
 
 
 def _shipped(study: str, name: str) -> Table:
-    text = resources.files("tnlearn.studies").joinpath("profiles", f"{study}.toml")
-    table = tomllib.loads(text.read_text(encoding="utf-8"))
+    table = _profiles(study)
     own = {profile: table.pop(profile, {}) for profile in PROFILES}
     return overlaid({"study": study, **table}, {**own[name], "profile": name})
+
+
+def _profiles(name: str) -> Table:
+    text = resources.files("tnlearn.studies").joinpath("profiles", f"{name}.toml")
+    return tomllib.loads(text.read_text(encoding="utf-8"))
 
 
 def _own(path: str | Path) -> Table:
@@ -202,8 +230,7 @@ def _own(path: str | Path) -> Table:
 
 def catalogue() -> Table:
     """The networks of the catalogue, as tables."""
-    text = resources.files("tnlearn.studies").joinpath("profiles", "networks.toml")
-    return tomllib.loads(text.read_text(encoding="utf-8"))
+    return _profiles("networks")
 
 
 def overlaid(under: Mapping[str, Any], over: Any) -> Table:
@@ -242,16 +269,22 @@ def _structs(kind: Any) -> list[Any]:
     return [t for t in parts if isinstance(t, type) and issubclass(t, Struct)]
 
 
-def check_names(what: str, names: Any, known: Any) -> None:
-    """Refuse a name that is not known; for the ``__post_init__`` of a profile.
-
-    Raises
-    ------
-    UnknownNameError
-        Naming the nearest right one.
-    """
-    for name in names:
-        check_choice(what, name, list(known))
+def _names(path: str, kind: Any, value: Any) -> Iterator[tuple[str, Known, str]]:
+    """The names in a value that its type marks, and where they stand."""
+    inner = get_args(kind)
+    if get_origin(kind) is Annotated:
+        yield from ((path, mark, value) for mark in inner[1:] if isinstance(mark, Known))
+    elif isinstance(value, Struct):
+        for field in msgspec.structs.fields(value):
+            where = f"{path}.{field.name}".removeprefix(".")
+            yield from _names(where, field.type, getattr(value, field.name))
+    elif isinstance(value, list) and inner:
+        for item in value:
+            yield from _names(path, inner[0], item)
+    elif isinstance(value, dict) and inner:
+        for key, item in value.items():
+            yield from _names(path, inner[0], key)
+            yield from _names(f"{path}.{key}", inner[1], item)
 
 
 def as_record(value: Struct) -> Table:
@@ -265,11 +298,7 @@ def as_toml(profile: Settings) -> str:
 
     How many processes share the work does not change a result.
     """
-    text: str = tomli_w.dumps(_without_none(as_record(profile) | {"workers": None}))
+    record = as_record(profile)
+    record.pop("workers", None)
+    text: str = tomli_w.dumps(record)
     return text
-
-
-def _without_none(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_none(item) for key, item in value.items() if item is not None}
-    return [_without_none(item) for item in value] if isinstance(value, list) else value

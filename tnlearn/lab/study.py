@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +27,15 @@ from tnlearn.errors import ConfigError, check_choice
 from tnlearn.files import make_folder, write_bytes
 from tnlearn.lab.environment import environment
 from tnlearn.lab.folder import add_seconds, claim_folder
+from tnlearn.lab.job import Task, done
 from tnlearn.lab.profile import Settings, as_record, read_profile
-from tnlearn.lab.tasks import Task, done, run_tasks
-from tnlearn.report.claims import Claim, Verdict
+from tnlearn.lab.tasks import run_tasks
+from tnlearn.report.claims import Claim, Picture, Verdict, paragraphs
 from tnlearn.report.figures import FAMILIES, png
 from tnlearn.report.kept import FORMAT, overview
 from tnlearn.report.page import render
 
-__all__ = ["GROUPS", "STUDIES", "Listing", "Picture", "Study", "load_study", "status", "study"]
+__all__ = ["GROUPS", "STUDIES", "Study", "load_study", "status", "study"]
 
 # In the order in which `all` does them: what trains most for the others comes first.
 GROUPS: Mapping[str, tuple[str, ...]] = {
@@ -61,38 +63,15 @@ STUDIES = (
 
 MOST = 100_000  # tasks of a study
 
-Verdicts = Mapping[str, Verdict]
-Draw = Callable[[pd.DataFrame, Any, Verdicts], Figure | None]
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure of a study: the name of its file, its caption, and who draws it.
-
-    ``draw(table, profile, verdicts)``, with the verdicts by the keys of their claims; None where
-    the table holds nothing to draw.
-    """
-
-    name: str
-    caption: str
-    draw: Draw
-
-
-@dataclass(frozen=True)
-class Listing:
-    """A table of the page that decides nothing: its heading, and ``rows(table, profile)``."""
-
-    heading: str
-    rows: Callable[[pd.DataFrame, Any], pd.DataFrame]
-
 
 @dataclass(frozen=True)
 class Study:
-    """A question put to many networks.
+    """A question put to many networks: what a module of `tnlearn.studies` says and defines.
 
     Attributes
     ----------
-    name, question : str
+    module, text : str
+        ``__name__`` and ``__doc__`` of the module: its docstring begins with the question.
     profile
         A `lab.profile.Settings` (or `Profile`): what it runs on, as typed fields.
     grid
@@ -100,21 +79,41 @@ class Study:
     run
         ``run(task, profile, store)``: does one, in any process, and returns a row a member and
         condition; `store` is the folder of trained ensembles.  A function of a module.
-    claims, figures, tables
-        What the table decides, and shows.
+    claims
+        What the table decides.
+    figures
+        Functions ``draw(table, profile)``, or pictures of a claim's findings (`Claim.picture`).
+    tables
+        Functions ``rows(table, profile)`` of tables of the page that decide nothing; their heads
+        are their docstrings.
     columns
         The label that heads the columns of tables on the page.
     """
 
-    name: str
-    question: str
+    module: str
+    text: str | None
     profile: type[Settings]
     grid: Callable[[Any], Iterator[Task]]
     run: Callable[[Task, Any, Path], pd.DataFrame]
     claims: tuple[Claim, ...] = ()
-    figures: tuple[Picture, ...] = ()
-    tables: tuple[Listing, ...] = ()
+    figures: tuple[Picture | Callable[[pd.DataFrame, Any], Figure | None], ...] = ()
+    tables: tuple[Callable[[pd.DataFrame, Any], pd.DataFrame], ...] = ()
     columns: str = ""
+
+    @property
+    def name(self) -> str:
+        """Of its module."""
+        return self.module.rpartition(".")[2]
+
+    @property
+    def question(self) -> str:
+        """With which the module begins."""
+        return (self.text or "").partition("\n")[0]
+
+    @property
+    def pictures(self) -> list[Picture]:
+        """The figures with their names and captions."""
+        return [f if isinstance(f, Picture) else Picture(f) for f in self.figures]
 
     def tasks(self, profile: Settings) -> list[Task]:
         """The tasks of a profile, each named by all that decides its result."""
@@ -131,17 +130,6 @@ class Study:
     def decide(self, table: pd.DataFrame, profile: Settings) -> dict[str, Verdict]:
         """The verdicts of the claims by their keys."""
         return {claim.key: claim.decide(table, profile) for claim in self.claims}
-
-
-@dataclass(frozen=True)
-class _Work:
-    """What a process does with a task of a study."""
-
-    run: Callable[[Task, Any, Path], pd.DataFrame]
-    profile: Settings
-
-    def __call__(self, task: Task, folder: Path) -> pd.DataFrame:
-        return self.run(task, self.profile, folder.parent / "trained")
 
 
 def load_study(name: str) -> Study:
@@ -214,14 +202,34 @@ def study(
     options = {"profile": profile, "out": folder, **overrides}
     words = [f"--{key} {value}" for key, value in options.items() if value is not None]
     command = " ".join([command or f"tnlearn study {name}", *words])
-    if len(every) == 1:
-        return _run(*every[0], folder, folder, command, scheduler, part, progress)
+    report = None
     for one, read in every:
-        _run(one, read, folder / one.name, folder, command, scheduler, part, progress)
-    if part is not None:
-        return None
+        begin, place = time.perf_counter(), folder if len(every) == 1 else folder / one.name
+        tasks = one.tasks(read)
+        claim_folder(place, read, f"tnlearn study {one.name}")
+        tables = run_tasks(
+            tasks,
+            folder / "tasks",
+            partial(_work, one.run, read),
+            workers=read.workers,
+            scheduler=scheduler,
+            part=part,
+            progress=progress,
+        )
+        seconds = add_seconds(place, time.perf_counter() - begin)
+        if part is None:
+            report = write_report(one, read, assembled(tasks, tables), place, command, seconds)
+    if part is not None or len(every) == 1:
+        return report
     write_bytes(folder / "report.html", overview(folder, f"The studies of {name!r}").encode())
     return folder
+
+
+def _work(
+    run: Callable[[Task, Any, Path], pd.DataFrame], profile: Settings, task: Task, folder: Path
+) -> pd.DataFrame:
+    """What a process does with a task; ensembles are kept beside the folder of tasks."""
+    return run(task, profile, folder.parent / "trained")
 
 
 def folder_of(name: str, profile: str | Path, out: str | Path | None) -> Path:
@@ -253,45 +261,6 @@ def read_studies(
     return [(s, read_profile(s.profile, s.name, profile, **overrides)) for s in every]
 
 
-def _run(
-    chosen: Study,
-    profile: Settings,
-    folder: Path,
-    shared: Path,
-    command: str,
-    scheduler: str | None,
-    part: tuple[int, int] | None,
-    progress: bool,
-) -> Path | None:
-    """One study: its page in `folder`, its tasks and what they train in `shared`."""
-    begin = time.perf_counter()
-    tasks = chosen.tasks(profile)
-    claim_folder(folder, profile, f"tnlearn study {chosen.name}")
-    tables = run_tasks(
-        tasks,
-        shared / "tasks",
-        _Work(chosen.run, profile),
-        workers=profile.workers,
-        scheduler=scheduler,
-        part=part,
-        progress=progress,
-    )
-    seconds = add_seconds(folder, time.perf_counter() - begin)
-    if part is not None:
-        return None
-    table = assembled(tasks, tables)
-    results = {
-        "format": FORMAT,
-        "study": chosen.name,
-        "title": chosen.question,
-        "config": as_record(profile),
-        "environment": environment(profile.workers),
-        "command": command,
-        "seconds": seconds,
-    }
-    return write_report(chosen, profile, table, results, folder)
-
-
 def assembled(tasks: Sequence[Task], tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """The table of a study: the rows of all tasks one below the other, with their labels."""
     parts = []
@@ -306,8 +275,9 @@ def write_report(
     chosen: Study,
     profile: Settings,
     table: pd.DataFrame,
-    results: Mapping[str, Any],
     folder: Path,
+    command: str,
+    seconds: float,
 ) -> Path:
     """Decide the claims, draw the figures, and write all files of a study; return the page's path.
 
@@ -317,25 +287,39 @@ def write_report(
         If one cannot be written.
     """
     verdicts = chosen.decide(table, profile)
-    drawn = [(p, p.draw(table, profile, verdicts)) for p in chosen.figures]
-    pictures = {picture: png(figure) for picture, figure in drawn if figure is not None}
     titles = {family: words for family, (words, _) in FAMILIES.items()} | profile.titles
     data = getattr(getattr(profile, "data", None), "name", "")
+    pictures = {}
+    for picture in chosen.pictures:
+        figure = picture.drawn(table, profile, verdicts)
+        if figure is not None:
+            pictures[picture] = png(figure)
     results = {
-        **results,
+        "format": FORMAT,
+        "study": chosen.name,
+        "title": chosen.question,
+        "config": as_record(profile),
+        "environment": environment(profile.workers),
+        "command": command,
+        "seconds": seconds,
         "findings": [f for v in verdicts.values() for f in v.records(titles, data)],
         "verdicts": [v.record(titles) for v in verdicts.values() if v.word],
         "figures": [f"{picture.name}.png" for picture in pictures],
     }
+    page = render(
+        results,
+        list(verdicts.values()),
+        [(picture.caption, content) for picture, content in pictures.items()],
+        [(paragraphs(rows)[0].rstrip("."), rows(table, profile)) for rows in chosen.tables],
+        titles,
+        chosen.columns,
+    )
     figures = make_folder(folder / "figures")
     for picture, content in pictures.items():
         write_bytes(figures / f"{picture.name}.png", content)
     write_bytes(folder / "table.csv.gz", _csv(table))
     text = json.dumps(results, indent=1, allow_nan=False, ensure_ascii=False)
     write_bytes(folder / "results.json", text.encode())
-    captions = [(picture.caption, content) for picture, content in pictures.items()]
-    listings = [(listing.heading, listing.rows(table, profile)) for listing in chosen.tables]
-    page = render(results, list(verdicts.values()), captions, listings, titles, chosen.columns)
     return write_bytes(folder / "report.html", page.encode())
 
 

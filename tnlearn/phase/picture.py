@@ -49,10 +49,10 @@ def phase_figure(diagrams: Sequence[Any], *, titles: Sequence[str] = ()) -> Figu
         One for each; without it, or where it is empty, hoppings and disorder in words.
     """
     count = len(diagrams)
-    figure, axes = panels(1, count, 5.0, width=1.6 + 4.7 * count)
+    figure, axes = panels(count, count, 5.0, width=1.6 + 4.7 * count)
     low, high = _range(diagrams)
     shown: Any = None
-    for number, (ax, diagram) in enumerate(zip(axes.flat, diagrams, strict=True)):
+    for number, (ax, diagram) in enumerate(zip(axes, diagrams, strict=True)):
         title = titles[number] if number < len(titles) else ""
         names = [_labelled(name, diagram.recipe) for name in diagram.names]
         x, y = (*names, _MEAN)[:2]

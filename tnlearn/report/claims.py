@@ -6,6 +6,7 @@ studies beside the words.  Nothing is judged twice, no number is typed in, no se
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from tnlearn.report.stats import COLUMNS
+from tnlearn.report.table import in_words, text
 
 __all__ = [
     "PACKAGE",
@@ -21,12 +23,16 @@ __all__ = [
     "SUMMARY",
     "WORDS",
     "Claim",
+    "Picture",
     "Verdict",
     "above",
     "at_least",
     "below",
-    "in_words",
+    "claim",
+    "decided",
     "not_below",
+    "paragraphs",
+    "titled",
     "undecided",
 ]
 
@@ -35,58 +41,42 @@ PAPER = "abstract of arXiv:2509.26261"
 SUMMARY = "a second summary of the same work"
 PACKAGE = "this package"
 
-# Heads of the columns whose name is too short for a reader.
-HEADS = {
-    "batch": "batch size",
-    "best": "best scale",
-    "cells": "unit cells",
-    "data": "data set",
-    "entries": "amplitudes",
-    "full": "full rank",
-    "head": "hidden units of the head",
-    "mask": "what is kept",
-    "numbers": "numbers left",
-    "p": "p of the rank test",
-    "part": "part of the weight",
-    "rank": "rank of the mean",
-    "rate": "learning rate",
-    "rival": "less that of",
-    "scale": "scale of the start",
-    "shift": "test chains",
-    "size": "training chains",
-    "strength": "disorder (units of the hopping)",
-    "training": "trained on",
-    "validation": "validation accuracy",
-    "way": "cut",
-    "where": "taken",
-    "worst": "worst scale",
-}
-
 SUPPORTED, DEPENDS, REFUSED = WORDS = ("supported", "depends on", "not supported")
 
 Findings = Callable[[pd.DataFrame, Any], pd.DataFrame]
 Rule = Callable[[pd.DataFrame, Any], pd.Series]
+Margin = float | Callable[[Any], float]  # a number, or of a profile
+
+
+def paragraphs(what: Any) -> list[str]:
+    """The docstring of a function as it is printed: a line a paragraph."""
+    return [" ".join(part.split()) for part in (inspect.getdoc(what) or "").split("\n\n")]
+
+
+def titled(titles: Mapping[str, str], column: str, value: Any) -> str:
+    """A value of a column as it is read: by its title as ``column.value`` or ``value``, if any."""
+    return titles.get(f"{column}.{value}") or titles.get(value) or text(value)
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement and how the table of a study decides it.
+    """A statement and how the table of a study decides it; see `claim`.
 
     Attributes
     ----------
     key, words, source : str
         Its short name, the statement, and who made it.
-    measured : str
-        What a finding measures, such as "accuracy less that of a rival".
     findings
         ``findings(table, profile)``: rows with ``value, low, high, members`` and the columns that
         say of what.
     holds
         ``holds(findings, profile)``: True, False or NA (undecided), row by row.
+    measured : str
+        What a finding measures.
+    condition : str
+        Under which conditions the verdict was reached.
     unit : str
         Of the value, such as "points"; "" for a share.
-    condition : str
-        One sentence: under which conditions the verdict was reached.
     by : str
         The column by which it is counted in how many findings the claim holds.
     """
@@ -94,25 +84,52 @@ class Claim:
     key: str
     words: str
     source: str
-    measured: str
     findings: Findings
     holds: Rule
-    unit: str = ""
+    measured: str = ""
     condition: str = ""
+    unit: str = ""
     by: str = ""
 
     def decide(self, table: pd.DataFrame, profile: Any) -> Verdict:
         """Supported where every decided finding holds, not supported where none does."""
         rows = self.findings(table, profile).reset_index(drop=True)
-        if rows.empty:
-            return Verdict(self, "", rows.reindex(columns=[*rows.columns, "holds"]))
-        rows["holds"] = self.holds(rows, profile).astype("boolean")
-        decided = rows["holds"].dropna()
-        if decided.empty:
-            return Verdict(self, "", rows)
-        return Verdict(
-            self, SUPPORTED if decided.all() else DEPENDS if decided.any() else REFUSED, rows
-        )
+        rows["holds"] = self.holds(rows, profile).astype("boolean") if len(rows) else None
+        flags = rows["holds"].dropna()
+        word = SUPPORTED if flags.all() else DEPENDS if flags.any() else REFUSED
+        return Verdict(self, word if len(flags) else "", rows)
+
+    def picture(self, draw: Callable[[pd.DataFrame, Any], Any]) -> Picture:
+        """A figure of the findings, ``draw(findings, profile)``; none where there are none."""
+        return Picture(draw, self.key)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure of a study, ``draw(rows, profile)``: of the whole table, or of a claim's findings.
+
+    The name of its file is that of the function, its caption the first paragraph of the docstring.
+    """
+
+    draw: Callable[[pd.DataFrame, Any], Any]
+    claim: str = ""
+
+    @property
+    def name(self) -> str:
+        """Of its file, without the ending."""
+        return self.draw.__name__.replace("_", "-")
+
+    @property
+    def caption(self) -> str:
+        """What it shows."""
+        return paragraphs(self.draw)[0]
+
+    def drawn(
+        self, table: pd.DataFrame, profile: Any, verdicts: Mapping[str, Verdict]
+    ) -> Any | None:
+        """The figure, None where there is nothing to draw."""
+        rows = verdicts[self.claim].rows if self.claim else table
+        return self.draw(rows, profile) if len(rows) else None
 
 
 @dataclass(frozen=True)
@@ -126,8 +143,8 @@ class Verdict:
     @property
     def counts(self) -> dict[str, tuple[int, int]]:
         """In how many of the decided findings the claim holds, by the value of the column `by`."""
-        decided = self.rows[self.rows["holds"].notna()]
-        groups = decided.groupby(self.claim.by, sort=False) if self.claim.by else [("", decided)]
+        flags = self.rows[self.rows["holds"].notna()]
+        groups = flags.groupby(self.claim.by, sort=False) if self.claim.by else [("", flags)]
         return {str(key): (int(rows["holds"].sum()), len(rows)) for key, rows in groups}
 
     @property
@@ -139,7 +156,7 @@ class Verdict:
     def record(self, titles: Mapping[str, str]) -> dict[str, Any]:
         """The verdict as ``results.json`` has it; `titles` of what the column `by` holds."""
         counts = [
-            f"{titles.get(key, key)}: {k} of {n}".removeprefix(": ")
+            f"{titled(titles, self.claim.by, key)}: {k} of {n}".removeprefix(": ")
             for key, (k, n) in self.counts.items()
         ]
         return {
@@ -155,11 +172,7 @@ class Verdict:
         """The findings as ``results.json`` has them; `titles` of networks, shifts and the like."""
         labels = [label for label in self.labels if label not in ("data", "network")]
         for row in self.rows.to_dict("records"):
-            conditions = [
-                f"{in_words(label)}: {titles.get(row[label], text(row[label]))}"
-                for label in labels
-                if _there(row[label])
-            ]
+            words = {label: titled(titles, label, row[label]) for label in labels}
             yield {
                 "claim": self.claim.key,
                 "name": self.claim.measured,
@@ -168,34 +181,43 @@ class Verdict:
                 **{key: _number(row[key]) for key in ("value", "low", "high")},
                 "members": int(row["members"]),
                 "unit": self.claim.unit,
-                "condition": "; ".join(conditions),
+                "condition": "; ".join(
+                    f"{in_words(k)}: {word}" for k, word in words.items() if word
+                ),
                 "holds": None if pd.isna(row["holds"]) else bool(row["holds"]),
             }
 
 
-def above(margin: Callable[[Any], float]) -> Rule:
+def _number(value: Any) -> float | None:
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+# ---------------------------------------------------------------------- rules
+
+
+def decided(yes: pd.Series, no: pd.Series) -> pd.Series:
+    """True where `yes`, False where `no`, undecided where neither."""
+    return yes.astype("boolean").where(yes | no)
+
+
+def above(margin: Margin) -> Rule:
     """Holds where the whole interval is above the margin, undecided where there is none."""
-    return lambda rows, p: (rows["low"] > margin(p)).astype("boolean").where(rows["low"].notna())
+    return lambda rows, p: decided(rows["low"] > _of(margin, p), rows["low"] <= _of(margin, p))
 
 
-def at_least(margin: Callable[[Any], float]) -> Rule:
+def at_least(margin: Margin) -> Rule:
     """Holds where the whole interval is at the margin or above it."""
-    return lambda rows, p: (rows["low"] >= margin(p)).astype("boolean").where(rows["low"].notna())
+    return lambda rows, p: decided(rows["low"] >= _of(margin, p), rows["low"] < _of(margin, p))
 
 
-def below(margin: Callable[[Any], float]) -> Rule:
+def below(margin: Margin) -> Rule:
     """Holds where the whole interval is below the margin, undecided where there is none."""
-    return lambda rows, p: (rows["high"] < margin(p)).astype("boolean").where(rows["high"].notna())
+    return lambda rows, p: decided(rows["high"] < _of(margin, p), rows["high"] >= _of(margin, p))
 
 
-def not_below(margin: Callable[[Any], float]) -> Rule:
+def not_below(margin: Margin) -> Rule:
     """Holds where the interval is at the margin or above, not where it is below; else undecided."""
-
-    def holds(rows: pd.DataFrame, p: Any) -> pd.Series:
-        above = (rows["low"] >= margin(p)).astype("boolean")
-        return above.where(above | (rows["high"] < margin(p)))
-
-    return holds
+    return lambda rows, p: decided(rows["low"] >= _of(margin, p), rows["high"] < _of(margin, p))
 
 
 def undecided(rows: pd.DataFrame, profile: Any) -> pd.Series:
@@ -203,25 +225,34 @@ def undecided(rows: pd.DataFrame, profile: Any) -> pd.Series:
     return pd.Series(pd.NA, index=rows.index, dtype="boolean")
 
 
-def in_words(head: Any) -> str:
-    """The head of a column as it is read.
+def _of(margin: Margin, profile: Any) -> float:
+    return margin(profile) if callable(margin) else margin
 
-    >>> in_words("size"), in_words("trained_at")
-    ('training chains', 'trained at')
+
+def claim(
+    source: str, holds: Rule = undecided, *, unit: str = "", by: str = ""
+) -> Callable[[Findings], Claim]:
+    """The claim of a function of findings, whose name is its key.
+
+    The docstring says it: a paragraph the statement, one what a finding measures, and the rest
+    under which conditions the verdict is reached.
+
+    >>> @claim(PAPER, above(0.5))
+    ... def accurate(table, profile):
+    ...     '''Networks are right more often than not.
+    ...
+    ...     Accuracy.
+    ...     '''
+    ...     return table
+    >>> accurate.key, accurate.words, accurate.measured
+    ('accurate', 'Networks are right more often than not.', 'Accuracy')
     """
-    return HEADS.get(head, str(head).replace("_", " "))
 
+    def of(findings: Findings) -> Claim:
+        words, measured, *rest = [*paragraphs(findings), ""]
+        return Claim(
+            findings.__name__.replace("_", "-"), words, source, findings, holds,
+            measured.removesuffix("."), " ".join(rest).strip(), unit, by,
+        )  # fmt: skip
 
-def text(value: Any) -> str:
-    """A label of a condition as it is read: ``4,000``, ``0.5``, ``disorder-0.5``."""
-    if isinstance(value, float):
-        return f"{value:,.6g}"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-
-
-def _there(value: Any) -> bool:
-    return not (value is None or value is pd.NA or value == "" or value != value)
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if _there(value) and math.isfinite(value) else None
+    return of

@@ -6,7 +6,7 @@ A family of networks has one hue on every page, and its networks differ in tone 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from tnlearn.look import (
     tidy,
     write_figure,
 )
+from tnlearn.report.table import in_words
 
 __all__ = [
     "BLACK",
@@ -54,6 +55,7 @@ __all__ = [
 _SMALL = 9
 _DASHES = (":", "-", "--", "-.")  # of levels that are marked
 MOST_TICKS = 7
+WRONG = "share of test chains that are wrong"
 MOST_MARKERS = 20  # on a line; longer ones have a band instead of error bars
 
 # Title and hue of each family of networks, in reading order.
@@ -64,6 +66,8 @@ FAMILIES = {
 }
 
 Style = Mapping[str, Any]
+Names = Mapping[Any, str]
+Limits = tuple[float | None, float | None]
 
 
 def network_styles(entries: Mapping[str, Any]) -> dict[str, Style]:
@@ -88,19 +92,20 @@ def look(profile: Any) -> dict[str, Any]:
 
 
 def lines(
-    found: pd.DataFrame,
+    rows: pd.DataFrame,
     x: str,
     line: str,
     row: str | None = None,
     column: str | None = None,
     *,
-    labels: tuple[str, str] = ("", ""),
-    names: Mapping[Any, str] | None = None,
+    label: str = "",
+    along: str | None = None,
+    names: Names | None = None,
     styles: Mapping[str, Style] | None = None,
     log: str = "",
     error: bool = False,
     marks: Mapping[str, float] | None = None,
-    limits: tuple[float | None, float | None] = (None, None),
+    limits: Limits = (None, None),
     height: float = 3.4,
     across: int = 3,
 ) -> Figure:
@@ -110,49 +115,43 @@ def lines(
 
     Parameters
     ----------
-    found
+    rows
         With ``value, low, high`` (of `over_members`, or the findings of a claim).
-    labels
-        Of the two axes, with units.
+    label, along
+        Of the vertical axis; of the horizontal one, if not what `x` is in words.
     names, styles
         Titles of what `line`, `row` and `column` hold, and styles (`network_styles`) of `line`.
     log
         ``"x"``, ``"y"`` or ``"xy"``.  An `x` of 0 has a place left of the others.
     error
-        Draw ``1 - value``: the share that is wrong.
+        Draw ``1 - value``: the share of test chains that is wrong, if `label` says nothing else.
     marks
         Horizontal lines, by their names.
     limits
         Of the vertical axis.
     """
-    shown = [(r, c) for r in _values(found, row) for c in _values(found, column)]
-    wide = min(across, len(shown)) if row is None else len(_values(found, column))
-    figure, axes = panels(
-        -(-len(shown) // wide), wide, height, sharex=True, sharey=row is None or "row"
-    )
-    order = list(dict.fromkeys(found[line]))
-    crowded = found[x].nunique() > MOST_MARKERS
-    for n, (ax, (r, c)) in enumerate(zip(axes.flat, shown, strict=False)):
-        here = _of(_of(found, row, r), column, c)
-        for name, points in here.groupby(line, sort=False):
-            style = (styles or {}).get(name) or _style(order.index(name))
+    shown = [(r, c) for r in _values(rows, row) for c in _values(rows, column)]
+    wide = min(across, len(shown)) if row is None else len(_values(rows, column))
+    figure, axes = panels(len(shown), wide, height, sharex=True, sharey=row is None or "row")
+    order = _values(rows, line)
+    for n, (ax, (r, c)) in enumerate(zip(axes, shown, strict=True)):
+        for name, points in _of(_of(rows, row, r), column, c).groupby(line, sort=False):
+            style = {"label": _name(name, names)}
+            style |= (styles or {}).get(name) or _style(order.index(name))
             points = points.sort_values(x)
             value, low, high = (points[key].to_numpy(float) for key in ("value", "low", "high"))
             if error:
                 value, low, high = 1 - value, 1 - high, 1 - low
-            if crowded:
-                ax.plot(points[x], value, label=_name(name, names), **{**style, "marker": ""})
+            if rows[x].nunique() > MOST_MARKERS:
+                ax.plot(points[x], value, **{**style, "marker": ""})
                 ax.fill_between(points[x], low, high, color=style["color"], alpha=0.2, linewidth=0)
                 continue
             arms = np.nan_to_num(np.maximum(np.stack([value - low, high - value]), 0.0))
-            ax.errorbar(
-                points[x], value, yerr=arms, label=_name(name, names), linewidth=1.3, capsize=2,
-                markersize=4.5, elinewidth=0.9, **style,
-            )  # fmt: skip
-        for (mark, level), dashes in zip((marks or {}).items(), _DASHES, strict=False):
-            ax.axhline(level, color=GREY, linestyle=dashes, linewidth=1.2, label=mark)
+            form = {"linewidth": 1.3, "capsize": 2, "markersize": 4.5, "elinewidth": 0.9}
+            ax.errorbar(points[x], value, yerr=arms, **form, **style)
+        _mark(ax.axhline, marks)
         if "x" in log:
-            _logarithmic(ax, sorted(set(found[x])))
+            _logarithmic(ax, sorted(set(rows[x])))
         if "y" in log:
             ax.set_yscale("log")
             ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -160,115 +159,95 @@ def lines(
             ax.yaxis.set_minor_locator(NullLocator())
         if limits != (None, None):
             ax.set_ylim(*limits)
-        title = ", ".join(_name(v, names) for v in (c, r) if v is not None)
         below = n + wide >= len(shown)
         tidy(
             ax,
-            title=title,
-            x=labels[0] if below else "",
-            y=labels[1] if n % wide == 0 else "",
+            title=", ".join(_name(v, names) for v in (c, r) if v is not None),
+            x=(in_words(x) if along is None else along) if below else "",
+            y=(label or WRONG * error) if n % wide == 0 else "",
             grid="both",
         )
         ax.tick_params(labelbottom=below)
-    for ax in axes.flat[len(shown) :]:
-        ax.set_visible(False)
-    _legends(figure, axes)
+    _legend(figure, axes)
     return figure
 
 
 def heat(
-    found: pd.DataFrame,
+    rows: pd.DataFrame,
     x: str,
     y: str,
     panel: str,
     *,
     labels: tuple[str, str] = ("", ""),
-    names: Mapping[Any, str] | None = None,
-    percent: bool = True,
-    colours: str = "Blues",
-    limits: tuple[float, float] = (0.0, 1.0),
+    names: Names | None = None,
     height: float = 2.5,
     across: int = 4,
     upright: bool = False,
 ) -> Figure:
-    """Value by colour and in digits over `x` and `y`: a panel a `panel`, one scale for all.
+    """Shares by colour and in per cent over `x` and `y`: a panel a `panel`.
 
     `upright`: panels of one `y` in one row, as wide as they have columns, whose names stand upright
     (both in the order of their categories, if they are such).
     """
-    shown = _values(found, panel)
-    columns = len(shown) if upright else min(across, len(shown))
+    shown = _values(rows, panel)
     form: dict[str, Any] = {}
     if upright:
-        form = {"sharey": True, "width_ratios": [_of(found, panel, k)[x].nunique() for k in shown]}
-    figure, axes = panels(-(-len(shown) // columns), columns, height, **form)
-    shades = colormaps[colours]
-    for ax, key in zip(axes.flat, shown, strict=False):
-        grid = _of(found, panel, key).pivot(index=y, columns=x, values="value")
-        ax.imshow(grid, origin="lower", aspect="auto", cmap=shades, vmin=limits[0], vmax=limits[1])
+        widths = [_of(rows, panel, key)[x].nunique() for key in shown]
+        across, form = len(shown), {"sharey": True, "width_ratios": widths}
+    figure, axes = panels(len(shown), min(across, len(shown)), height, **form)
+    for ax, key in zip(axes, shown, strict=True):
+        grid = _of(rows, panel, key).pivot(index=y, columns=x, values="value")
+        ax.imshow(grid, origin="lower", aspect="auto", cmap="Blues", vmin=0.0, vmax=1.0)
         for (i, j), value in np.ndenumerate(grid.to_numpy(float)):
             if np.isfinite(value):
-                dark = sum(shades((value - limits[0]) / (limits[1] - limits[0]))[:3]) < 1.6
-                text = f"{100 * value:.0f}" if percent else f"{value:.2g}"
-                ax.text(
-                    j, i, text, ha="center", va="center", fontsize=8,
-                    color="white" if dark else BLACK,
-                )  # fmt: skip
+                dark = sum(colormaps["Blues"](value)[:3]) < 1.6
+                form = {"ha": "center", "va": "center", "fontsize": 8}
+                ax.text(j, i, f"{100 * value:.0f}", color="white" if dark else BLACK, **form)
         ticks = [textwrap.fill(_name(v, names), 15 if upright else 40) for v in grid.columns]
         ax.set_xticks(range(grid.shape[1]), ticks, rotation=90 if upright else 0)
         ax.set_yticks(range(grid.shape[0]), [_name(v, names) for v in grid.index])
         tidy(ax, title=_name(key, names), x=labels[0], y=labels[1], grid="none")
-    for ax in axes.flat[len(shown) :]:
-        ax.set_visible(False)
     return figure
 
 
 def dots(
-    found: pd.DataFrame,
+    rows: pd.DataFrame,
     row: str,
     panel: str | None = None,
     *,
     dot: str | None = None,
     label: str = "",
-    names: Mapping[Any, str] | None = None,
+    names: Names | None = None,
     styles: Mapping[str, Style] | None = None,
     marks: Mapping[str, float] | None = None,
-    limits: tuple[float | None, float | None] = (None, None),
+    limits: Limits = (None, None),
     across: int = 4,
 ) -> Figure:
     """Value with its interval as a dot on a row of its own: a panel a `panel`, colours by `dot`.
 
     What differs little is not squeezed: the axis spans what is there, unless `limits` are given.
     """
-    shown, rows = _values(found, panel), _values(found, row)
-    kinds = _values(found, dot)
-    columns = min(across, len(shown))
-    words = [textwrap.fill(_name(v, names), 30) for v in rows]
-    height = 0.9 + (0.36 if any("\n" in text for text in words) else 0.28) * len(rows)
-    figure, axes = panels(-(-len(shown) // columns), columns, height, sharey=True)
-    for ax, key in zip(axes.flat, shown, strict=False):
+    shown, order, kinds = _values(rows, panel), _values(rows, row), _values(rows, dot)
+    words = [textwrap.fill(_name(v, names), 30) for v in order]
+    height = 0.9 + (0.36 if any("\n" in text for text in words) else 0.28) * len(order)
+    figure, axes = panels(len(shown), min(across, len(shown)), height, sharey=True)
+    for ax, key in zip(axes, shown, strict=True):
         for n, kind in enumerate(kinds):
-            here = _of(_of(found, panel, key), dot, kind)
             shift = 0.5 * ((n + 0.5) / len(kinds) - 0.5)
-            for _, one in here.iterrows():
-                name = one[row] if dot is None else kind
-                style = dict((styles or {}).get(name) or _style(n)) | {"linestyle": "none"}
+            for one in _of(_of(rows, panel, key), dot, kind).to_dict("records"):
+                style = {**((styles or {}).get(one[dot or row]) or _style(n)), "linestyle": "none"}
+                style["label"] = _name(kind, names) if kind is not None else None
                 arms = np.nan_to_num([[one["value"] - one["low"]], [one["high"] - one["value"]]])
-                ax.errorbar(
-                    [one["value"]], [rows.index(one[row]) + shift], xerr=np.maximum(arms, 0.0),
-                    capsize=2.5, elinewidth=1.1, markersize=5,
-                    label=_name(kind, names) if kind is not None else None, **style,
-                )  # fmt: skip
-        for (mark, level), dashes in zip((marks or {}).items(), _DASHES, strict=False):
-            ax.axvline(level, color=GREY, linestyle=dashes, linewidth=1.2, label=mark)
-        ax.set_yticks(range(len(rows)), words)
-        ax.set_ylim(len(rows) - 0.4, -0.6)
+                form = {"capsize": 2.5, "elinewidth": 1.1, "markersize": 5}
+                place = [order.index(one[row]) + shift]
+                ax.errorbar([one["value"]], place, xerr=np.maximum(arms, 0.0), **form, **style)
+        _mark(ax.axvline, marks)
+        ax.set_yticks(range(len(order)), words)
+        ax.set_ylim(len(order) - 0.4, -0.6)
         if limits != (None, None):
             ax.set_xlim(*limits)
         tidy(ax, title="" if key is None else _name(key, names), x=label, grid="both")
-    for ax in axes.flat[len(shown) :]:
-        ax.set_visible(False)
-    _legends(figure, axes)
+    _legend(figure, axes)
     return figure
 
 
@@ -277,23 +256,20 @@ def image(
     *,
     labels: tuple[str, str] = ("", ""),
     unit: str = "",
-    colours: str = DIVERGING,
     across: int = 5,
 ) -> Figure:
     """Real matrices as colours, row 0 at the top as a matrix is written; white is zero."""
-    matrices = {title: np.asarray(array, dtype=float) for title, array in arrays.items()}
-    columns = min(across, max(len(matrices), 1))
-    figure, axes = panels(-(-len(matrices) // columns), columns, WIDTH / columns + 0.2)
-    for ax, (title, matrix) in zip(axes.flat, matrices.items(), strict=False):
+    across = min(across, max(len(arrays), 1))
+    figure, axes = panels(len(arrays), across, WIDTH / across + 0.2)
+    for ax, (title, array) in zip(axes, arrays.items(), strict=True):
+        matrix = np.asarray(array, dtype=float)
         top = float(np.nanmax(np.abs(matrix))) or 1.0
-        shown = ax.imshow(matrix, cmap=colours, vmin=-top, vmax=top, interpolation="nearest")
+        shown = ax.imshow(matrix, cmap=DIVERGING, vmin=-top, vmax=top, interpolation="nearest")
         # A bar of colours takes its part of the panel.
         tidy(ax, title=title, x=labels[0], y=labels[1], grid="none", letters=78)
         bar = figure.colorbar(shown, ax=ax, shrink=0.8)
         bar.set_label(unit, fontsize=8)
         bar.ax.tick_params(labelsize=7)
-    for ax in axes.flat[len(matrices) :]:
-        ax.set_visible(False)
     return figure
 
 
@@ -339,12 +315,12 @@ def _logarithmic(ax: Any, values: Sequence[float]) -> None:
         ax.xaxis.set_minor_formatter("")
 
 
-def _values(found: pd.DataFrame, column: str | None) -> list[Any]:
-    return [None] if column is None else list(dict.fromkeys(found[column]))
+def _values(rows: pd.DataFrame, column: str | None) -> list[Any]:
+    return [None] if column is None else list(dict.fromkeys(rows[column]))
 
 
-def _of(found: pd.DataFrame, column: str | None, value: Any) -> pd.DataFrame:
-    return found if column is None else found[found[column] == value]
+def _of(rows: pd.DataFrame, column: str | None, value: Any) -> pd.DataFrame:
+    return rows if column is None else rows[rows[column] == value]
 
 
 def _style(n: int) -> dict[str, Any]:
@@ -352,23 +328,24 @@ def _style(n: int) -> dict[str, Any]:
     return {"color": COLOURS[place], "marker": MARKERS[(place + 3 * turn) % len(MARKERS)]}
 
 
-def _name(value: Any, names: Mapping[Any, str] | None) -> str:
-    families = {family: words for family, (words, _) in FAMILIES.items()}
-    return str({**families, **(names or {})}.get(value, _label(value)))
+def _name(value: Any, names: Names | None) -> str:
+    return (names or {}).get(value) or FAMILIES.get(value, (_label(value),))[0]
 
 
 def _label(value: Any) -> str:
     return f"{value:g}" if isinstance(value, (float, np.floating)) else str(value)
 
 
-def _legends(figure: Figure, axes: npt.NDArray[Any]) -> None:
+def _mark(draw: Any, marks: Mapping[str, float] | None) -> None:
+    for (name, level), dashes in zip((marks or {}).items(), _DASHES, strict=False):
+        draw(level, color=GREY, linestyle=dashes, linewidth=1.2, label=name)
+
+
+def _legend(figure: Figure, axes: Sequence[Any]) -> None:
     """One legend below all panels; a name stands in it once."""
     entries: dict[str, Any] = {}
-    for ax in axes.flat:
-        handles: Iterable[Any]
-        texts: Sequence[str]
-        handles, texts = ax.get_legend_handles_labels()
-        for handle, text in zip(handles, texts, strict=True):
+    for ax in axes:
+        for handle, text in zip(*ax.get_legend_handles_labels(), strict=True):
             entries.setdefault(text, handle)
     if entries:
         inches = 0.75 + 0.085 * max(map(len, entries))  # of one entry, its handle included

@@ -124,13 +124,16 @@ def write_claims(
         If the results cannot be read, or the page not written.
     """
     every = {name: results for name, (_, results) in read_results(folder).items()}
-    decided = [(name, verdict) for name, r in every.items() for verdict in r.verdicts]
+    verdicts: dict[str, list[tuple[str, Decided]]] = {}
+    for name, results in every.items():
+        for verdict in results.verdicts:
+            verdicts.setdefault(verdict.claim, []).append((name, verdict))
     claims = {
         key: {
-            "words": next(v.words for _, v in decided if v.claim == key),
-            "source": next(v.source for _, v in decided if v.claim == key),
-            "verdict": _joined({v.verdict for _, v in decided if v.claim == key}),
-            "verdicts": [(name, v) for name, v in decided if v.claim == key],
+            "words": several[0][1].words,
+            "source": several[0][1].source,
+            "verdict": _joined({verdict.verdict for _, verdict in several}),
+            "verdicts": several,
             "findings": [
                 (name, finding, interval(msgspec.structs.asdict(finding), finding.unit))
                 for name, results in every.items()
@@ -138,7 +141,7 @@ def write_claims(
                 if finding.claim == key
             ],
         }
-        for key in dict.fromkeys(verdict.claim for _, verdict in decided)
+        for key, several in verdicts.items()
     }
     text = template("claims.md").render(claims=claims, studies=every, command=command, shown=SHOWN)
     return write_bytes(Path(path), text.encode())

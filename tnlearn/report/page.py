@@ -15,7 +15,8 @@ from typing import Any
 import jinja2
 import pandas as pd
 
-from tnlearn.report.claims import Verdict, in_words, text
+from tnlearn.report.claims import Verdict, titled
+from tnlearn.report.table import in_words, spread
 
 __all__ = ["interval", "render", "template", "wide"]
 
@@ -44,27 +45,24 @@ def render(
     listings
         Headings, and tables that decide nothing.
     titles
-        Of the networks by key.
+        Of networks, shifts and the like, as `titled` takes them.
     columns
         The label whose values head the columns of the tables of findings, if it is one of theirs.
     """
-    decided = [verdict for verdict in verdicts if verdict.word]
-    tables = [
-        (v, wide(v, titles, columns), in_words(columns) if columns in v.rows else "")
-        for v in verdicts
-        if len(v.rows)
-    ]
-    figures = [
-        (caption, base64.b64encode(picture).decode("ascii"), round(_width(picture) * SCALE))
-        for caption, picture in pictures
-    ]
     return template("page.html").render(
         results=results,
-        verdicts=decided,
-        tables=tables,
-        figures=figures,
+        verdicts=[verdict for verdict in verdicts if verdict.word],
+        tables=[
+            (v, wide(v, titles, columns), in_words(columns) if columns in v.rows else "")
+            for v in verdicts
+            if len(v.rows)
+        ],
+        figures=[
+            (caption, base64.b64encode(picture).decode("ascii"), round(_width(picture) * SCALE))
+            for caption, picture in pictures
+        ],
         listings=listings,
-        titles=titles,
+        titled=lambda column, value: titled(titles, column, value),
     )
 
 
@@ -74,17 +72,29 @@ def wide(verdict: Verdict, titles: Mapping[str, str], columns: str = "") -> pd.D
     A finding that decides is marked: ✓ where the claim holds in it, ✗ where it does not.
     """
     rows, labels = verdict.rows, verdict.labels
-    shown = rows[labels].map(lambda v: "" if v is None or v != v else titles.get(v, text(v)))
-    measured = [interval(row, verdict.claim.unit) for row in rows.to_dict("records")]
-    shown["measured"] = measured + rows["holds"].map(_mark)
-    if columns not in labels or len(labels) < 2:
-        return shown.assign(members=rows["members"])
-    index = [c for c in labels if c != columns]
-    heads = list(dict.fromkeys(shown[columns]))
-    table = shown.pivot_table(
-        index=index, columns=columns, values="measured", aggfunc="first", sort=False
+    shown = rows[labels].apply(lambda x: x.map(lambda value: titled(titles, x.name, value)))
+    texts = [interval(row, verdict.claim.unit) for row in rows.to_dict("records")]
+    texts = [a + b for a, b in zip(texts, rows["holds"].map(_mark), strict=True)]
+    if columns in labels and len(labels) > 1:
+        return spread(shown, columns, texts)
+    return shown.assign(measured=texts, members=rows["members"])
+
+
+def interval(row: Mapping[str, Any], unit: str = "") -> str:
+    """A finding with its interval: ``0.952 [0.947, 0.957]``.
+
+    >>> interval({"value": -18.8, "low": -20.6, "high": -17.1}, "points")
+    '−18.8 [−20.6, −17.1]'
+    """
+    ends = [math.nan if row[key] is None else row[key] for key in ("value", "low", "high")]
+    size = max((abs(x) for x in ends if math.isfinite(x)), default=0.0)
+    form = ".1f" if unit in ("points", "%") or size >= 100 else ".3f"
+    if size and (size < 1e-3 or size >= 1e5):
+        form = ".1e"
+    value, low, high = (
+        "" if math.isnan(x) else f"{x:{form}}".replace("-", "−").replace("inf", "∞") for x in ends
     )
-    return table[heads].fillna("").reset_index()
+    return f"{value} [{low}, {high}]" if low else value
 
 
 def _aligned(frame: pd.DataFrame) -> list[str]:
@@ -96,34 +106,6 @@ def _aligned(frame: pd.DataFrame) -> list[str]:
 
 def _numeric(cell: str) -> bool:
     return not cell or cell == "nan" or cell[0] in "−-0123456789∞."
-
-
-def interval(row: Mapping[str, Any], unit: str = "") -> str:
-    """A finding with its interval: ``0.952 [0.947, 0.957]``.
-
-    >>> interval({"value": -18.8, "low": -20.6, "high": -17.1}, "points")
-    '−18.8 [−20.6, −17.1]'
-    """
-    digits = _digits(row, unit)
-    value, low, high = (_text(row[key], digits) for key in ("value", "low", "high"))
-    return value if not low else f"{value} [{low}, {high}]"
-
-
-def _digits(row: Mapping[str, Any], unit: str) -> str:
-    size = max((abs(row[k]) for k in ("value", "low", "high") if _finite(row[k])), default=0.0)
-    if size and (size < 1e-3 or size >= 1e5):
-        return ".1e"
-    return ".1f" if unit in ("points", "%") or size >= 100 else ".3f"
-
-
-def _finite(value: Any) -> bool:
-    return value is not None and math.isfinite(value)
-
-
-def _text(value: Any, form: str) -> str:
-    if value is None or math.isnan(value):
-        return ""
-    return format(value, form).replace("-", "−").replace("inf", "∞")
 
 
 def _mark(value: Any) -> str:

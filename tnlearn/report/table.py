@@ -5,17 +5,88 @@ Columns say of what (network, shift, size, member, …) and what was measured (a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from tnlearn.report import stats
 
-__all__ = ["Row", "against", "in_points", "learned", "measures", "over_members", "where"]
+__all__ = [
+    "Row",
+    "against",
+    "in_points",
+    "in_words",
+    "learned",
+    "measures",
+    "over_members",
+    "scaled",
+    "spread",
+    "text",
+    "where",
+]
 
 Estimate = Callable[..., dict[str, float]]
 Row = dict[str, Any]  # of a table, by its columns
+
+# Heads of the columns whose name is too short for a reader.
+HEADS = {
+    "batch": "batch size",
+    "best": "best scale",
+    "cells": "unit cells",
+    "data": "data set",
+    "entries": "amplitudes",
+    "full": "full rank",
+    "head": "hidden units of the head",
+    "mask": "what is kept",
+    "numbers": "numbers left",
+    "p": "p of the rank test",
+    "part": "part of the weight",
+    "rank": "rank of the mean",
+    "rate": "learning rate",
+    "rival": "less that of",
+    "scale": "scale of the start",
+    "shift": "test chains",
+    "size": "training chains",
+    "strength": "disorder (units of the hopping)",
+    "training": "trained on",
+    "validation": "validation accuracy",
+    "way": "cut",
+    "where": "taken",
+    "worst": "worst scale",
+}
+
+
+def in_words(head: Any) -> str:
+    """The head of a column as it is read.
+
+    >>> in_words("size"), in_words("trained_at")
+    ('training chains', 'trained at')
+    """
+    return HEADS.get(head, str(head).replace("_", " "))
+
+
+def text(value: Any) -> str:
+    """A label of a condition as it is read: ``4,000``, ``0.5``, ``disorder-0.5``; "" for none."""
+    if value is None or value is pd.NA or value != value:
+        return ""
+    if isinstance(value, float):
+        return f"{value:,.6g}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def spread(rows: pd.DataFrame, columns: str, texts: Iterable[str]) -> pd.DataFrame:
+    """What rows say, `texts`, as a table is read: one of its columns heads the columns.
+
+    >>> rows = pd.DataFrame({"network": ["a", "a"], "cells": ["12", "24"]})
+    >>> spread(rows, "cells", ["right", "wrong"]).to_dict("records")
+    [{'network': 'a', '12': 'right', '24': 'wrong'}]
+    """
+    index = [c for c in rows.columns if c != columns]
+    wide = rows.assign(_text=list(texts)).pivot_table(
+        "_text", index, columns, aggfunc="first", sort=False
+    )
+    return wide[list(dict.fromkeys(rows[columns]))].fillna("").reset_index()
 
 
 def where(table: pd.DataFrame, **conditions: Any) -> pd.DataFrame:
@@ -30,9 +101,14 @@ def where(table: pd.DataFrame, **conditions: Any) -> pd.DataFrame:
     return table[keep]
 
 
+def scaled(rows: pd.DataFrame, factor: Any) -> pd.DataFrame:
+    """Findings with value and interval times a factor, one for all or one a row."""
+    return rows.assign(**{end: rows[end] * factor for end in stats.COLUMNS[:3]})
+
+
 def in_points(rows: pd.DataFrame) -> pd.DataFrame:
     """Findings that are shares, or differences of shares, in points (hundredths)."""
-    return rows.assign(**{end: 100 * rows[end] for end in ("value", "low", "high")})
+    return scaled(rows, 100)
 
 
 def learned(

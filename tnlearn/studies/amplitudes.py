@@ -1,4 +1,4 @@
-"""Study `amplitudes`: how much of the label an amplitude knows, and what disorder leaves of it.
+"""What do the amplitudes know of the label, and what does disorder leave of it?
 
 Of every |u_n(x)|², |v_n(y)|² and |q_xy|² it is measured which share of its variance the label
 explains, at every strength of the disorder.
@@ -15,17 +15,17 @@ import numpy.typing as npt
 import pandas as pd
 from msgspec import Meta
 
-from tnlearn.analysis.correlation import class_means, correlation_ratio, resampled_ratios, spread
+from tnlearn.analysis import correlation
 from tnlearn.analysis.places import outer
 from tnlearn.data.dataset import Dataset
-from tnlearn.data.recipes import DATASETS
 from tnlearn.errors import ConfigError
 from tnlearn.lab.ensembles import chains
-from tnlearn.lab.profile import Amount, Count, Settings, check_names
-from tnlearn.lab.study import Listing, Picture, Study, Verdicts
-from tnlearn.lab.tasks import Task
-from tnlearn.report.claims import PAPER, Claim
+from tnlearn.lab.job import Task
+from tnlearn.lab.profile import Amount, Count, DataName, Settings
+from tnlearn.lab.study import Study
+from tnlearn.report.claims import PAPER, claim, decided
 from tnlearn.report.figures import Figure, lines
+from tnlearn.report.table import spread
 from tnlearn.studies import pictures
 
 Floats = npt.NDArray[np.float64]
@@ -43,7 +43,7 @@ class Amplitudes(Settings, kw_only=True):
     """What the study runs on."""
 
     cells: Count
-    chains: str
+    chains: DataName
     samples: Count
     resamples: Count
     test_at: list[Amount]  # strengths of disorder, units of the hopping
@@ -52,7 +52,7 @@ class Amplitudes(Settings, kw_only=True):
 
     def __post_init__(self) -> None:
         """Refuse strengths without the clean chains, which are the reference."""
-        check_names("data set", [self.chains], DATASETS)
+        super().__post_init__()
         if 0 not in self.test_at:
             raise ConfigError("test_at must hold 0: the clean chains are the reference")
 
@@ -78,13 +78,16 @@ def run(task: Task, profile: Amplitudes, store: Path) -> pd.DataFrame:
     places = regions(profile.cells, profile.edge, profile.edge_states)
     reference, rows = _squares(clean), []
     for kind, squares in _squares(data).items():
-        ratio = correlation_ratio(squares, data.labels)
-        again = resampled_ratios(squares, data.labels, profile.resamples, profile.seed)
-        a, b = class_means(squares, data.labels), class_means(reference[kind], clean.labels)
+        ratio = correlation.correlation_ratio(squares, data.labels)
+        again = correlation.resampled_ratios(squares, data.labels, profile.resamples, profile.seed)
+        a, b = (
+            correlation.class_means(squares, data.labels),
+            correlation.class_means(reference[kind], clean.labels),
+        )
         everywhere = np.ones((profile.cells, profile.cells), dtype=bool)
         for region, mask in ({"": everywhere} | places[kind]).items():
             value = float(ratio[mask.ravel()].mean())
-            low, high = spread(value, again[:, mask.ravel()].mean(axis=1))
+            low, high = correlation.spread(value, again[:, mask.ravel()].mean(axis=1))
             rows.append({"amplitude": kind, "region": region, "entries": int(mask.sum()),
                          "value": value, "low": low, "high": high, "members": len(data),
                          "largest": float(ratio[mask.ravel()].max())})  # fmt: skip
@@ -134,83 +137,62 @@ def regions(cells: int, edge: float, edge_states: int) -> dict[str, dict[str, Ma
     return {"u2": states, "v2": states, "q2": blocks}
 
 
-def known(table: pd.DataFrame, profile: Amplitudes) -> pd.DataFrame:
-    """Mean correlation ratio of every region at every strength; members are chains."""
+def falls(rows: pd.DataFrame, profile: Amplitudes) -> pd.Series:
+    """Holds where it is less at the strongest disorder than clean, at 95 %; not where as much."""
+    last = rows[rows["strength"] == max(profile.test_at)]
+    by = ["amplitude", "region"]
+    clean = rows[rows["strength"] == 0.0].set_index(by).reindex(pd.MultiIndex.from_frame(last[by]))
+    less = last["high"] < clean["low"].to_numpy()
+    return decided(less, last["value"] >= clean["value"].to_numpy()).reindex(rows.index)
+
+
+@claim(PAPER, falls, by="amplitude")
+def disorder_erodes(table: pd.DataFrame, profile: Amplitudes) -> pd.DataFrame:
+    """Disorder erodes answers that rest on correlation.
+
+    Share of the variance of an amplitude that the label explains (Kelley's ε²), mean over a region.
+
+    The correlation itself: it is less at the strongest disorder than clean, beyond the 95 %
+    intervals of resampled chains.
+    """
     labels = ["amplitude", "region", "entries", "strength"]
     return table[table["region"] != ""][[*labels, "value", "low", "high", "members"]]
 
 
-def falls(rows: pd.DataFrame, profile: Amplitudes) -> pd.Series:
-    """Holds where it is less at the strongest disorder than clean, at 95 %; not where as much."""
-    last = rows[rows["strength"] == max(profile.test_at)]
-    clean = rows[rows["strength"] == 0.0].set_index(["amplitude", "region"])
-    before = clean.loc[list(zip(last["amplitude"], last["region"], strict=True))]
-    less = pd.Series(last["high"].to_numpy() < before["low"].to_numpy(), last.index, "boolean")
-    as_much = last["value"].to_numpy() >= before["value"].to_numpy()
-    return less.where(less | as_much).reindex(rows.index)
+def maps(table: pd.DataFrame, profile: Amplitudes) -> Figure:
+    """Share of the variance of an amplitude that the label explains; states ascend in energy; one
+    scale for a row.
+    """
+    return pictures.maps(table[table["region"] == ""], KINDS, "ε² with the label")
 
 
-def ratios(table: pd.DataFrame, profile: Amplitudes, verdicts: Verdicts) -> Figure:
-    """Mean correlation ratio of the regions against the strength: a panel a kind."""
+@disorder_erodes.picture
+def in_regions(rows: pd.DataFrame, profile: Amplitudes) -> Figure:
+    """The same, averaged over regions, with 95 % intervals of resampled chains: nearest zero are
+    the pairs of lowest energy, outer cells those at either end.
+    """
     return lines(
-        known(table, profile), "strength", "region", column="amplitude",
-        labels=("disorder (units of the hopping)", "mean ε² with the label"),
+        rows, "strength", "region", column="amplitude", label="mean ε² with the label",
         names=profile.titles, height=3.6,
     )  # fmt: skip
 
 
-def maps(table: pd.DataFrame, profile: Amplitudes, verdicts: Verdicts) -> Figure:
-    """Correlation ratio of every amplitude: a row a kind, a column a strength."""
-    rows = table[table["region"] == ""]
-    return pictures.maps(rows, KINDS, "ε² with the label")
-
-
 def patterns(table: pd.DataFrame, profile: Amplitudes) -> pd.DataFrame:
-    """Cosine of the class means with those of the clean chains."""
+    """Does the pattern stay? Cosine of the class means with those of clean chains"""
     rows = table[table["region"] == ""]
-    wide = rows.pivot(index="amplitude", columns="strength", values="pattern")
-    wide = wide.map("{:.3f}".format).rename(columns="{:g}".format).reset_index()
-    return wide.assign(amplitude=wide["amplitude"].map(profile.titles))
+    shown = pd.DataFrame({"amplitude": rows["amplitude"].map(profile.titles)})
+    shown["strength"] = rows["strength"].map("{:g}".format)
+    return spread(shown, "strength", rows["pattern"].map("{:.3f}".format))
 
 
 STUDY = Study(
-    name="amplitudes",
-    question="What do the amplitudes know of the label, and what does disorder leave of it?",
-    profile=Amplitudes,
-    grid=grid,
-    run=run,
-    claims=(
-        Claim(
-            "disorder-erodes",
-            "Disorder erodes answers that rest on correlation.",
-            PAPER,
-            "share of the variance of an amplitude that the label explains (Kelley's ε²), mean "
-            "over a region",
-            known,
-            falls,
-            condition="The correlation itself: it is less at the strongest disorder than clean, "
-            "beyond the 95 % intervals of resampled chains.",
-            by="amplitude",
-        ),
-    ),
-    figures=(
-        Picture(
-            "maps",
-            "Share of the variance of an amplitude that the label explains; states ascend in "
-            "energy; one scale for a row.",
-            maps,
-        ),
-        Picture(
-            "regions",
-            "The same, averaged over regions, with 95 % intervals of resampled chains: nearest "
-            "zero are the pairs of lowest energy, outer cells those at either end.",
-            ratios,
-        ),
-    ),
-    tables=(
-        Listing(
-            "Does the pattern stay? Cosine of the class means with those of clean chains", patterns
-        ),
-    ),
+    __name__,
+    __doc__,
+    Amplitudes,
+    grid,
+    run,
+    claims=(disorder_erodes,),
+    figures=(maps, in_regions),
+    tables=(patterns,),
     columns="strength",
 )

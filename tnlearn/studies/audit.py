@@ -1,4 +1,4 @@
-"""Study `audit`: do the trained networks follow the invariant, or the edge states?
+"""Do the trained networks follow the invariant, or the edge states?
 
 Every network is trained on clean chains as in the comparison and put to the interventions of
 `tnlearn.audit`, each certified; so are the untrained formula, rounded, an edge counter, which knows
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -23,14 +23,14 @@ from tnlearn.audits.interventions import INTERVENTIONS, find
 from tnlearn.audits.table import WORDS, ask, mean_share, of_right
 from tnlearn.errors import ConfigError
 from tnlearn.lab.ensembles import ensemble, trained
-from tnlearn.lab.profile import Amount, Count, Data, Profile
-from tnlearn.lab.study import Listing, Picture, Study, Verdicts
-from tnlearn.lab.tasks import Task
+from tnlearn.lab.job import Task
+from tnlearn.lab.profile import Amount, Count, Data, Known, Profile
+from tnlearn.lab.study import Study
 from tnlearn.models.rswn import rswn
-from tnlearn.report.claims import PACKAGE, PAPER, Claim, not_below
+from tnlearn.report.claims import PACKAGE, PAPER, claim, decided, not_below
 from tnlearn.report.figures import GREY, Figure, dots, heat, network_styles
 from tnlearn.report.page import interval
-from tnlearn.report.table import over_members, where
+from tnlearn.report.table import over_members, scaled, where
 
 # What is put to the same questions without training.
 EXACT, COUNTER, CONSTANT = "RSWN, rounded", "edge states counted", "one answer to all"
@@ -56,12 +56,13 @@ class Audits(Profile, kw_only=True):
     samples: Count  # chains altered by each intervention
     disorders: list[Amount]  # of the chains that are altered
     lengths: list[Count]  # of the references
-    interventions: list[str] = msgspec.field(default_factory=lambda: list(INTERVENTIONS))
+    interventions: list[Annotated[str, Known("intervention", tuple(INTERVENTIONS))]] = (
+        msgspec.field(default_factory=lambda: list(INTERVENTIONS))
+    )
 
     def __post_init__(self) -> None:
-        """Refuse names of interventions that are not there, and references of other lengths."""
-        for name in self.interventions:
-            find(name)
+        """Refuse references of other lengths."""
+        super().__post_init__()
         if self.cells not in self.lengths:
             raise ConfigError(
                 f"lengths must hold the networks' own {self.cells} cells, not {self.lengths}: the "
@@ -143,8 +144,26 @@ def role(name: str, audit: Audit, profile: Audits) -> str:
     return JUDGED if least >= profile.threshold else "not accurate"
 
 
-def failures(table: pd.DataFrame, profile: Audits) -> pd.DataFrame:
-    """Share of the pairs on which the answer does not follow, test by test."""
+def rests_on_edges(rows: pd.DataFrame, profile: Audits) -> pd.Series:
+    """Holds where the interval is above half the failures of the edge counter.
+
+    Not where it is below: the network is nearer to the invariant, which by certification fails
+    nowhere.  Undecided where the half lies in the interval, and for networks that are not judged.
+    """
+    counter = where(rows, network=COUNTER).set_index("test")["value"]
+    half, asked = rows["test"].map(counter / 2), rows["role"] == JUDGED
+    return decided(asked & (rows["low"] > half), asked & (rows["high"] < half))
+
+
+@claim(PAPER, rests_on_edges, by="test")
+def proxies(table: pd.DataFrame, profile: Audits) -> pd.DataFrame:
+    """Trained networks answer through proxies such as edge states.
+
+    Share of the pairs answered rightly before on which the answer does not follow.
+
+    Of accurate networks that do not hold the formula; true where the failures are more than half of
+    those of a counter of edge states, false where they are fewer.
+    """
     rows = []
     for name, audit in _audits(_deciding(table, profile)).items():
         if name == CONSTANT:
@@ -159,31 +178,34 @@ def failures(table: pd.DataFrame, profile: Audits) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def rests_on_edges(rows: pd.DataFrame, profile: Audits) -> pd.Series:
-    """Holds where the interval is above half the failures of the edge counter.
-
-    Not where it is below: the network is nearer to the invariant, which by certification fails
-    nowhere.  Undecided where the half lies in the interval, and for networks that are not judged.
-    """
-    counter = where(rows, network=COUNTER).set_index("test")["value"]
-    half = rows["test"].map(counter / 2)
-    edges = (rows["low"] > half).astype("boolean")
-    return edges.where((edges | (rows["high"] < half)) & (rows["role"] == JUDGED))
+def follows(rows: pd.DataFrame, profile: Audits) -> pd.Series:
+    """Holds where a trained network is nearer to the invariant (1) than to one answer (½)."""
+    return not_below(HALFWAY)(rows, profile).where(rows["network"].isin(profile.networks))
 
 
-def scores(table: pd.DataFrame, profile: Audits, right: bool = False) -> pd.DataFrame:
+def scored(table: pd.DataFrame, profile: Audits, right: bool) -> pd.DataFrame:
     """The score of every network and reference; `right`: of the pairs that were right before."""
     audits = _audits(_deciding(table, profile)).items()
     return pd.DataFrame({"network": k, **a.estimate(right=right)._asdict()} for k, a in audits)
 
 
-def follows(rows: pd.DataFrame, profile: Audits) -> pd.Series:
-    """Holds where a trained network is nearer to the invariant (1) than to one answer (½)."""
-    return not_below(lambda p: HALFWAY)(rows, profile).where(rows["network"].isin(profile.networks))
+@claim(PACKAGE, follows)
+def audit_score(table: pd.DataFrame, profile: Audits) -> pd.DataFrame:
+    """Answers of the trained networks follow the invariant.
+
+    Score of the audit.
+
+    Holds nearer to the invariant (1) than to one answer to all (0.5); what is not trained stands
+    beside it.
+    """
+    return scored(table, profile, right=False)
 
 
 def overview(table: pd.DataFrame, profile: Audits) -> pd.DataFrame:
-    """Accuracy and scores of all networks, and of the references at every length and disorder."""
+    """Accuracy on the clear chains, and scores
+
+    Of all networks, and of the references at every length and disorder.
+    """
     rows = []
     for (cells, disorder), here in table.groupby(["cells", "disorder"], sort=False):
         for name, audit in _audits(here).items():
@@ -205,7 +227,7 @@ def overview(table: pd.DataFrame, profile: Audits) -> pd.DataFrame:
 
 
 def certificates(table: pd.DataFrame, profile: Audits) -> pd.DataFrame:
-    """What each intervention changes and keeps, and how many pairs were certified."""
+    """The interventions, and what was certified"""
     rows = _deciding(table, profile).drop_duplicates("intervention")
     words = rows["intervention"].map(find)
     refused = [[f"{reason}: {count}" for reason, count in r.items()] for r in rows["refused"]]
@@ -230,134 +252,85 @@ def _styles(profile: Audits) -> dict[str, Any]:
     return references | network_styles(profile.entries)
 
 
-def _shares(name: str, caption: str, right: bool, disordered: bool = False) -> Picture:
+def _shares(table: pd.DataFrame, profile: Audits, disorder: float, right: bool = False) -> Figure:
     """Networks × interventions: share of the certified pairs that follow, in per cent."""
     heads = {
         "preserving": "winding stands: answer stays",
         "changing": "winding changes: follows",
         "ablation": "blanked: stays",
     }
-
-    def draw(table: pd.DataFrame, profile: Audits, verdicts: Verdicts) -> Figure | None:
-        strength = float(profile.disorders[-1 if disordered else 0])
-        rows = where(table, cells=profile.cells, disorder=strength)
-        if disordered and len(profile.disorders) < 2:
-            return None
-        count, total = of_right(right)
-        rows = rows.assign(share=rows[count] / rows[total].where(rows[total] > 0))
-        found = over_members(rows, ["family", "intervention", "network"], "share")
-        found["network"] = pd.Categorical(found["network"], [*profile.networks, *REFERENCES][::-1])
-        found["intervention"] = pd.Categorical(found["intervention"], profile.interventions)
-        names = {i: f"{find(i).title}{'' if find(i).scored else '*'}" for i in rows["intervention"]}
-        return heat(
-            found, "intervention", "network", "family", names={**profile.titles, **names, **heads},
-            upright=True, height=1.9 + 0.3 * found["network"].nunique(),
-        )  # fmt: skip
-
-    return Picture(name, caption, draw)
+    rows = where(table, cells=profile.cells, disorder=float(disorder))
+    count, total = of_right(right)
+    rows = rows.assign(share=rows[count] / rows[total].where(rows[total] > 0))
+    points = over_members(rows, ["family", "intervention", "network"], "share")
+    points["network"] = pd.Categorical(points["network"], [*profile.networks, *REFERENCES][::-1])
+    points["intervention"] = pd.Categorical(points["intervention"], profile.interventions)
+    names = {i: f"{find(i).title}{'' if find(i).scored else '*'}" for i in profile.interventions}
+    return heat(
+        points, "intervention", "network", "family", names={**profile.titles, **names, **heads},
+        upright=True, height=1.9 + 0.3 * points["network"].nunique(),
+    )  # fmt: skip
 
 
-def score_dots(table: pd.DataFrame, profile: Audits, verdicts: Verdicts) -> Figure:
-    """The score of every network, of all pairs and of those right before."""
+def shares(table: pd.DataFrame, profile: Audits) -> Figure:
+    """Share of the certified pairs of each intervention on which the answer follows the invariant,
+    in per cent, mean over members. Empty: the network takes chains of its own length only. *: not
+    scored.
+    """
+    return _shares(table, profile, profile.disorders[0])
+
+
+def scores(table: pd.DataFrame, profile: Audits) -> Figure:
+    """The score: mean share over the interventions that keep the winding and over those that change
+    it, each kind counting half. Intervals of 95 %: over members, for what is not trained over
+    pairs. Blue: forms of the RSWN; green: networks that know the symmetry; orange and brown:
+    generic networks; grey: untrained.
+    """
     kinds = {"all certified pairs": False, "answered rightly before": True}
-    found = [scores(table, profile, right).assign(pairs=words) for words, right in kinds.items()]
+    points = [scored(table, profile, right).assign(pairs=words) for words, right in kinds.items()]
     return dots(
-        pd.concat(found),
-        "network",
-        "pairs",
+        pd.concat(points), "network", "pairs", names=profile.titles, styles=_styles(profile),
         label="score (1: follows the invariant in every pair)",
-        names=profile.titles,
-        styles=_styles(profile),
-        marks={CONSTANT: 0.5, "half way to the invariant": HALFWAY},
-        limits=(0.0, 1.02),
-    )
+        marks={CONSTANT: 0.5, "half way to the invariant": HALFWAY}, limits=(0.0, 1.02),
+    )  # fmt: skip
 
 
-def edges(table: pd.DataFrame, profile: Audits, verdicts: Verdicts) -> Figure | None:
-    """Failures in the three tests in units of those of the edge counter, of accurate networks."""
-    rows = verdicts["proxies"].rows
-    if rows.empty:
-        return None
+@proxies.picture
+def edges(rows: pd.DataFrame, profile: Audits) -> Figure:
+    """What an answer that rests on the edge states does, and one on the invariant never: failures
+    of accurate networks in three tests, of the pairs answered rightly before, in units of those of
+    a counter of the edge states (the two pairs of states nearest zero energy in the outer 15 % of
+    the cells).
+    """
     counter = where(rows, network=COUNTER).set_index("test")["value"]
     rows = where(rows, role=[JUDGED, "form of the RSWN", "untrained"])
-    units = rows["test"].map(counter)
-    found = rows.assign(**{end: rows[end] / units for end in ("value", "low", "high")})
+    rows = scaled(rows, 1 / rows["test"].map(counter))
     return dots(
-        found,
-        "network",
-        "test",
-        label="failures / those of the edge counter",
-        names=profile.titles,
-        styles=_styles(profile),
+        rows, "network", "test", names=profile.titles, styles=_styles(profile),
+        label="failures / those of the edge counter", limits=(0.0, None),
         marks={"half way from the invariant to the edge counter": 0.5},
-        limits=(0.0, None),
-    )
+    )  # fmt: skip
+
+
+def shares_right(table: pd.DataFrame, profile: Audits) -> Figure:
+    """As the first, of the pairs answered rightly before."""
+    return _shares(table, profile, profile.disorders[0], right=True)
+
+
+def shares_disorder(table: pd.DataFrame, profile: Audits) -> Figure | None:
+    """As the first, at the strongest disorder of the chains, networks trained as above."""
+    several = len(profile.disorders) > 1
+    return _shares(table, profile, profile.disorders[-1]) if several else None
 
 
 STUDY = Study(
-    name="audit",
-    question="Do the trained networks follow the invariant, or the edge states?",
-    profile=Audits,
-    grid=grid,
-    run=run,
-    claims=(
-        Claim(
-            "proxies",
-            "Trained networks answer through proxies such as edge states.",
-            PAPER,
-            "share of the pairs answered rightly before on which the answer does not follow",
-            failures,
-            rests_on_edges,
-            condition="Of accurate networks that do not hold the formula; true where the failures "
-            "are more than half of those of a counter of edge states, false where they are fewer.",
-            by="test",
-        ),
-        Claim(
-            "audit-score",
-            "Answers of the trained networks follow the invariant.",
-            PACKAGE,
-            "score of the audit",
-            scores,
-            follows,
-            condition="Holds nearer to the invariant (1) than to one answer to all (0.5); what is "
-            "not trained stands beside it.",
-        ),
-    ),
-    tables=(
-        Listing("Accuracy on the clear chains, and scores", overview),
-        Listing("The interventions, and what was certified", certificates),
-    ),
-    figures=(
-        _shares(
-            "shares",
-            "Share of the certified pairs of each intervention on which the answer follows the "
-            "invariant, in per cent, mean over members. Empty: the network takes chains of its own "
-            "length only. *: not scored.",
-            right=False,
-        ),
-        Picture(
-            "scores",
-            "The score: mean share over the interventions that keep the winding and over those "
-            "that change it, each kind counting half. Intervals of 95 %: over members, for what "
-            "is not trained over pairs. Blue: forms of the RSWN; green: networks that know the "
-            "symmetry; orange and brown: generic networks; grey: untrained.",
-            score_dots,
-        ),
-        Picture(
-            "edges",
-            "What an answer that rests on the edge states does, and one on the invariant never: "
-            "failures of accurate networks in three tests, of the pairs answered rightly before, "
-            "in units of those of a counter of the edge states (the two pairs of states nearest "
-            "zero energy in the outer 15 % of the cells).",
-            edges,
-        ),
-        _shares("shares-right", "As the first, of the pairs answered rightly before.", right=True),
-        _shares(
-            "shares-disorder",
-            "As the first, at the strongest disorder of the chains, networks trained as above.",
-            right=False,
-            disordered=True,
-        ),
-    ),
+    __name__,
+    __doc__,
+    Audits,
+    grid,
+    run,
+    claims=(proxies, audit_score),
+    figures=(shares, scores, edges, shares_right, shares_disorder),
+    tables=(overview, certificates),
     columns="test",
 )

@@ -1,4 +1,4 @@
-"""Study `basin`: from how far away does training find the exact solution, and does it stay there?
+"""From how far away does training find the exact solution, and does it stay there?
 
 One channel and an affine head, whose parameters hold the exact winding number.  The start is that
 solution, its head the rounding of least loss, plus normal noise on the nodes of the formula, as a
@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +19,10 @@ import pandas as pd
 from tnlearn.analysis.landscape import Objective
 from tnlearn.analysis.normal_form import NODES, cosine, exact_solution, kernel
 from tnlearn.lab.ensembles import chains, chunks, fit_chunk, seed_of
-from tnlearn.lab.profile import Amount, Count, Data, Profile, Rate, as_record, check_names
-from tnlearn.lab.study import Picture, Study, Verdicts
-from tnlearn.lab.tasks import Task
-from tnlearn.report.claims import PAPER, Claim, undecided
+from tnlearn.lab.job import Task
+from tnlearn.lab.profile import Amount, Count, Data, Known, Profile, Rate, as_record
+from tnlearn.lab.study import Study
+from tnlearn.report.claims import PAPER, claim
 from tnlearn.report.figures import COLOURS, MARKERS, Figure, lines
 from tnlearn.report.stats import mean, rate, unbounded_mean
 from tnlearn.report.table import measures, over_members, where
@@ -34,14 +34,10 @@ class Basin(Profile, kw_only=True):
     """What the study runs on; success is an accuracy of `threshold`."""
 
     data: Data
-    forms: list[str]
+    forms: list[Annotated[str, Known("form", tuple(NODES))]]
     noises: list[Amount]  # over the root mean square of a node, ascending
     epochs: Count
     rate: Rate
-
-    def __post_init__(self) -> None:
-        """Refuse a form that does not exist."""
-        check_names("form", self.forms, NODES)
 
 
 def grid(profile: Basin) -> Iterator[Task]:
@@ -82,23 +78,6 @@ def run(task: Task, profile: Basin, store: Path) -> pd.DataFrame:
             "cosine_after": cosine(kernel(form, fitted.parameters), goal),
         }
     )
-
-
-def radii(table: pd.DataFrame, profile: Basin) -> pd.DataFrame:
-    """The radius of the basin of each form, and what becomes of the exact solution itself."""
-    parts = []
-    for form, of_form in table.groupby("form", sort=False):
-        trained = of_form.groupby("noise")["trained"]
-        flags = [(x >= profile.threshold).to_numpy() for _, x in trained]
-        edge = radius([noise for noise, _ in trained], flags)
-        parts.append(pd.DataFrame([{"form": form, "measure": "radius (noise / rms)", **edge}]))
-    columns = {
-        "accuracy of the exact solution": ("untrained", mean),
-        "accuracy trained from it": ("trained", mean),
-        "cosine with it after training": ("cosine_after", unbounded_mean),
-    }
-    parts.append(measures(where(table, noise=0.0), ["form"], columns))
-    return pd.concat(parts, ignore_index=True)
 
 
 def radius(noises: Sequence[Any], flags: Sequence[npt.NDArray[np.bool_]]) -> dict[str, float]:
@@ -142,11 +121,39 @@ def _crossing(noises: Sequence[Any], rates: Sequence[float] | npt.NDArray[np.flo
     return math.inf
 
 
-def against_noise(table: pd.DataFrame, profile: Basin, verdicts: Verdicts) -> Figure:
-    """Success, accuracy and what is left of the exact solution, before and after training."""
+@claim(PAPER)
+def init_sensitive(table: pd.DataFrame, profile: Basin) -> pd.DataFrame:
+    """The training of networks of the formula depends on the initialisation.
+
+    Radius of the basin of the exact solution, the noise at which half of the members succeed, and
+    what training makes of the solution itself.
+
+    Interval of a radius from the Jeffreys posterior of every success rate.
+    """
+    parts = []
+    for form, of_form in table.groupby("form", sort=False):
+        trained = of_form.groupby("noise")["trained"]
+        flags = [(x >= profile.threshold).to_numpy() for _, x in trained]
+        edge = radius([noise for noise, _ in trained], flags)
+        parts.append(pd.DataFrame([{"form": form, "measure": "radius (noise / rms)", **edge}]))
+    columns = {
+        "accuracy of the exact solution": ("untrained", mean),
+        "accuracy trained from it": ("trained", mean),
+        "cosine with it after training": ("cosine_after", unbounded_mean),
+    }
+    parts.append(measures(where(table, noise=0.0), ["form"], columns))
+    return pd.concat(parts, ignore_index=True)
+
+
+def basin(table: pd.DataFrame, profile: Basin) -> Figure:
+    """One channel, started at the exact solution with normal noise on the nodes of the formula,
+    before and after training. The radius of the basin is where fewer than half of the members
+    succeed. Cosine: of the kernel D(x, y) with the exact one, both less what depends on x or on y
+    only, which |q|² cannot see. Means and shares over members with 95 % intervals.
+    """
     rows = table.assign(success=table["trained"] >= profile.threshold)
     parts = []
-    for column, how, panel, dashed in (
+    for column, how, panel, when in (
         ("success", rate, f"members that reach {profile.threshold:g}", ""),
         ("trained", mean, "accuracy", ""),
         ("untrained", mean, "accuracy", ", untrained"),
@@ -154,54 +161,26 @@ def against_noise(table: pd.DataFrame, profile: Basin, verdicts: Verdicts) -> Fi
         ("cosine_before", unbounded_mean, "cosine with the exact kernel", ", untrained"),
     ):
         points = over_members(rows, ["form", "noise"], column, how)
-        parts.append(points.assign(panel=panel, line=points["form"] + dashed))
+        parts.append(points.assign(panel=panel, line=points["form"] + when))
+    before = {"linestyle": "--", "markerfacecolor": "white"}
     styles = {
-        form + suffix: {"color": COLOURS[n], "marker": MARKERS[n], **more}
+        form + when: {"color": COLOURS[n], "marker": MARKERS[n], **more}
         for n, form in enumerate(profile.forms)
-        for suffix, more in (
-            ("", {"linestyle": "-"}),
-            (", untrained", {"linestyle": "--", "markerfacecolor": "white"}),
-        )
+        for when, more in (("", {"linestyle": "-"}), (", untrained", before))
     }
     return lines(
-        pd.concat(parts),
-        "noise",
-        "line",
-        column="panel",
-        labels=("noise / rms of the node", "share, or cosine"),
-        styles=styles,
-        log="x",
-    )
+        pd.concat(parts), "noise", "line", column="panel", along="noise / rms of the node",
+        label="share, or cosine", styles=styles, log="x",
+    )  # fmt: skip
 
 
 STUDY = Study(
-    name="basin",
-    question="From how far away does training find the exact solution, and does it stay there?",
-    profile=Basin,
-    grid=grid,
-    run=run,
-    claims=(
-        Claim(
-            "init-sensitive",
-            "The training of networks of the formula depends on the initialisation.",
-            PAPER,
-            "radius of the basin of the exact solution, the noise at which half of the members "
-            "succeed, and what training makes of the solution itself",
-            radii,
-            undecided,
-            condition="Interval of a radius from the Jeffreys posterior of every success rate.",
-        ),
-    ),
-    figures=(
-        Picture(
-            "basin",
-            "One channel, started at the exact solution with normal noise on the nodes of the "
-            "formula, before and after training. The radius of the basin is where fewer than half "
-            "of the members succeed. Cosine: of the kernel D(x, y) with the exact one, both less "
-            "what depends on x or on y only, which |q|² cannot see. Means and shares over members "
-            "with 95 % intervals.",
-            against_noise,
-        ),
-    ),
+    __name__,
+    __doc__,
+    Basin,
+    grid,
+    run,
+    claims=(init_sensitive,),
+    figures=(basin,),
     columns="measure",
 )

@@ -1,4 +1,6 @@
-"""Study `comparison`: every network on every data set, trained clean, put to every shift.
+"""Which networks learn the winding number, and how far does what they learn carry?
+
+Every network on every data set, trained clean, put to every shift.
 
 What `tnlearn benchmark` runs.  Beside accuracy: learning curves, calibration, success, the rank
 that D needs, one row of trainability, and the formula itself, untrained and rounded.
@@ -6,34 +8,45 @@ that D needs, one row of trainability, and the formula itself, untrained and rou
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
 
 from tnlearn.analysis.weights import singular, weights_of, with_parameters
-from tnlearn.data.dataset import Dataset
-from tnlearn.data.recipes import DATASETS, recipe_for
+from tnlearn.data.recipes import recipe_for
 from tnlearn.data.shifts import describe
 from tnlearn.errors import ConfigError, TnlearnError
 from tnlearn.lab.ensembles import Config, best_member, chains, ensemble, learning_rate, trained
-from tnlearn.lab.profile import Amount, Count, Profile, Rate, Section, as_record, check_names
-from tnlearn.lab.study import Listing, Picture, Study, Verdicts
-from tnlearn.lab.tasks import Task
+from tnlearn.lab.job import Task
+from tnlearn.lab.profile import (
+    Amount,
+    Count,
+    DataName,
+    Known,
+    NetworkName,
+    Profile,
+    Rate,
+    Section,
+    as_record,
+)
+from tnlearn.lab.study import Study
 from tnlearn.models.catalogue import build_network
 from tnlearn.models.rswn import FORMS, rswn
 from tnlearn.physics.winding import winding
-from tnlearn.report.claims import PACKAGE, Claim, above
+from tnlearn.report.claims import PACKAGE, above, claim
 from tnlearn.report.figures import Figure, dots, image, lines, look
 from tnlearn.report.stats import rate
-from tnlearn.report.table import against, in_points, over_members, where
+from tnlearn.report.table import against, in_points, over_members, spread, where
 from tnlearn.training import metrics
+from tnlearn.training.fitted import Fitted
 
 BATCH = 64  # the batch for which costs are listed
 FORMULA = "formula, untrained"
 SHOWN = ["clean", "disorder-0.5"]  # that decide
+TestedOn = Annotated[str, Known("data set", "data")]
 
 
 class Tested(Section, kw_only=True):
@@ -57,16 +70,16 @@ class Search(Section, kw_only=True):
 class Ranks(Section, kw_only=True):
     """Networks whose node is cut to every rank."""
 
-    data: str
-    networks: list[str]
+    data: TestedOn
+    networks: list[NetworkName]
     node: str = "D"
 
 
 class Scales(Section, kw_only=True):
     """A row of trainability: networks begun at several scales of the initialisation."""
 
-    data: str
-    networks: list[str]
+    data: TestedOn
+    networks: list[NetworkName]
     scales: list[Rate]
     members: Count
     epochs: Count
@@ -76,18 +89,14 @@ class Scales(Section, kw_only=True):
 class Comparison(Profile, kw_only=True):
     """What the comparison runs on."""
 
-    data: dict[str, Tested]
+    data: dict[DataName, Tested]
     pruning: Ranks
     trainability: Scales
     search: Search | None = None
 
     def __post_init__(self) -> None:
-        """Refuse names that are not there."""
-        check_names("data set", self.data, DATASETS)
-        for key in ("pruning", "trainability"):
-            part = getattr(self, key)
-            check_names(f"data set in [{key}]", [part.data], self.data)
-            check_names(f"network in [{key}]", part.networks, self.networks)
+        """Refuse a search without its rates."""
+        super().__post_init__()
         for name, entry in self.entries.items():
             if entry.lr == "search" and self.search is None:
                 raise ConfigError(f"entries.{name}.lr is 'search' but there is no [search]")
@@ -178,7 +187,7 @@ def best_rate(task: Task, profile: Comparison, store: Path) -> float:
     return float(search.rates[int(np.argmax(means))])
 
 
-def _shifted(fitted: Any, config: Config, how: str) -> pd.DataFrame:
+def _shifted(fitted: Fitted, config: Config, how: str) -> pd.DataFrame:
     """Accuracy and calibration of every member on the test chains under a shift."""
     data = chains(config, "test", how)
     rows = pd.DataFrame({"kind": "test", "shift": how, "member": list(fitted.ids)})
@@ -197,7 +206,7 @@ def _shifted(fitted: Any, config: Config, how: str) -> pd.DataFrame:
     )
 
 
-def _ranks(fitted: Any, config: Config, node: str) -> pd.DataFrame:
+def _ranks(fitted: Fitted, config: Config, node: str) -> pd.DataFrame:
     """Accuracy of every member with the node cut to each rank; nothing is trained on."""
     part = next(singular(fitted, w) for w in weights_of(fitted.net) if w.name == node)
     rows, test = [], chains(config, "test")
@@ -208,7 +217,7 @@ def _ranks(fitted: Any, config: Config, node: str) -> pd.DataFrame:
     return pd.concat(rows)
 
 
-def _node(fitted: Any, node: str) -> pd.DataFrame:
+def _node(fitted: Fitted, node: str) -> pd.DataFrame:
     """The exact node, and the learned one of the best member by channel; each of unit rms.
 
     A head that follows can absorb any factor; the sign is the one nearer to the exact node.
@@ -236,7 +245,7 @@ def _formula(task: Task, profile: Comparison) -> pd.DataFrame:
     """
     rows = []
     for how in profile.data[task.labels["data"]].shifts:
-        data: Dataset = chains(task.config, "test", how)
+        data = chains(task.config, "test", how)
         net = rswn(data.states.u.shape[-1]).head(classes=data.classes, kind="rounding")
         answers = np.argmax(net(data.states.astype("float64")), axis=-1)
         right = {FORMULA: answers == data.labels}
@@ -257,22 +266,37 @@ def _chosen_shifts(table: pd.DataFrame) -> pd.DataFrame:
     return where(table, kind="test", shift=SHOWN)
 
 
-def over_generic(table: pd.DataFrame, profile: Comparison) -> pd.DataFrame:
-    """The formula's networks less the best generic one, in points."""
-    tests = _chosen_shifts(table)
-    ours = [name for name, its in profile.families.items() if its == "rswn"]
+@claim(PACKAGE, above(0.0), unit="points", by="shift")
+def formula_networks_ahead(table: pd.DataFrame, profile: Comparison) -> pd.DataFrame:
+    """Networks of the formula are more accurate than every generic network.
+
+    Accuracy less that of the best generic network.
+
+    Clean chains and disorder 0.5, both trained clean.
+    """
     parts = []
-    for _, here in tests.groupby(["data", "shift"], sort=False):
+    for _, here in _chosen_shifts(table).groupby(["data", "shift"], sort=False):
         generic = here[here["network"].map(profile.families) == "generic"]
         if len(generic):
             best = generic.groupby("network")["accuracy"].mean().idxmax()
-            parts.append(against(here, ours, [best], ["data", "shift"], "accuracy"))
+            parts.append(against(here, _ours(profile), [best], ["data", "shift"], "accuracy"))
     return in_points(pd.concat(parts, ignore_index=True))
 
 
-def over_formula(table: pd.DataFrame, profile: Comparison) -> pd.DataFrame:
-    """Every network less the untrained, rounded formula, in points."""
-    rows = over_members(_chosen_shifts(table), ["data", "shift", "network"], "accuracy")
+def _ours(profile: Comparison) -> list[str]:
+    return [name for name, family in profile.families.items() if family == "rswn"]
+
+
+@claim(PACKAGE, above(0.0), unit="points", by="shift")
+def training_helps(table: pd.DataFrame, profile: Comparison) -> pd.DataFrame:
+    """Trained networks are right more often than the formula they start from.
+
+    Accuracy less that of the formula, untrained and rounded.
+
+    Networks of the formula; that of the open chain, half a window, rounded.
+    """
+    rows = where(_chosen_shifts(table), network=_ours(profile))
+    rows = over_members(rows, ["data", "shift", "network"], "accuracy")
     formula = where(table, kind="formula", network=FORMULA)[["data", "shift", "accuracy"]]
     rows = rows.merge(formula, on=["data", "shift"])
     ends = ["value", "low", "high"]
@@ -281,35 +305,27 @@ def over_formula(table: pd.DataFrame, profile: Comparison) -> pd.DataFrame:
 
 
 def everything(table: pd.DataFrame, profile: Comparison) -> pd.DataFrame:
-    """Accuracy of every network on every shift, with the parameters and flops of each."""
-    tests = over_members(where(table, kind="test"), ["data", "network", "shift"], "accuracy")
-    formula = where(table, kind="formula")[["data", "network", "shift", "accuracy"]]
-    text = [
+    """Accuracy of every network on every shift (mean over members)"""
+    by = ["network", "data", "shift"]
+    tests = over_members(where(table, kind="test"), by, "accuracy")
+    formula = where(table, kind="formula").rename(columns={"accuracy": "value"})
+    rows = pd.concat([tests, formula[[*by, "value"]]], ignore_index=True)
+    texts = [
         "" if pd.isna(v) else f"{v:.3f}" if pd.isna(low) else f"{v:.3f} ± {(high - low) / 2:.3f}"
-        for v, low, high in tests[["value", "low", "high"]].to_numpy()
+        for v, low, high in rows[["value", "low", "high"]].to_numpy()
     ]
-    cells = pd.concat(
-        [
-            tests[["data", "network", "shift"]].assign(text=text),
-            formula.assign(text=[f"{v:.3f}" for v in formula["accuracy"]]),
-        ]
-    )
-    wide = cells.pivot_table(
-        index=["network", "data"], columns="shift", values="text", aggfunc="first", sort=False
-    )
-    wide = wide.fillna("").reset_index()
+    wide = spread(rows[by], "shift", texts)
     return wide.replace({"network": profile.titles}).rename(columns=profile.titles)
 
 
 def costs(table: pd.DataFrame, profile: Comparison) -> pd.DataFrame:
-    """Parameters of every network, and flops and largest intermediate of 64 chains."""
+    """What the networks cost, for 64 chains"""
     classes = len(recipe_for(next(iter(profile.data))).classes)
     curves = where(table, kind="curve")
     rows = []
     for name, entry in profile.entries.items():
         cost = build_network(as_record(entry), profile.cells, classes).cost(BATCH)
-        reached = curves[curves["network"] == name]
-        success = rate(reached["reached"] >= 0)
+        success = rate(where(curves, network=name)["reached"] >= 0)
         rows.append(
             {
                 "network": entry.title,
@@ -327,143 +343,109 @@ def costs(table: pd.DataFrame, profile: Comparison) -> pd.DataFrame:
 # ---------------------------------------------------------------------- figures
 
 
-def overview(table: pd.DataFrame, profile: Comparison, verdicts: Verdicts) -> Figure:
-    """Accuracy of every network, clean and under the weakest disorder, a panel a data set."""
-    rows = over_members(_chosen_shifts(table), ["data", "shift", "network"], "accuracy")
-    formula = where(table, kind="formula", shift=SHOWN, network=FORMULA)
-    formula = formula.rename(columns={"accuracy": "value"})[["data", "shift", "network", "value"]]
-    return _dots(pd.concat([rows, formula], ignore_index=True), profile, "accuracy")
-
-
-def calibration(table: pd.DataFrame, profile: Comparison, verdicts: Verdicts) -> Figure:
-    """Expected calibration error on clean chains and at disorder 0.5."""
-    rows = over_members(_chosen_shifts(table), ["data", "shift", "network"], "calibration")
-    return _dots(rows, profile, "expected calibration error")
-
-
-def _dots(rows: pd.DataFrame, profile: Comparison, label: str) -> Figure:
+def _dots(table: pd.DataFrame, profile: Comparison, column: str, label: str) -> Figure:
+    """A column of the tests that decide: a panel a data set and shift, a row a network."""
+    rows = over_members(table, ["data", "shift", "network"], column)
     rows["panel"] = rows["data"] + ", " + rows["shift"].map(profile.titles)
     return dots(rows, "network", "panel", label=label, across=2, **look(profile))
 
 
-def disorder(table: pd.DataFrame, profile: Comparison, verdicts: Verdicts) -> Figure:
-    """Accuracy against the strength of disorder, a column a family."""
+def overview(table: pd.DataFrame, profile: Comparison) -> Figure:
+    """Accuracy on test chains, clean and disordered: mean over members with its 95 % interval.
+    Blue: networks of the formula; green: networks that know the symmetry; orange and brown: generic
+    networks.
+    """
+    formula = where(table, kind="formula", shift=SHOWN, network=FORMULA)
+    return _dots(pd.concat([_chosen_shifts(table), formula]), profile, "accuracy", "accuracy")
+
+
+def disorder(table: pd.DataFrame, profile: Comparison) -> Figure:
+    """Accuracy against the strength of disorder; trained clean."""
     rows = over_members(where(table, kind="test"), ["data", "network", "shift"], "accuracy")
     rows = rows[(rows["shift"] == "clean") | rows["shift"].str.startswith("disorder-")]
     rows["strength"] = [0.0 if s == "clean" else describe(s).strength for s in rows["shift"]]
     rows["family"] = rows["network"].map(profile.families)
-    labels = ("strength of disorder (units of the hopping)", "accuracy")
-    return lines(rows, "strength", "network", "data", "family", labels=labels, **look(profile))
+    along = "strength of disorder (units of the hopping)"
+    return lines(
+        rows, "strength", "network", "data", "family", along=along, label="accuracy",
+        **look(profile),
+    )  # fmt: skip
 
 
-def learning(table: pd.DataFrame, profile: Comparison, verdicts: Verdicts) -> Figure:
-    """Share of wrong validation chains against epochs, mean over members."""
+def learning(table: pd.DataFrame, profile: Comparison) -> Figure:
+    """Validation error during training, mean over members."""
     curves = where(table, kind="curve")[["data", "network", "curve"]].explode("curve")
     curves["epoch"] = curves.groupby(level=0).cumcount() + 1
     rows = over_members(curves.astype({"curve": float}), ["data", "network", "epoch"], "curve")
     rows["family"] = rows["network"].map(profile.families)
     rows["low"] = rows["high"] = np.nan  # the intervals of neighbouring epochs would overlap
-    labels = ("epoch", "share of validation chains that are wrong")
+    label = "share of validation chains that are wrong"
     return lines(
-        rows, "epoch", "network", "data", "family", labels=labels, log="y", error=True,
+        rows, "epoch", "network", "data", "family", label=label, log="y", error=True,
         **look(profile),
     )  # fmt: skip
 
 
-def ranks(table: pd.DataFrame, profile: Comparison, verdicts: Verdicts) -> Figure | None:
-    """Accuracy against the rank that a node is cut to."""
-    rows = over_members(where(table, kind="rank"), ["network", "rank"], "accuracy")
-    labels = (f"kept rank of {profile.pruning.node}", "accuracy")
-    return lines(rows, "rank", "network", labels=labels, **look(profile)) if len(rows) else None
-
-
-def trainability(table: pd.DataFrame, profile: Comparison, verdicts: Verdicts) -> Figure | None:
-    """Members that reach the threshold against the scale of the initialisation."""
-    rows = where(table, kind="scale")
-    rows = rows.assign(success=rows["accuracy"] >= profile.threshold)
-    rows = over_members(rows, ["network", "scale"], "success", rate)
-    labels = ("scale of the start", f"share of members that reach {profile.threshold:g}")
-    if rows.empty:
-        return None
-    return lines(rows, "scale", "network", labels=labels, log="x", **look(profile))
-
-
-def node_picture(table: pd.DataFrame, profile: Comparison, verdicts: Verdicts) -> Figure | None:
-    """The learned node of each channel beside the exact one."""
+def learned_d(table: pd.DataFrame, profile: Comparison) -> Figure | None:
+    """D of the best member beside the exact D, each of unit rms."""
     arrays: dict[str, Any] = {}
     for row in where(table, kind="node").to_dict("records"):
-        if row["channel"] == 0:
-            arrays.setdefault("exact", row["matrix"])
-            continue
         title = f"{profile.titles[row['network']]}, channel {row['channel']:.0f}"
-        arrays[f"{title}, overlap {row['overlap']:.2f}"] = row["matrix"]
+        title += f", overlap {row['overlap']:.2f}"
+        arrays.setdefault(title if row["channel"] else "exact", row["matrix"])
     labels = ("y (cell of B)", "x (cell of A)")
     return image(arrays, labels=labels, unit="units of its rms", across=3) if arrays else None
 
 
-def _graph(form: str) -> Picture:
-    def draw(table: pd.DataFrame, profile: Comparison, verdicts: Verdicts) -> Figure:
+def ranks(table: pd.DataFrame, profile: Comparison) -> Figure | None:
+    """Accuracy with D cut to its leading singular values."""
+    rows = over_members(where(table, kind="rank"), ["network", "rank"], "accuracy")
+    along = f"kept rank of {profile.pruning.node}"
+    if rows.empty:
+        return None
+    return lines(rows, "rank", "network", along=along, label="accuracy", **look(profile))
+
+
+def trainability(table: pd.DataFrame, profile: Comparison) -> Figure | None:
+    """Members that learn, against the scale of the initialisation (Wilson's interval)."""
+    rows = where(table, kind="scale")
+    rows = rows.assign(success=rows["accuracy"] >= profile.threshold)
+    rows = over_members(rows, ["network", "scale"], "success", rate)
+    label = f"share of members that reach {profile.threshold:g}"
+    if rows.empty:
+        return None
+    return lines(rows, "scale", "network", label=label, log="x", **look(profile))
+
+
+def calibration(table: pd.DataFrame, profile: Comparison) -> Figure:
+    """Expected calibration error; less is better."""
+    label = "expected calibration error"
+    return _dots(_chosen_shifts(table), profile, "calibration", label)
+
+
+def graph(form: str) -> Callable[[pd.DataFrame, Comparison], Figure]:
+    """A figure of the RSWN in a form; it needs no table."""
+
+    def draw(table: pd.DataFrame, profile: Comparison) -> Figure:
         figure: Figure = rswn(profile.cells, form=form).draw()
         return figure
 
-    return Picture(f"graph-{form}", f"The contraction graph of the RSWN in its {form} form.", draw)
+    draw.__name__ = f"graph_{form}"
+    draw.__doc__ = f"The contraction graph of the RSWN in its {form} form."
+    return draw
 
 
 STUDY = Study(
-    name="comparison",
-    question="Which networks learn the winding number, and how far does what they learn carry?",
-    profile=Comparison,
-    grid=grid,
-    run=run,
-    claims=(
-        Claim(
-            "formula-networks-ahead",
-            "Networks of the formula are more accurate than every generic network.",
-            PACKAGE,
-            "accuracy less that of the best generic network",
-            over_generic,
-            above(lambda p: 0.0),
-            unit="points",
-            condition="Clean chains and disorder 0.5, both trained clean.",
-            by="shift",
-        ),
-        Claim(
-            "training-helps",
-            "Trained networks are right more often than the formula they start from.",
-            PACKAGE,
-            "accuracy less that of the formula, untrained and rounded",
-            over_formula,
-            above(lambda p: 0.0),
-            unit="points",
-            condition="The formula of the open chain, half a window, rounded.",
-            by="shift",
-        ),
-    ),
-    tables=(
-        Listing("Accuracy of every network on every shift (mean over members)", everything),
-        Listing(f"What the networks cost, for {BATCH} chains", costs),
-    ),
+    __name__,
+    __doc__,
+    Comparison,
+    grid,
+    run,
+    claims=(formula_networks_ahead, training_helps),
     figures=(
-        Picture(
-            "overview",
-            "Accuracy on test chains, clean and disordered: mean over members with its 95 % "
-            "interval. Blue: networks of the formula; green: networks that know the symmetry; "
-            "orange and brown: generic networks.",
-            overview,
-        ),
-        Picture("disorder", "Accuracy against the strength of disorder; trained clean.", disorder),
-        Picture("learning", "Validation error during training, mean over members.", learning),
-        Picture(
-            "learned-d", "D of the best member beside the exact D, each of unit rms.", node_picture
-        ),
-        Picture("ranks", "Accuracy with D cut to its leading singular values.", ranks),
-        Picture(
-            "trainability",
-            "Members that learn, against the scale of the initialisation (Wilson's interval).",
-            trainability,
-        ),
-        Picture("calibration", "Expected calibration error; less is better.", calibration),
-        *map(_graph, FORMS),
+        *(overview, disorder, learning, learned_d, ranks, trainability, calibration),
+        *map(graph, FORMS),
     ),
+    tables=(everything, costs),
     columns="network",
 )

@@ -1,4 +1,4 @@
-"""Study `curvature`: how is the loss shaped around the solutions, and between them?
+"""How is the loss shaped around the solutions, and between them?
 
 The Hessian of the training loss at starts, at learned solutions and at the exact one; and the loss
 on the straight line from the exact solution to learned ones and between learned ones, both ends in
@@ -22,11 +22,11 @@ from tnlearn.analysis.spectra import extremes, spectral_density
 from tnlearn.data.dataset import Dataset
 from tnlearn.errors import ConfigError
 from tnlearn.lab.ensembles import chains, ensemble, trained
-from tnlearn.lab.profile import Count, Data, Entry, Profile, Section, check_names
-from tnlearn.lab.study import Picture, Study, Verdicts
-from tnlearn.lab.tasks import Task
+from tnlearn.lab.job import Task
+from tnlearn.lab.profile import Count, Data, Entry, NetworkName, Profile, Section
+from tnlearn.lab.study import Study
 from tnlearn.networks.init import normal
-from tnlearn.report.claims import PACKAGE, Claim, undecided
+from tnlearn.report.claims import PACKAGE, claim
 from tnlearn.report.figures import Figure, lines
 from tnlearn.report.stats import mean, median, rate, unbounded_mean
 from tnlearn.report.table import Row, measures, over_members, where
@@ -46,7 +46,7 @@ EXACT, LEARNED = "exact to learned", "learned to learned"
 class Spectrum(Section, kw_only=True):
     """Whose Hessians: `ends` eigenvalues at either end, `probes` of `steps` Lanczos steps."""
 
-    networks: list[str]
+    networks: list[NetworkName]
     members: Count
     samples: Count
     ends: Count
@@ -57,7 +57,7 @@ class Spectrum(Section, kw_only=True):
 class Lines(Section, kw_only=True):
     """Between whose solutions, on how many chains and at how many places."""
 
-    networks: list[str]
+    networks: list[NetworkName]
     members: Count
     samples: Count
     points: Count
@@ -71,9 +71,8 @@ class Curvatures(Profile, kw_only=True):
     lines: Lines
 
     def __post_init__(self) -> None:
-        """Refuse names that are not there, and lines of networks without an exact solution."""
-        check_names("network in [spectrum]", self.spectrum.networks, self.networks)
-        check_names("network in [lines]", self.lines.networks, self.networks)
+        """Refuse lines of networks without an exact solution."""
+        super().__post_init__()
         for name in self.lines.networks:
             if not holds_exact(self.entries[name]):
                 raise ConfigError(
@@ -194,8 +193,14 @@ def between(form: str, fitted: Fitted, data: Dataset, points: int) -> pd.DataFra
     return pd.concat(parts)
 
 
-def hessians(table: pd.DataFrame, profile: Curvatures) -> pd.DataFrame:
-    """Means over members at starts, learned solutions and the exact one."""
+@claim(PACKAGE)
+def curvature(table: pd.DataFrame, profile: Curvatures) -> pd.DataFrame:
+    """Curvature at the start, at learned solutions and at the exact one
+
+    Mean over members of the loss, its gradient and its Hessian; flat: |λ| below 10⁻⁶ of the
+    largest, negative: below minus that. Of the quartic form's D, 2L − 2 directions are exactly flat
+    for every loss: functions of x or of y alone, of mean zero.
+    """
     columns: dict[str, tuple[str, Any]] = {
         "loss (nats)": ("loss", unbounded_mean),
         "|gradient| (nats)": ("gradient", unbounded_mean),
@@ -207,8 +212,12 @@ def hessians(table: pd.DataFrame, profile: Curvatures) -> pd.DataFrame:
     return measures(where(table, kind="spectrum"), ["network", "place"], columns)
 
 
+@claim(PACKAGE)
 def barriers(table: pd.DataFrame, profile: Curvatures) -> pd.DataFrame:
-    """Barriers on straight lines, and how far apart their ends are."""
+    """Barriers on straight lines between solutions
+
+    Highest loss on the line above that of its higher end.
+    """
     rows = where(table, kind="line").assign(over=lambda rows: rows["barrier"] > 1e-6)
     rows = rows.assign(ordered=rows["ordered"].astype(bool))
     columns: dict[str, tuple[str, Any]] = {
@@ -220,13 +229,21 @@ def barriers(table: pd.DataFrame, profile: Curvatures) -> pd.DataFrame:
     return measures(rows, ["network", "line"], columns)
 
 
-def spectra(table: pd.DataFrame, profile: Curvatures, verdicts: Verdicts) -> Figure:
-    """Spectral densities of the Hessian, a panel a network."""
+def spectra(table: pd.DataFrame, profile: Curvatures) -> Figure:
+    """Density of the eigenvalues of the Hessian of the training loss (stochastic Lanczos
+    quadrature, bins of a quarter of a decade on either side of zero; the bin around zero is
+    |λ| < 10⁻⁶), mean over members, with the number of parameters in the title. Triangles: mean
+    lowest and highest eigenvalue (ARPACK).
+    """
     return densities(where(table, kind="spectrum"), BINS, profile.titles)
 
 
-def losses(table: pd.DataFrame, profile: Curvatures, verdicts: Verdicts) -> Figure:
-    """Loss on straight lines between solutions, a panel a network."""
+def between_solutions(table: pd.DataFrame, profile: Curvatures) -> Figure:
+    """Training loss on straight lines between solutions in normal form, median over members with
+    its 95 % interval: X, window, left and right of mean zero and D without what depends on x or y
+    only, head of mean zero over the classes, each node with the norm and sign, or rotation of the
+    bond, nearest to the exact one.
+    """
     rows = where(table, kind="line")[["network", "line", "losses"]].explode("losses")
     count = profile.lines.points
     rows["at"] = np.tile(np.linspace(0.0, 1.0, count), len(rows) // count)
@@ -234,53 +251,17 @@ def losses(table: pd.DataFrame, profile: Curvatures, verdicts: Verdicts) -> Figu
     medians = over_members(rows, ["network", "line", "at"], "losses", median)
     return lines(
         medians, "at", "line", column="network", log="y", across=4, names=profile.titles,
-        labels=("place t on the line", "loss (nats), median"),
+        along="place t on the line", label="loss (nats), median",
     )  # fmt: skip
 
 
 STUDY = Study(
-    name="curvature",
-    question="How is the loss shaped around the solutions, and between them?",
-    profile=Curvatures,
-    grid=grid,
-    run=run,
-    claims=(
-        Claim(
-            "curvature",
-            "Curvature at the start, at learned solutions and at the exact one",
-            PACKAGE,
-            "mean over members of the loss, its gradient and its Hessian; flat: |λ| below 10⁻⁶ of "
-            "the largest, negative: below minus that. Of the quartic form's D, 2L − 2 directions "
-            "are exactly flat for every loss: functions of x or of y alone, of mean zero",
-            hessians,
-            undecided,
-        ),
-        Claim(
-            "barriers",
-            "Barriers on straight lines between solutions",
-            PACKAGE,
-            "highest loss on the line above that of its higher end",
-            barriers,
-            undecided,
-        ),
-    ),
-    figures=(
-        Picture(
-            "spectra",
-            "Density of the eigenvalues of the Hessian of the training loss (stochastic Lanczos "
-            "quadrature, bins of a quarter of a decade on either side of zero; the bin around zero "
-            "is |λ| < 10⁻⁶), mean over members, with the number of parameters in the title. "
-            "Triangles: mean lowest and highest eigenvalue (ARPACK).",
-            spectra,
-        ),
-        Picture(
-            "lines",
-            "Training loss on straight lines between solutions in normal form, median over members "
-            "with its 95 % interval: X, window, left and right of mean zero and D without what "
-            "depends on x or y only, head of mean zero over the classes, each node with the norm "
-            "and sign, or rotation of the bond, nearest to the exact one.",
-            losses,
-        ),
-    ),
+    __name__,
+    __doc__,
+    Curvatures,
+    grid,
+    run,
+    claims=(curvature, barriers),
+    figures=(spectra, between_solutions),
     columns="measure",
 )

@@ -1,4 +1,4 @@
-"""Study `disorder`: what a network keeps of its answer when the chains are disordered.
+"""What does disorder take from a network?
 
 Every network is trained at one strength of disorder or on a mixture and tested at every strength.
 A loss that the network trained on the mixture has too is hardness; what training on the mixture
@@ -16,15 +16,15 @@ import pandas as pd
 
 from tnlearn.errors import ConfigError
 from tnlearn.lab.ensembles import chains, ensemble, measured, trained
-from tnlearn.lab.profile import Amount, Data, Profile, as_record, check_names
-from tnlearn.lab.study import Listing, Picture, Study, Verdicts
-from tnlearn.lab.tasks import Task
+from tnlearn.lab.job import Task
+from tnlearn.lab.profile import Amount, Data, NetworkName, Profile, as_record
+from tnlearn.lab.study import Study
 from tnlearn.models.rswn import rswn
 from tnlearn.physics.winding import winding
-from tnlearn.report.claims import PAPER, Claim
+from tnlearn.report.claims import PAPER, claim, decided
 from tnlearn.report.figures import Figure, dots, lines, look, rescaled
 from tnlearn.report.stats import ABOVE_GUESSING
-from tnlearn.report.table import against, in_points, learned, over_members, where
+from tnlearn.report.table import against, in_points, learned, over_members, spread, where
 
 CLEAN, MIXTURE = "clean", "mixture"
 FORMULA = "rounded RSWN, untrained"
@@ -37,11 +37,11 @@ class Disorder(Profile, kw_only=True):
     train_at: list[Amount]  # units of the hopping
     mixture: list[Amount]
     test_at: list[Amount]
-    brief: list[str] = []
+    brief: list[NetworkName] = []
 
     def __post_init__(self) -> None:
         """Refuse strengths without the clean chains, which are the reference."""
-        check_names("network in 'brief'", self.brief, self.networks)
+        super().__post_init__()
         if 0 not in self.train_at or 0 not in self.test_at:
             raise ConfigError(
                 "train_at and test_at must hold 0: the clean chains are the reference"
@@ -107,12 +107,28 @@ def trainings(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["network"].notna()]
 
 
-def regrets(table: pd.DataFrame, profile: Disorder) -> pd.DataFrame:
-    """Trained on the mixture less trained clean, at every strength, in points.
+def eroded(rows: pd.DataFrame, profile: Disorder) -> pd.Series:
+    """Holds where the largest regret of a network is more than a point, not where it is at most.
 
-    Members that did not learn at all, on the chains they were trained on, are left out of both.
+    Not asked of a network that is at guessing when trained clean: it has nothing to lose.
+    """
+    asked = rows[(rows["strength"] > 0) & rows["low"].notna()]
+    asked = asked[asked["validation"] > ABOVE_GUESSING * profile.data.chance]
+    worst = asked.loc[asked.groupby("network", sort=False)["value"].idxmax()]
+    return decided(worst["low"] > 1.0, worst["high"] <= 1.0).reindex(rows.index)
+
+
+@claim(PAPER, eroded, unit="points", by="family")
+def disorder_erodes(table: pd.DataFrame, profile: Disorder) -> pd.DataFrame:
+    """Disorder erodes answers that rest on correlation.
+
+    Regret: accuracy trained on the mixture of strengths less trained clean.
+
+    The largest regret of a network is more than a point; the same number of training chains;
+    members that did not learn are left out.
     """
     rows = trainings(table)
+    # On the chains they were trained on, and of both.
     by = ["network", "trained_at"]
     keep = learned(rows, where(rows, strength=0.0), profile.data.chance, by, "validation")
     gaps = against(keep, [MIXTURE], [CLEAN], ["network", "strength"], "accuracy", of="trained_at")
@@ -122,23 +138,13 @@ def regrets(table: pd.DataFrame, profile: Disorder) -> pd.DataFrame:
     return gaps.assign(validation=gaps["network"].map(level), family=family)
 
 
-def eroded(rows: pd.DataFrame, profile: Disorder) -> pd.Series:
-    """Holds where the largest regret of a network is more than a point, not where it is at most.
-
-    Not asked of a network that is at guessing when trained clean: it has nothing to lose.
-    """
-    asked = rows[(rows["strength"] > 0) & rows["low"].notna()]
-    asked = asked[asked["validation"] > ABOVE_GUESSING * profile.data.chance]
-    worst = asked.loc[asked.groupby("network", sort=False)["value"].idxmax()]
-    more = (worst["low"] > 1.0).astype("boolean")
-    return more.where(more | (worst["high"] <= 1.0)).reindex(rows.index)
-
-
 # ---------------------------------------------------------------------- what it shows
 
 
-def errors(table: pd.DataFrame, profile: Disorder, verdicts: Verdicts) -> Figure:
-    """Share of wrong answers against the strength tested at: a panel a network."""
+def error(table: pd.DataFrame, profile: Disorder) -> Figure:
+    """Share of wrong answers against the strength of the disorder tested at, a line a training:
+    mean over members with its 95 % interval.
+    """
     by = ["network", "trained_at", "strength"]
     rows = over_members(trainings(table), by, "accuracy")
     exact = where(table, boundary="open").rename(columns={"accuracy": "value"})
@@ -149,16 +155,16 @@ def errors(table: pd.DataFrame, profile: Disorder, verdicts: Verdicts) -> Figure
     words |= {f"{w:g}": f"trained at {w:g}" for w in profile.train_at if w}
     return lines(
         pd.concat([rows, exact]), "strength", "trained_at", column="network",
-        labels=("disorder tested at (units of the hopping)", "share of test chains wrong"),
-        names=profile.titles | words, log="y", error=True, height=2.8,
+        along="disorder tested at (units of the hopping)", names=profile.titles | words,
+        log="y", error=True, height=2.8,
     )  # fmt: skip
 
 
-def regret(table: pd.DataFrame, profile: Disorder, verdicts: Verdicts) -> Figure | None:
-    """Regret with its interval: a panel a strength, a row a network."""
-    rows = verdicts["disorder-erodes"].rows
-    if rows.empty:
-        return None
+@disorder_erodes.picture
+def regret(rows: pd.DataFrame, profile: Disorder) -> Figure:
+    """Accuracy trained on the mixture less that trained clean, with Welch's 95 % interval; the
+    scale is linear up to one point.
+    """
     panel = ["clean" if w == 0 else f"disorder {w:g}" for w in rows["strength"]]
     figure = dots(
         rows.assign(panel=panel), "network", "panel", across=5, **look(profile),
@@ -168,51 +174,25 @@ def regret(table: pd.DataFrame, profile: Disorder, verdicts: Verdicts) -> Figure
 
 
 def everything(table: pd.DataFrame, profile: Disorder) -> pd.DataFrame:
-    """Mean accuracy over members on all chains, and on unambiguous ones, in per cent."""
-    rows = table.assign(network=table["network"].map(profile.titles).fillna(FORMULA))
-    rows["trained_at"] = rows["boundary"].fillna(rows["trained_at"])
-    means = rows.groupby(["network", "trained_at", "strength"], sort=False)
-    percent = 100 * means[["accuracy", "accuracy_clear"]].mean()
-    text = percent["accuracy"].map("{:.1f}".format) + percent["accuracy_clear"].map(
-        " ({:.1f})".format
-    )
-    return text.unstack("strength", sort=False).rename(columns="{:g}".format).reset_index()
+    """Accuracy at every strength in per cent (of unambiguous chains)"""
+    table = table.assign(network=table["network"].map(profile.titles).fillna(FORMULA))
+    table["trained_at"] = table["boundary"].fillna(table["trained_at"])
+    table["strength"] = table["strength"].map("{:g}".format)
+    means = table.groupby(["network", "trained_at", "strength"], sort=False)
+    rows = means[["accuracy", "accuracy_clear"]].mean().reset_index()
+    percent = [100 * rows.pop(column) for column in ("accuracy", "accuracy_clear")]
+    texts = [f"{every:.1f} ({clear:.1f})" for every, clear in zip(*percent, strict=True)]
+    return spread(rows, "strength", texts)
 
 
 STUDY = Study(
-    name="disorder",
-    question="What does disorder take from a network?",
-    profile=Disorder,
-    grid=grid,
-    run=run,
-    claims=(
-        Claim(
-            "disorder-erodes",
-            "Disorder erodes answers that rest on correlation.",
-            PAPER,
-            "regret: accuracy trained on the mixture of strengths less trained clean",
-            regrets,
-            eroded,
-            unit="points",
-            condition="The largest regret of a network is more than a point; the same number of "
-            "training chains; members that did not learn are left out.",
-            by="family",
-        ),
-    ),
-    figures=(
-        Picture(
-            "against",
-            "Share of wrong answers against the strength of the disorder tested at, a line a "
-            "training: mean over members with its 95 % interval.",
-            errors,
-        ),
-        Picture(
-            "regret",
-            "Accuracy trained on the mixture less that trained clean, with Welch's 95 % interval; "
-            "the scale is linear up to one point.",
-            regret,
-        ),
-    ),
-    tables=(Listing("Accuracy at every strength in per cent (of unambiguous chains)", everything),),
+    __name__,
+    __doc__,
+    Disorder,
+    grid,
+    run,
+    claims=(disorder_erodes,),
+    figures=(error, regret),
+    tables=(everything,),
     columns="strength",
 )

@@ -1,4 +1,4 @@
-"""Study `exact`: how precisely the untrained networks give the winding number.
+"""How precisely does the untrained network give the invariant?
 
 Two distances are measured, and they are different questions:
 
@@ -20,21 +20,19 @@ import pandas as pd
 
 from tnlearn.data.generate import dataset
 from tnlearn.lab.ensembles import part_seed
+from tnlearn.lab.job import Task
 from tnlearn.lab.profile import Amount, Count, Settings, Share
-from tnlearn.lab.study import Picture, Study, Verdicts
-from tnlearn.lab.tasks import Task
+from tnlearn.lab.study import Study
 from tnlearn.models.rswn import FORMS, rswn
 from tnlearn.physics.blocks import window_cells
 from tnlearn.physics.winding import winding
-from tnlearn.report.claims import PACKAGE, PAPER, Claim
+from tnlearn.report.claims import PACKAGE, PAPER, at_least, claim, decided
 from tnlearn.report.figures import Figure, lines
-from tnlearn.report.stats import rate
+from tnlearn.report.stats import share
 from tnlearn.report.table import Row
 
 # Sums of L⁴ rounded products stay well below this for the lengths of the profiles.
 ROUNDING = 1e-11
-# Share of chains whose rounded formula is the integer that counts as "always".
-ALWAYS = 0.99
 
 
 class Exact(Settings, kw_only=True):
@@ -91,26 +89,20 @@ def run(task: Task, profile: Exact, store: Path) -> pd.DataFrame:
     A row a form and precision with the largest and the median deviation; a row a boundary with
     the chains of which the rounded formula is the integer.
     """
-    cells = task.labels["cells"]
+    seed = part_seed(profile.seed, "test")
     data = dataset(
-        task.labels["data"],
-        cells=cells,
-        samples=profile.samples,
-        disorder=task.labels["disorder"],
-        seed=part_seed(profile.seed, "test"),
+        task.labels["data"], task.labels["cells"], profile.samples, task.labels["disorder"], seed
     )
     double = data.states.astype("float64")
     truth = trace_formula(double.u, double.v, profile.window)
     rows: list[Row] = []
     for form in FORMS:
-        network = rswn(cells, form=form, window=profile.window)
+        network = rswn(task.labels["cells"], form=form, window=profile.window)
         for precision in ("float64", "float32"):
             values = np.asarray(network(data.states.astype(precision)), dtype=np.float64)
             away = np.abs(values - truth)
-            largest, median = away.max(), np.median(away)
-            rows.append(
-                {"form": form, "precision": precision, "largest": largest, "median": median}
-            )
+            of = {"form": form, "precision": precision}
+            rows.append({**of, "largest": away.max(), "median": np.median(away)})
     ring = winding(data.chains, "rswn", boundary="periodic").value
     for boundary, values in (("open", truth), ("ring", ring)):
         right = int((np.abs(values - data.windings) < 0.5).sum())
@@ -118,100 +110,73 @@ def run(task: Task, profile: Exact, store: Path) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def deviations(table: pd.DataFrame, profile: Exact) -> pd.DataFrame:
-    """The largest deviation from the trace formula, of all forms, in each precision."""
+def to_rounding(rows: pd.DataFrame, profile: Exact) -> pd.Series:
+    """Holds where double precision is exact to rounding; single precision decides nothing."""
+    double, near = rows["precision"] == "float64", rows["value"] <= ROUNDING
+    return decided(double & near, double & ~near)
+
+
+@claim(PAPER, to_rounding)
+def exact_precise(table: pd.DataFrame, profile: Exact) -> pd.DataFrame:
+    """The network expresses the winding number exactly.
+
+    Largest |network − trace formula| of all forms and chains.
+
+    The formula is meant: a real number on a finite open chain, no integer.
+    """
     rows = table[table["form"].notna()]
-    found = rows.groupby("precision", sort=False)["largest"].max().rename("value").reset_index()
+    largest = rows.groupby("precision", sort=False)["largest"].max().rename("value").reset_index()
     members = profile.samples * len(profile.data) * len(profile.lengths) * len(profile.disorders)
-    return found.assign(low=np.nan, high=np.nan, members=members)
+    return largest.assign(low=np.nan, high=np.nan, members=members)
 
 
-def rounded(table: pd.DataFrame, profile: Exact) -> pd.DataFrame:
-    """The share of chains whose rounded formula is their integer; members are chains."""
+@claim(PACKAGE, at_least(0.99), by="boundary")
+def exact_rounds(table: pd.DataFrame, profile: Exact) -> pd.DataFrame:
+    """Rounded, the formula of a finite chain is its integer invariant.
+
+    Share of chains whose rounded formula is the integer (members are chains).
+
+    Holds where the interval is above 0.99.
+    """
     rows = table[table["boundary"].notna()]
     return pd.DataFrame(
         {key: row[key] for key in ("boundary", "data", "cells", "disorder")}
-        | rate(np.arange(int(row["chains"])) < row["right"])
+        | share(int(row["right"]), int(row["chains"]))
         for row in rows.to_dict("records")
     )
 
 
-def precision(table: pd.DataFrame, profile: Exact, verdicts: Verdicts) -> Figure:
-    """Largest deviation of each form against length, a panel a precision."""
+def precision(table: pd.DataFrame, profile: Exact) -> Figure:
+    """Largest deviation of the four networks from the trace formula, over all chains."""
     rows = table[table["form"].notna()]
     largest = rows.groupby(["precision", "form", "cells"], sort=False)["largest"].max()
-    found = largest.rename("value").reset_index().assign(low=np.nan, high=np.nan)
+    rows = largest.rename("value").reset_index().assign(low=np.nan, high=np.nan)
     # Set a little apart, as the forms lie on one another.
-    found["cells"] *= 1 + 0.02 * found["form"].map({f: n - 1.5 for n, f in enumerate(FORMS)})
+    rows["cells"] *= 1 + 0.02 * rows["form"].map({f: n - 1.5 for n, f in enumerate(FORMS)})
     return lines(
-        found,
-        "cells",
-        "form",
-        column="precision",
-        labels=("unit cells", "largest |network − trace formula|"),
-        names={"float64": "double precision", "float32": "single precision"},
-        log="xy",
-    )
+        rows, "cells", "form", column="precision", label="largest |network − trace formula|",
+        names={"float64": "double precision", "float32": "single precision"}, log="xy",
+    )  # fmt: skip
 
 
-def shares(table: pd.DataFrame, profile: Exact, verdicts: Verdicts) -> Figure:
-    """Share of chains whose rounded formula is the integer, against length."""
-    return lines(
-        verdicts["exact-rounds"].rows,
-        "cells",
-        "disorder",
-        "data",
-        "boundary",
-        labels=("unit cells", "share rounded to the integer"),
-        names={
-            **{s: f"disorder {s:g}" for s in profile.disorders},
-            "open": f"open, window {profile.window:g}",
-        },
-        log="x",
-    )
+@exact_rounds.picture
+def rounding(rows: pd.DataFrame, profile: Exact) -> Figure:
+    """Share of chains for which rounding the real winding number gives the integer of the same
+    chain (Wilson's interval).
+    """
+    names: dict[Any, str] = {s: f"disorder {s:g}" for s in profile.disorders}
+    names["open"] = f"open, window {profile.window:g}"
+    label = "share rounded to the integer"
+    return lines(rows, "cells", "disorder", "data", "boundary", label=label, names=names, log="x")
 
 
 STUDY = Study(
-    name="exact",
-    question="How precisely does the untrained network give the invariant?",
-    profile=Exact,
-    grid=grid,
-    run=run,
-    claims=(
-        Claim(
-            "exact-precise",
-            "The network expresses the winding number exactly.",
-            PAPER,
-            "largest |network − trace formula| of all forms and chains",
-            deviations,
-            lambda rows, p: (
-                (rows["value"] <= ROUNDING).astype("boolean").where(rows["precision"] == "float64")
-            ),
-            condition="The formula is meant: a real number on a finite open chain, no integer.",
-        ),
-        Claim(
-            "exact-rounds",
-            "Rounded, the formula of a finite chain is its integer invariant.",
-            PACKAGE,
-            "share of chains whose rounded formula is the integer (members are chains)",
-            rounded,
-            lambda rows, p: rows["low"] >= ALWAYS,
-            condition=f"Holds where the interval is above {ALWAYS:g}.",
-            by="boundary",
-        ),
-    ),
-    figures=(
-        Picture(
-            "precision",
-            "Largest deviation of the four networks from the trace formula, over all chains.",
-            precision,
-        ),
-        Picture(
-            "rounding",
-            "Share of chains for which rounding the real winding number gives the integer of the "
-            "same chain (Wilson's interval).",
-            shares,
-        ),
-    ),
+    __name__,
+    __doc__,
+    Exact,
+    grid,
+    run,
+    claims=(exact_precise, exact_rounds),
+    figures=(precision, rounding),
     columns="cells",
 )

@@ -1,4 +1,4 @@
-"""Study `gradients`: how does the gradient at a random start depend on the length of the chain?
+"""How does the gradient at a random start depend on the length of the chain?
 
 The norm of the gradient of the loss with respect to the nodes of the formula (of a baseline: all
 its parameters), and the variance of one component, at random starts of one scale.  A variance that
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +17,10 @@ import pandas as pd
 from tnlearn.analysis.landscape import Objective
 from tnlearn.data.generate import dataset
 from tnlearn.lab.ensembles import part_seed
-from tnlearn.lab.profile import Count, Profile, Rate, as_record
-from tnlearn.lab.study import Picture, Study, Verdicts
-from tnlearn.lab.tasks import Task
-from tnlearn.report.claims import PACKAGE, Claim, undecided
+from tnlearn.lab.job import Task
+from tnlearn.lab.profile import Count, DataName, Profile, Rate, as_record
+from tnlearn.lab.study import Study
+from tnlearn.report.claims import PACKAGE, claim
 from tnlearn.report.figures import Figure, lines, look
 from tnlearn.report.stats import unbounded_mean
 from tnlearn.report.table import Row, measures, where
@@ -34,7 +33,7 @@ POWER, EXPONENTIAL = "power", "exponential"
 class Gradients(Profile, kw_only=True):
     """What the study runs on."""
 
-    data: Literal["ssh", "extended", "complex", "multiband"]
+    data: DataName
     samples: Count
     scale: Rate  # of the start
     lengths: list[Count]
@@ -61,31 +60,14 @@ def run(task: Task, profile: Gradients, store: Path) -> pd.DataFrame:
     slopes = objective.unpack(objective.gradients(objective.initial(profile.seed, range(members))))
     nodes = {k: x.reshape(members, -1) for k, x in slopes.items() if not k.startswith("head.")}
     nodes = {"all": np.concatenate(list(nodes.values()), axis=1), **nodes}
-    return pd.concat(
-        pd.DataFrame(
-            {
-                "node": node,
-                "member": range(members),
-                "norm": np.linalg.norm(x, axis=1),
-                "square": (x**2).mean(axis=1),
-                "variance": ((x - x.mean(axis=0)) ** 2).mean(axis=1)
-                * members
-                / max(members - 1, 1),
-            }
-        )
-        for node, x in nodes.items()
-    )
 
+    def rows(node: str, x: npt.NDArray[np.float64]) -> pd.DataFrame:
+        norm, square = np.linalg.norm(x, axis=1), (x**2).mean(axis=1)
+        apart = ((x - x.mean(axis=0)) ** 2).mean(axis=1) * members / max(members - 1, 1)
+        return pd.DataFrame({"node": node, "member": range(members), "norm": norm,
+                             "square": square, "variance": apart})  # fmt: skip
 
-def exponents(table: pd.DataFrame, profile: Gradients) -> pd.DataFrame:
-    """The power of L with which the norm, and the mean square of a component, grow."""
-    rows = []
-    for name, of_network in where(table, node="all").groupby("network", sort=False):
-        for column, measure in (("norm", "norm"), ("square", "mean square of a component")):
-            values = [x.to_numpy(float) for _, x in of_network.groupby("cells")[column]]
-            power = exponent(sorted(set(of_network["cells"])), values)
-            rows.append({"network": name, "measure": measure, **power})
-    return pd.DataFrame(rows)
+    return pd.concat(rows(node, x) for node, x in nodes.items())
 
 
 def exponent(lengths: Sequence[int], values: Sequence[npt.NDArray[np.float64]]) -> Row:
@@ -114,40 +96,35 @@ def exponent(lengths: Sequence[int], values: Sequence[npt.NDArray[np.float64]]) 
     return {"law": law, "value": value, "low": low, "high": high, "members": members}
 
 
-def against_length(table: pd.DataFrame, profile: Gradients, verdicts: Verdicts) -> Figure:
-    """Norm of the gradient, and variance of a component, against the length."""
+@claim(PACKAGE)
+def gradients(table: pd.DataFrame, profile: Gradients) -> pd.DataFrame:
+    """Powers of the length with which gradients at random starts grow
+
+    Power of the length; law: a power or an exponential, whichever leaves less of the logarithm of
+    the mean unexplained.
+    """
+    rows = []
+    for name, of_network in where(table, node="all").groupby("network", sort=False):
+        for column, measure in (("norm", "norm"), ("square", "mean square of a component")):
+            values = [x.to_numpy(float) for _, x in of_network.groupby("cells")[column]]
+            power = exponent(sorted(set(of_network["cells"])), values)
+            rows.append({"network": name, "measure": measure, **power})
+    return pd.DataFrame(rows)
+
+
+def against_length(table: pd.DataFrame, profile: Gradients) -> Figure:
+    """Gradient of the loss with respect to the nodes of the formula at random starts: its norm, and
+    the variance of a component over the starts; means with 95 % intervals.
+    """
     columns = {
         "norm of the gradient (nats)": ("norm", unbounded_mean),
         "variance of a component over starts (nats²)": ("variance", unbounded_mean),
     }
     rows = measures(where(table, node="all"), ["network", "cells"], columns, "panel")
-    labels = ("unit cells L", "")
-    return lines(rows, "cells", "network", "panel", labels=labels, log="xy", **look(profile))
+    along = "unit cells L"
+    return lines(rows, "cells", "network", "panel", along=along, log="xy", **look(profile))
 
 
 STUDY = Study(
-    name="gradients",
-    question="How does the gradient at a random start depend on the length of the chain?",
-    profile=Gradients,
-    grid=grid,
-    run=run,
-    claims=(
-        Claim(
-            "gradients",
-            "Powers of the length with which gradients at random starts grow",
-            PACKAGE,
-            "power of the length; law: a power or an exponential, "
-            "whichever leaves less of the logarithm of the mean unexplained",
-            exponents,
-            undecided,
-        ),
-    ),
-    figures=(
-        Picture(
-            "gradients",
-            "Gradient of the loss with respect to the nodes of the formula at random starts: its "
-            "norm, and the variance of a component over the starts; means with 95 % intervals.",
-            against_length,
-        ),
-    ),
+    __name__, __doc__, Gradients, grid, run, claims=(gradients,), figures=(against_length,)
 )

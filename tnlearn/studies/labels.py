@@ -250,78 +250,53 @@ def _ring(method: str) -> Callable[[KnownChains, float], Floats]:
     return answer
 
 
+# fmt: off
 LABELS: dict[str, Label] = {
     "rswn": Label(
-        "RSWN, half window",
-        "states",
+        "RSWN, half window", "states",
         "real-space winding number traced over the middle half, rounded",
-        lambda chains, _: _rswn(chains, 0.5),
-    ),
+        lambda chains, _: _rswn(chains, 0.5)),
     "rswn-best": Label(
-        "RSWN, best window",
-        "states",
+        "RSWN, best window", "states",
         "the same over the share of the cells that comes closest",
-        _rswn,
-        (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
-    ),
+        _rswn, (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)),
     "log-open": Label(
-        "log form",
-        "states",
+        "log form", "states",
         "(1/2πi) Tr log(X_A X_B†) of the open chain's states",
-        _log_open,
-    ),
+        _log_open),
     "localizer-flat": Label(
-        "localizer of q, best κ",
-        "states",
+        "localizer of q, best κ", "states",
         "half the signature of the spectral localizer of the flattened block",
-        _flat_localizer,
-        (4.0, 8.0, 16.0, 32.0, 64.0),
-    ),
+        _flat_localizer, (4.0, 8.0, 16.0, 32.0, 64.0)),
     "edges": Label(
-        "zero modes, best threshold",
-        "block",
+        "zero modes, best threshold", "block",
         "modes nearer to zero energy than a threshold c E_max / L, signed by the end they sit at",
-        _edges,
-        (0.015625, 0.03125, 0.0625, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0),
-    ),
+        _edges, (0.015625, 0.03125, 0.0625, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0)),
     "localizer": Label(
-        "localizer, usual κ",
-        "block",
+        "localizer, usual κ", "block",
         "half the signature of the spectral localizer, κ in units of ‖h‖/L as in tnl.winding",
-        _localizer,
-        (KAPPA,),
-    ),
+        _localizer, (KAPPA,)),
     "localizer-best": Label(
-        "localizer, best κ",
-        "block",
+        "localizer, best κ", "block",
         "the same at the κ that comes closest",
-        _localizer,
-        (0.0078125, 0.015625, 0.03125, 0.0625, 0.125, 0.25, 0.5, 1.0, 2.0),
-    ),
+        _localizer, (0.0078125, 0.015625, 0.03125, 0.0625, 0.125, 0.25, 0.5, 1.0, 2.0)),
     "lyapunov": Label(
-        "Lyapunov, from the block",
-        "block",
-        "growing exponents of the transfer matrix, the missing bonds filled in; of a clean "
-        "chain the hoppings tell the truth and this is it",
-        _lyapunov_open,
-    ),
+        "Lyapunov, from the block", "block",
+        "growing exponents of the transfer matrix, the missing bonds filled in; of a clean chain "
+        "the hoppings tell the truth and this is it",
+        _lyapunov_open),
     "rswn-ring": Label(
-        "RSWN of the ring",
-        "ring",
+        "RSWN of the ring", "ring",
         "real-space winding number of the chain closed into a ring, rounded",
-        _ring("rswn"),
-    ),
+        _ring("rswn")),
     "log-ring": Label(
-        "log form of the ring",
-        "ring",
+        "log form of the ring", "ring",
         "(1/2πi) Tr log(X_A X_B†) of the chain closed into a ring",
-        _ring("log"),
-    ),
+        _ring("log")),
     "lyapunov-ring": Label(
-        "Lyapunov, own integer",
-        "ring",
+        "Lyapunov, own integer", "ring",
         "the integer of the sample itself, closed by its own bonds (twist gives the same)",
-        _ring("lyapunov"),
-    ),
+        _ring("lyapunov")),
     "twist": Label("twist", "ring", "winding of det h under a flux", _ring("twist")),
 }
+# fmt: on

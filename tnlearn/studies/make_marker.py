@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 import tnlearn
@@ -195,16 +196,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"make_marker: {error}", file=sys.stderr)
         return 2
     print(f"{mark!r} in {time.perf_counter() - begin:.0f} s with tnlearn {tnlearn.__version__}")
-    for row in mark.record["validation"]:
-        print(f"  the best {row['members']}: {row['accuracy']:.4f} of {row['samples']}")
-    print(f"  reliable from probability {mark.threshold:.3f}")
-    for row in mark.record["measured"]:
-        right, reliable = row["right"] / row["samples"], row["reliable"] / row["samples"]
-        print(
-            f"  {row['condition']:13s} {row['cells']:4d} cells: {right:.3f} of {row['samples']}; "
-            f"{reliable:.3f} reliable, of them "
-            f"{row['reliable_right'] / max(row['reliable'], 1):.3f} right"
-        )
+    print(f"reliable from probability {mark.threshold:.3f}")
+    for key in ("validation", "measured"):
+        print(pd.DataFrame(mark.record[key]).to_string(index=False))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Study `maps`: from which starts, and at which learning rates, does each network learn?
+"""From which starts, and at which learning rates, does each network learn?
 
 Success of every member over initialisation scale and learning rate; every cell of a map has
 members, starts and orders of the data of its own.  The nodes of a formula start from normal numbers
@@ -10,19 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
 
 from tnlearn.analysis.landscape import scaled
+from tnlearn.errors import check_choice
 from tnlearn.lab.ensembles import chains, ensemble, fit_chunk, seed_of
-from tnlearn.lab.profile import Count, Data, Profile, Rate, Section, Share, check_names
-from tnlearn.lab.study import Picture, Study, Verdicts
-from tnlearn.lab.tasks import Task
+from tnlearn.lab.job import Task
+from tnlearn.lab.profile import Count, Data, Known, NetworkName, Profile, Rate, Section, Share
+from tnlearn.lab.study import Study
 from tnlearn.models.catalogue import build_network
 from tnlearn.models.network import Network
-from tnlearn.report.claims import PACKAGE, PAPER, Claim
+from tnlearn.report.claims import PACKAGE, PAPER, claim, decided
 from tnlearn.report.figures import Figure, dots, heat
 from tnlearn.report.stats import groups_differ, main_effects, mean, rate, rate_gap
 from tnlearn.report.table import against, over_members, where
@@ -34,7 +35,7 @@ MAP, TUNED = "anywhere on the map", "at the best learning rate"
 class Map(Section, kw_only=True):
     """Networks over the same scales and learning rates; success is an accuracy of `threshold`."""
 
-    networks: list[str]
+    networks: list[NetworkName]
     scales: list[Rate]
     rates: list[Rate]
     threshold: Share
@@ -45,9 +46,9 @@ class Map(Section, kw_only=True):
 class Roles(Section, kw_only=True):
     """Which networks are compared for what; `margin` and `own` are shares."""
 
-    exact: list[str]  # that hold the formula
-    others: list[str]
-    map: str  # on which the following three are compared
+    exact: list[Annotated[str, Known("network", "mapped")]]  # that hold the formula
+    others: list[Annotated[str, Known("network", "mapped")]]
+    map: Annotated[str, Known("map", "maps")]  # on which the following three are compared
     plain: str
     mended: str
     reference: str
@@ -64,19 +65,19 @@ class Maps(Profile, kw_only=True):
     verdicts: Roles
 
     def __post_init__(self) -> None:
-        """Refuse names of networks and maps that are not there."""
-        for name, chosen in self.maps.items():
-            check_names(f"network in [maps.{name}]", chosen.networks, self.networks)
+        """Refuse networks that are not on the map on which they are compared."""
+        super().__post_init__()
+        for role in ("plain", "mended", "reference"):
+            compared = self.maps[self.verdicts.map].networks
+            check_choice(f"{role} in [verdicts]", getattr(self.verdicts, role), compared)
+        for chosen in self.maps.values():
             for network in chosen.networks:
                 self.entries[network].epochs = chosen.epochs  # a map says how long they train
-        roles = self.verdicts
-        check_names("map in [verdicts]", [roles.map], self.maps)
-        for role in ("plain", "mended", "reference"):
-            compared = self.maps[roles.map].networks
-            check_names(f"{role} in [verdicts]", [getattr(roles, role)], compared)
-        mapped = sorted({name for chosen in self.maps.values() for name in chosen.networks})
-        for role in ("exact", "others"):
-            check_names(f"network in [verdicts] {role}", getattr(roles, role), mapped)
+
+    @property
+    def mapped(self) -> list[str]:
+        """The networks of all maps."""
+        return sorted({name for chosen in self.maps.values() for name in chosen.networks})
 
 
 def started(entry: Mapping[str, Any], scale: float, cells: int, classes: int) -> Network:
@@ -171,48 +172,62 @@ def tuned(table: pd.DataFrame, flag: str) -> pd.DataFrame:
     return table.merge(best[["network", "rate"]])
 
 
-def learned(table: pd.DataFrame, profile: Maps) -> pd.DataFrame:
-    """Share of members that learn, by two measures, over the map and at the best learning rate."""
+def behind(rows: pd.DataFrame, profile: Maps) -> pd.Series:
+    """Whether a network that holds the formula is beyond doubt below the best of the others."""
+    by, exact = ["measure", "where"], rows["network"].isin(profile.verdicts.exact)
+    others = where(rows, network=profile.verdicts.others)
+    best = others.loc[others.groupby(by)["value"].idxmax()].set_index(by)["low"]
+    less = rows["high"] < best.reindex(pd.MultiIndex.from_frame(rows[by])).to_numpy()
+    return decided(exact & less, exact & ~less)
+
+
+@claim(PAPER, behind, by="measure")
+def less_trainable(table: pd.DataFrame, profile: Maps) -> pd.DataFrame:
+    """Networks that hold the formula are less trainable than others.
+
+    Share of members that learn.
+
+    A network that holds the formula is behind where its interval is below that of the best network
+    that does not.
+    """
     roles, rows = profile.verdicts, judged(table, profile)
     words = {
         "common": f"reach {profile.threshold:g}",
         "near": f"come within {100 * roles.own:g} points of the network's own best member",
     }
-    parts = [
-        over_members(members, by, flag, rate).assign(measure=measure, where=place)
-        for flag, measure in words.items()
-        for place, by, members in (
-            (MAP, ["network"], rows),
-            (TUNED, ["network", "rate"], tuned(rows, flag)),
-        )
-    ]
+    parts = []
+    for flag, measure in words.items():
+        for place, members in ((MAP, rows), (TUNED, tuned(rows, flag))):
+            by = ["network", "rate"] if place == TUNED else ["network"]
+            shares = over_members(members, by, flag, rate)
+            parts.append(shares.assign(measure=measure, where=place))
     order = [*roles.exact, *roles.others]
     shares = pd.concat(parts, ignore_index=True)
     return shares.sort_values("network", key=lambda names: names.map(order.index), kind="stable")
 
 
-def behind(rows: pd.DataFrame, profile: Maps) -> pd.Series:
-    """Whether a network that holds the formula is beyond doubt below the best of the others."""
-    others = where(rows, network=profile.verdicts.others)
-    best = others.loc[others.groupby(["measure", "where"])["value"].idxmax()]
-    ahead = best.set_index(["measure", "where"])["low"]
-    bound = ahead.reindex(pd.MultiIndex.from_frame(rows[["measure", "where"]])).to_numpy()
-    holds = (rows["high"] < bound).astype("boolean")
-    return holds.where(rows["network"].isin(profile.verdicts.exact))
+def sensitive(rows: pd.DataFrame, profile: Maps) -> pd.Series:
+    """Whether the two scales, and the ranks at all of them, differ beyond doubt."""
+    asked = rows["network"].isin(profile.verdicts.exact) & rows["best"].notna()
+    differ = (rows["low"] > 0) & (rows["p"] < 0.05)
+    return decided(asked & differ, asked & ~differ)
 
 
-def sensitivity(table: pd.DataFrame, profile: Maps) -> pd.DataFrame:
-    """At the best rate: success at the best scale less that at the worst; what explains the map.
+@claim(PAPER, sensitive)
+def init_sensitive(table: pd.DataFrame, profile: Maps) -> pd.DataFrame:
+    """The training of networks of the formula depends on the initialisation.
 
-    ``p`` is of the rank test that the accuracies at all scales are alike.  A map of one scale
-    says nothing of scales.
+    Success at the best scale less that at the worst.
+
+    Each network at its best learning rate; the accuracies at all scales differ as well (rank test,
+    p < 0.05).
     """
     flagged, rows = judged(table, profile), []
     for name in [*profile.verdicts.exact, *profile.verdicts.others]:
         cells = where(flagged, network=name)
         best = tuned(cells, "success")
         scales = dict(list(best.groupby("scale")))
-        if len(scales) < 2:
+        if len(scales) < 2:  # a map of one scale says nothing of scales
             continue
         order = sorted(scales, key=lambda scale: scales[scale]["success"].mean())
         worst, top = order[0], order[-1]
@@ -227,17 +242,20 @@ def sensitivity(table: pd.DataFrame, profile: Maps) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def sensitive(rows: pd.DataFrame, profile: Maps) -> pd.Series:
-    """Whether the two scales, and the ranks at all of them, differ beyond doubt."""
-    differ = ((rows["low"] > 0) & (rows["p"] < 0.05)).astype("boolean")
-    decides = rows["network"].isin(profile.verdicts.exact) & rows["best"].notna()
-    return differ.where(decides)
+def level(rows: pd.DataFrame, profile: Maps) -> pd.Series:
+    """Whether the mended form is at most `margin` behind the reference, beyond doubt."""
+    asked = (rows["network"] == profile.verdicts.mended) & rows["rival"].notna()
+    near = rows["low"] > -profile.verdicts.margin
+    return decided(asked & near, asked & ~near)
 
 
-def mending(table: pd.DataFrame, profile: Maps) -> pd.DataFrame:
-    """Of the operator form, plain and mended: success, that less the reference's, and shifted.
+@claim(PACKAGE, level, by="where")
+def operator_mended(table: pd.DataFrame, profile: Maps) -> pd.DataFrame:
+    """The operator form can be made to train as reliably as the quartic form.
 
-    The accuracy on shifted chains is at the best rate, and the scale best on validation chains.
+    Share of members that succeed, less that of the quartic form.
+
+    On clean chains; under disorder see the rows on shifted chains.
     """
     roles, parts = profile.verdicts, []
     names = [roles.plain, roles.reference, roles.mended]
@@ -249,6 +267,7 @@ def mending(table: pd.DataFrame, profile: Maps) -> pd.DataFrame:
         parts.append(gaps.assign(measure="success less that of the rival", where=place))
         shares = over_members(rows, ["network"], "success", rate)
         parts.append(shares.assign(measure="success", where=place))
+    # On shifted chains at the best rate, and the scale best on validation chains.
     means = best.groupby(["network", "scale"])["accuracy"].mean()
     scales = pd.DataFrame([*means.groupby("network").idxmax()], columns=["network", "scale"])
     for how in profile.shifts:
@@ -257,14 +276,10 @@ def mending(table: pd.DataFrame, profile: Maps) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def level(rows: pd.DataFrame, profile: Maps) -> pd.Series:
-    """Whether the mended form is at most `margin` behind the reference, beyond doubt."""
-    decides = (rows["network"] == profile.verdicts.mended) & rows["rival"].notna()
-    return (rows["low"] > -profile.verdicts.margin).astype("boolean").where(decides)
-
-
-def success_maps(table: pd.DataFrame, profile: Maps, verdicts: Verdicts) -> Figure:
-    """Success of every cell, a panel a network of a map."""
+def maps(table: pd.DataFrame, profile: Maps) -> Figure:
+    """Members (%) whose validation accuracy reaches the threshold in the title, over initialisation
+    scale and learning rate; each has its own start and data order.
+    """
     rows = successes(table, profile)
     rows["panel"] = rows["map"] + " " + rows["network"]
     titles = {
@@ -277,64 +292,21 @@ def success_maps(table: pd.DataFrame, profile: Maps, verdicts: Verdicts) -> Figu
     return heat(cells, "rate", "scale", "panel", labels=labels, names=titles)
 
 
-def shares(table: pd.DataFrame, profile: Maps, verdicts: Verdicts) -> Figure:
-    """Members that learn, by two measures: a row a network."""
-    rows = verdicts["less-trainable"].rows
+@less_trainable.picture
+def shares(rows: pd.DataFrame, profile: Maps) -> Figure:
+    """Share of members that learn, with Wilson's 95 % interval, anywhere on the map and at the
+    learning rate at which most do.
+    """
     names, label = profile.titles, "share of members"
     return dots(rows, "network", "where", dot="measure", label=label, names=names)
 
 
 STUDY = Study(
-    name="maps",
-    question="From which starts, and at which learning rates, does each network learn?",
-    profile=Maps,
-    grid=grid,
-    run=run,
-    claims=(
-        Claim(
-            "less-trainable",
-            "Networks that hold the formula are less trainable than others.",
-            PAPER,
-            "share of members that learn",
-            learned,
-            behind,
-            condition="A network that holds the formula is behind where its interval is below that "
-            "of the best network that does not.",
-            by="measure",
-        ),
-        Claim(
-            "init-sensitive",
-            "The training of networks of the formula depends on the initialisation.",
-            PAPER,
-            "success at the best scale less that at the worst",
-            sensitivity,
-            sensitive,
-            condition="Each network at its best learning rate; the accuracies at all scales differ "
-            "as well (rank test, p < 0.05).",
-        ),
-        Claim(
-            "operator-mended",
-            "The operator form can be made to train as reliably as the quartic form.",
-            PACKAGE,
-            "share of members that succeed, less that of the quartic form",
-            mending,
-            level,
-            condition="On clean chains; under disorder see the rows on shifted chains.",
-            by="where",
-        ),
-    ),
-    figures=(
-        Picture(
-            "maps",
-            "Members (%) whose validation accuracy reaches the threshold in the title, over "
-            "initialisation scale and learning rate; each has its own start and data order.",
-            success_maps,
-        ),
-        Picture(
-            "shares",
-            "Share of members that learn, with Wilson's 95 % interval, anywhere on the map and at "
-            "the learning rate at which most do.",
-            shares,
-        ),
-    ),
+    __name__,
+    __doc__,
+    Maps,
+    grid,
+    run,
+    claims=(less_trainable, init_sensitive, operator_mended),
+    figures=(maps, shares),
 )

@@ -1,4 +1,4 @@
-"""Study `marker`: which label of a finite open chain is right closest to the transition?
+"""Which label of a short open chain is right closest to the transition?
 
 All labels are put to the same chains, at distances δ from their transition that are log-uniform in
 L δ; learned markers, trained at lengths up to 48, among them.  The closest approach δ* is where the
@@ -25,15 +25,15 @@ from tnlearn.analysis.approach import binned, closest, gain, ratio
 from tnlearn.data.sampling import derived_seed
 from tnlearn.errors import ConfigError
 from tnlearn.lab.ensembles import Config, ensemble
-from tnlearn.lab.profile import Amount, Count, Number, Profile, Section, check_names
-from tnlearn.lab.study import Listing, Picture, Study, Verdicts
-from tnlearn.lab.tasks import Task
-from tnlearn.markers.marker import marker
-from tnlearn.report.claims import PACKAGE, Claim, above
+from tnlearn.lab.job import Task
+from tnlearn.lab.profile import Amount, Count, Known, Number, Profile, Section
+from tnlearn.lab.study import Study
+from tnlearn.markers.marker import marker as load_marker
+from tnlearn.report.claims import PACKAGE, above, claim
 from tnlearn.report.figures import BLACK, COLOURS, FAMILIES, MARKERS, Figure, lines
 from tnlearn.report.page import interval
 from tnlearn.report.stats import mean, rate
-from tnlearn.report.table import Row, where
+from tnlearn.report.table import Row, spread, where
 from tnlearn.studies.labels import (
     LABELS,
     NEAREST_PHASE,
@@ -52,7 +52,6 @@ BINS = 12  # of accuracy against distance
 Flags = npt.NDArray[np.bool_]
 FEWEST = 15  # chains in a bin that is drawn
 FLOOR = 2e-3  # share of wrong answers at the lower edge of a figure
-Text = Callable[[Row], str]
 
 
 class Training(Section, kw_only=True):
@@ -85,18 +84,18 @@ class Markers(Profile, kw_only=True):
     reach: tuple[float, float, float]
     levels: list[Annotated[float, Meta(gt=0, lt=1)]]
     bootstraps: Count
-    judged: str
+    judged: Annotated[str, Known("training", "training")]
     training: dict[str, Training]
     chains: dict[str, Chains]
 
     def __post_init__(self) -> None:
-        """Refuse distances, lengths and names that do not fit together."""
+        """Refuse distances and lengths that do not fit together."""
+        super().__post_init__()
         low, high, farthest = self.reach
         if not 0 < low < high or not farthest > 0:
             raise ConfigError(
                 f"reach is [low, high, largest distance], all above zero, not {[*self.reach]}"
             )
-        check_names("training that is judged", [self.judged], self.training)
         for key, chains in self.chains.items():
             if len(chains.cells) != len(chains.samples):
                 raise ConfigError(
@@ -194,7 +193,7 @@ def _tested(task: Task, profile: Markers, store: Path) -> Iterator[Row]:
             logits = fitted.resize(cells).predict(single)
             parts.append(np.asarray(fitted.classes)[logits.argmax(axis=2)] == chains.truth)
         right[answer] = np.concatenate(parts)
-    marked = marker("extended")(chains.states)
+    marked = load_marker("extended")(chains.states)
     right[SHIPPED] = (marked.integer == chains.truth)[None]
     for name, label in LABELS.items():
         option = best_option(name, others, profile.levels[0])
@@ -247,10 +246,15 @@ def _rng(*key: object) -> np.random.Generator:
 # ---------------------------------------------------------------------- claim and tables
 
 
-def times_closer(table: pd.DataFrame, profile: Markers) -> pd.DataFrame:
-    """How many times closer the judged marker comes than each label; infinite if that never does.
+@claim(PACKAGE, above(1.0), by="against")
+def marker(table: pd.DataFrame, profile: Markers) -> pd.DataFrame:
+    """A learned marker is right closer to the transition than any label.
 
-    A label that sees the hoppings of a clean chain can only repeat the truth.
+    Closest approach δ* of a label over that of the learned marker (times closer).
+
+    On the same chains, chains and members resampled together. Who is right down to the nearest
+    chain has its distance for δ*; ∞: the label is not right at any distance. Labels that see the
+    hoppings of clean chains repeat the truth.
     """
     rows = where(table, measure="ratio")
     chains = rows["disorder"].map(condition)
@@ -258,7 +262,7 @@ def times_closer(table: pd.DataFrame, profile: Markers) -> pd.DataFrame:
         {
             "network": profile.ours,
             "data": "extended, " + chains,
-            "against": "labels that see " + _sees(rows) + ", " + chains,
+            "against": "labels that see " + rows["answer"].map(_sees) + ", " + chains,
             "label": rows["answer"].map(profile.titles),
             "cells": rows["cells"].astype(int),
             **{end: rows[end].fillna(np.inf) for end in ENDS},
@@ -267,26 +271,36 @@ def times_closer(table: pd.DataFrame, profile: Markers) -> pd.DataFrame:
     )
 
 
-def approaches(table: pd.DataFrame, profile: Markers) -> pd.DataFrame:
-    """L δ* of every answer at every length, and the power of L with which its δ* falls."""
-    rows = where(table, measure="approach", crossing=0, level=profile.levels[0])
-    power = powers(rows).map(lambda p: f"{p:.2f}".replace("-", "−") if p == p else "")
-    return _by_length(rows, _scaled, profile, **{"δ* as L to the": power})
+def _sees(answer: str) -> str:
+    return SEES[LABELS[answer].sees if answer in LABELS else "states"]
+
+
+def _first(table: pd.DataFrame, profile: Markers) -> pd.DataFrame:
+    """The closest approach to any transition, at the level that decides."""
+    return where(table, measure="approach", crossing=0, level=profile.levels[0])
 
 
 def powers(rows: pd.DataFrame) -> pd.Series:
     """Exponents p of δ* ~ L^p of the answer and disorder of every row, from three lengths on."""
-    slopes = {}
-    for key, group in rows[rows["value"] > 0].groupby(["disorder", "answer"]):
-        if len(group) >= 3:
-            cells, value = (np.log(group[x].to_numpy(float)) for x in ("cells", "value"))
-            slopes[key] = np.polyfit(cells, value, 1)[0]
-    keys = zip(rows["disorder"], rows["answer"], strict=True)
-    return pd.Series([slopes.get(key, np.nan) for key in keys], index=rows.index)
+
+    def slope(group: pd.DataFrame) -> float:
+        cells, value = (np.log(group[x].to_numpy(float)) for x in ("cells", "value"))
+        return float(np.polyfit(cells, value, 1)[0]) if len(group) >= 3 else np.nan
+
+    by = ["disorder", "answer"]
+    slopes = rows[rows["value"] > 0].groupby(by)[["cells", "value"]].apply(slope)
+    return pd.Series(slopes.reindex(pd.MultiIndex.from_frame(rows[by])).to_numpy(), rows.index)
+
+
+def approaches(table: pd.DataFrame, profile: Markers) -> pd.DataFrame:
+    """Closest approach L δ* (≤: right at every distance; –: not reached)"""
+    rows = _first(table, profile)
+    power = powers(rows).map(lambda p: f"{p:.2f}".replace("-", "−") if p == p else "")
+    return _by_length(rows, _scaled, profile, **{"δ* as L to the": power})
 
 
 def apart(table: pd.DataFrame, profile: Markers) -> pd.DataFrame:
-    """L δ* at other accuracies, and where one zero or a complex pair crosses the unit circle."""
+    """L δ* at other accuracies, and by what crosses the unit circle"""
     rows = where(table, measure="approach")
     rows = rows[(rows["crossing"] > 0) | (rows["level"] != profile.levels[0])]
     crosses = rows["crossing"].map({0: "any", 1: "one zero", 2: "a pair"})
@@ -295,23 +309,24 @@ def apart(table: pd.DataFrame, profile: Markers) -> pd.DataFrame:
 
 
 def shares(table: pd.DataFrame, profile: Markers) -> pd.DataFrame:
-    """Per cent of the chains that are right, and how much more the judged marker has."""
+    """Chains that are right, and what the learned marker has more (%)"""
     rows = where(table, measure=["right", "gain"])
     words = rows["measure"].map({"right": "right", "gain": "the judged marker has more"})
     return _by_length(rows, _percent, profile, share=words)
 
 
 def reliable(table: pd.DataFrame, profile: Markers) -> pd.DataFrame:
-    """What the shipped marker says of itself, in per cent."""
+    """What the shipped marker says of itself, on chains near transitions (%)"""
     words = {"right": "right", "reliable": "called reliable", "sure": "right if reliable"}
     rows = where(table, answer=SHIPPED, measure=list(words))
     shown = pd.DataFrame({"chains": rows["disorder"].map(condition), "cells": rows["cells"]})
     shown = shown.astype({"cells": int}).assign(measure=rows["measure"].map(words))
-    return _wide(shown, "measure", rows, _percent)[["chains", "cells", *words.values()]]
+    wide = spread(shown, "measure", map(_percent, rows.to_dict("records")))
+    return wide[["chains", "cells", *words.values()]]
 
 
 def answered(table: pd.DataFrame, profile: Markers) -> pd.DataFrame:
-    """What was put to the chains: what it sees, what it is, and the free numbers that it got."""
+    """What was put to the chains"""
     rows = []
     for answer, title in profile.titles.items():
         words = "the mean of the members in the file that comes with the package"
@@ -328,17 +343,9 @@ def answered(table: pd.DataFrame, profile: Markers) -> pd.DataFrame:
             f"{condition(disorder)}: " + ", ".join(f"{x:g}" for x in group["value"])
             for disorder, group in where(table, measure="option", answer=answer).groupby("disorder")
         ]
-        of = {"answer": title, "sees": SEES[_kind(answer)], "what it is": words}
+        of = {"answer": title, "sees": _sees(answer), "what it is": words}
         rows.append({**of, "free number, by length": "; ".join(chosen)})
     return pd.DataFrame(rows)
-
-
-def _kind(answer: str) -> str:
-    return LABELS[answer].sees if answer in LABELS else "states"
-
-
-def _sees(rows: pd.DataFrame) -> pd.Series:
-    return rows["answer"].map(lambda answer: SEES[_kind(answer)])
 
 
 def _percent(row: Row) -> str:
@@ -356,26 +363,18 @@ def _scaled(row: Row) -> str:
     return f"{value} [{low}, {high}]".replace("nan", "∞") if high != value else value
 
 
-def _by_length(rows: pd.DataFrame, text: Text, profile: Markers, **more: Any) -> pd.DataFrame:
+def _by_length(
+    rows: pd.DataFrame, text: Callable[[Row], str], profile: Markers, **more: Any
+) -> pd.DataFrame:
     """A row an answer and its chains, a column a length."""
-    shown = pd.DataFrame(
-        {
-            "chains": rows["disorder"].map(condition),
-            "answer": rows["answer"].map(profile.titles),
-            "sees": _sees(rows),
-            **more,
-            "length": [f"{cells:g} cells" for cells in rows["cells"]],
-        }
-    )
-    return _wide(shown, "length", rows, text)
-
-
-def _wide(shown: pd.DataFrame, columns: str, rows: pd.DataFrame, text: Text) -> pd.DataFrame:
-    """The texts of rows, shown under their labels, with a column a value of `columns`."""
-    index = [c for c in shown.columns if c != columns]
-    shown = shown.assign(text=[text(row) for row in rows.to_dict("records")])
-    wide = shown.pivot_table("text", index, columns, aggfunc="first", sort=False)
-    return wide[list(dict.fromkeys(shown[columns]))].fillna("").reset_index()
+    shown = {
+        "chains": rows["disorder"].map(condition),
+        "answer": rows["answer"].map(profile.titles),
+        "sees": rows["answer"].map(_sees),
+        **more,
+        "length": [f"{cells:g} cells" for cells in rows["cells"]],
+    }
+    return spread(pd.DataFrame(shown), "length", map(text, rows.to_dict("records")))
 
 
 # ---------------------------------------------------------------------- figures
@@ -399,82 +398,63 @@ def styles(profile: Markers) -> dict[str, dict[str, str]]:
     return looks
 
 
-def closest_figure(table: pd.DataFrame, profile: Markers, verdicts: Verdicts) -> Figure:
-    """L δ* against length: a row a disorder, a column what is seen, the judged marker in each."""
-    rows = where(table, measure="approach", crossing=0, level=profile.levels[0])
+def approach(table: pd.DataFrame, profile: Markers) -> Figure:
+    """Closest approach L δ* against the length, with 95 % bootstrap intervals over chains and
+    members; lower is better. Clean: δ = min |ln |zᵢ||, zᵢ the zeros of h(z); disordered: the
+    smallest modulus of a Lyapunov exponent of the infinite chain. Rows: strength of disorder W;
+    columns: what a label sees, with the judged marker, which sees the states, in each. Who is right
+    at every distance stands at the smallest one tested; a missing point never reaches the accuracy.
+    """
+    rows = _first(table, profile)
     rows = rows[rows["answer"] != "twist"]
-    least = rows["cells"] * rows["nearest"]
-    # Who is right at every distance stands at the smallest one.
-    scaled = {end: np.maximum(rows["cells"] * rows[end], least) for end in ENDS}
-    rows = rows.assign(**scaled, sees=_sees(rows))
-    ours = rows[rows["answer"] == profile.ours]
+    scaled = {end: rows["cells"] * np.maximum(rows[end], rows["nearest"]) for end in ENDS}
+    rows = rows.assign(**scaled, sees=rows["answer"].map(_sees))
+    ours = where(rows, answer=profile.ours)
     panels = [where(rows, sees=SEES["states"])]
     for kind in ("block", "ring"):
         panels += [ours.assign(sees=SEES[kind]), where(rows, sees=SEES[kind])]
     return lines(
-        pd.concat(panels),
-        "cells",
-        "answer",
-        "disorder",
-        "sees",
-        labels=("cells L", "closest approach L δ*"),
-        names=_names(profile),
-        styles=styles(profile),
-        log="xy",
+        pd.concat(panels), "cells", "answer", "disorder", "sees", along="cells L",
+        label="closest approach L δ*", names=_names(profile), styles=styles(profile), log="xy",
         height=2.9,
-    )
+    )  # fmt: skip
 
 
-def collapse(table: pd.DataFrame, profile: Markers, verdicts: Verdicts) -> Figure | None:
-    """Share of wrong answers on clean chains against L δ: a panel an answer, a line a length."""
+def collapse(table: pd.DataFrame, profile: Markers) -> Figure | None:
+    """Share of wrong answers on clean chains against L δ, with Wilson's 95 % intervals of the
+    chains about each distance; at the lower edge none is wrong. Where lengths fall on one line, the
+    label depends on L δ alone. Guessing is wrong for three quarters, knowing the transition but not
+    the side for a half.
+    """
     rows = _wrong(where(table, disorder=0.0))
     rows = rows[~rows["answer"].isin(["lyapunov", "lyapunov-ring", "twist"])]  # never wrong
     lengths = sorted(set(rows["cells"]))
-    if rows.empty:
+    if not lengths:
         return None
     some = sorted({lengths[round(k * (len(lengths) - 1) / 3)] for k in range(4)})
     shades = colormaps["viridis"](np.linspace(0.0, 0.85, len(some)))
-    looks = {
-        cells: {"color": shade, "marker": mark}
-        for cells, shade, mark in zip(some, shades, MARKERS, strict=False)
-    }
+    kinds = zip(some, shades, MARKERS, strict=False)
     rows = where(rows, cells=some)
     return lines(
-        rows.assign(scaled=rows["cells"] * rows["distance"]),
-        "scaled",
-        "cells",
-        column="answer",
-        labels=("L δ", "share wrong"),
-        names=_names(profile),
-        styles=looks,
-        log="xy",
-        marks=_level(profile),
-        limits=(0.8 * FLOOR, 1.0),
-        height=2.3,
-        across=4,
-    )
+        rows.assign(scaled=rows["cells"] * rows["distance"]), "scaled", "cells", column="answer",
+        along="L δ", styles={cells: {"color": c, "marker": m} for cells, c, m in kinds},
+        height=2.3, across=4, **_errors(profile),
+    )  # fmt: skip
 
 
-def disordered(table: pd.DataFrame, profile: Markers, verdicts: Verdicts) -> Figure | None:
-    """The same of some answers on disordered chains against δ: a row a strength."""
+def disorder(table: pd.DataFrame, profile: Markers) -> Figure | None:
+    """Share of wrong answers at a strength W of disorder against the distance of the infinite chain
+    from its transition. The exponents of L cells scatter about the infinite ones by some 1/√L: the
+    integer of the sample itself shows the bound.
+    """
     some = [*profile.trained, "rswn", "log-open", "localizer-best", "rswn-ring", "lyapunov-ring"]
     rows = _wrong(where(table[table["disorder"] > 0], answer=some))
     if rows.empty:
         return None
     return lines(
-        rows,
-        "distance",
-        "answer",
-        "disorder",
-        "cells",
-        labels=("distance δ (1/cells)", "share wrong"),
-        names=_names(profile),
-        styles=styles(profile),
-        log="xy",
-        marks=_level(profile),
-        limits=(0.8 * FLOOR, 1.0),
-        height=2.9,
-    )
+        rows, "distance", "answer", "disorder", "cells", along="distance δ (1/cells)",
+        styles=styles(profile), height=2.9, **_errors(profile),
+    )  # fmt: skip
 
 
 def _wrong(table: pd.DataFrame) -> pd.DataFrame:
@@ -486,8 +466,11 @@ def _wrong(table: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(**{end: np.maximum(x, FLOOR) for end, x in ends.items()})
 
 
-def _level(profile: Markers) -> dict[str, float]:
-    return {f"{100 * profile.levels[0]:g} % right": 1 - profile.levels[0]}
+def _errors(profile: Markers) -> dict[str, Any]:
+    """How shares of wrong answers are drawn."""
+    marks = {f"{100 * profile.levels[0]:g} % right": 1 - profile.levels[0]}
+    form = {"label": "share wrong", "log": "xy", "marks": marks, "limits": (0.8 * FLOOR, 1.0)}
+    return {**form, "names": _names(profile)}
 
 
 def _names(profile: Markers) -> dict[Any, str]:
@@ -498,58 +481,13 @@ def _names(profile: Markers) -> dict[Any, str]:
 
 
 STUDY = Study(
-    name="marker",
-    question="Which label of a short open chain is right closest to the transition?",
-    profile=Markers,
-    grid=grid,
-    run=run,
-    claims=(
-        Claim(
-            "marker",
-            "A learned marker is right closer to the transition than any label.",
-            PACKAGE,
-            "closest approach δ* of a label over that of the learned marker (times closer)",
-            times_closer,
-            above(lambda p: 1.0),
-            condition="On the same chains, chains and members resampled together. Who is right "
-            "down to the nearest chain has its distance for δ*; ∞: the label is not right at "
-            "any distance. Labels that see the hoppings of clean chains repeat the truth.",
-            by="against",
-        ),
-    ),
-    figures=(
-        Picture(
-            "approach",
-            "Closest approach L δ* against the length, with 95 % bootstrap intervals over chains "
-            "and members; lower is better. Clean: δ = min |ln |zᵢ||, zᵢ the zeros of h(z); "
-            "disordered: the smallest modulus of a Lyapunov exponent of the infinite chain. "
-            "Rows: strength of disorder W; columns: what a label sees, with the judged marker, "
-            "which sees the states, in each. Who is right at every distance stands at the "
-            "smallest one tested; a missing point never reaches the accuracy.",
-            closest_figure,
-        ),
-        Picture(
-            "collapse",
-            "Share of wrong answers on clean chains against L δ, with Wilson's 95 % intervals of "
-            "the chains about each distance; at the lower edge none is wrong. Where lengths fall "
-            "on one line, the label depends on L δ alone. Guessing is wrong for three quarters, "
-            "knowing the transition but not the side for a half.",
-            collapse,
-        ),
-        Picture(
-            "disorder",
-            "Share of wrong answers at a strength W of disorder against the distance of the "
-            "infinite chain from its transition. The exponents of L cells scatter about the "
-            "infinite ones by some 1/√L: the integer of the sample itself shows the bound.",
-            disordered,
-        ),
-    ),
-    tables=(
-        Listing("Closest approach L δ* (≤: right at every distance; –: not reached)", approaches),
-        Listing("L δ* at other accuracies, and by what crosses the unit circle", apart),
-        Listing("Chains that are right, and what the learned marker has more (%)", shares),
-        Listing("What the shipped marker says of itself, on chains near transitions (%)", reliable),
-        Listing("What was put to the chains", answered),
-    ),
+    __name__,
+    __doc__,
+    Markers,
+    grid,
+    run,
+    claims=(marker,),
+    figures=(approach, collapse, disorder),
+    tables=(approaches, apart, shares, reliable, answered),
     columns="cells",
 )

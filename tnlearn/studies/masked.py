@@ -1,4 +1,4 @@
-"""Study `masked`: what is left of an answer when states or cells are left out of the input.
+"""What is left of an answer when states or cells are left out of the input?
 
 Networks that were trained on everything are asked with part of the amplitudes set to zero: that
 tells what they use.  Some are trained from the start on the masked input: that tells what it
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
 
@@ -17,17 +17,18 @@ from tnlearn.analysis.masks import MASKS, masked
 from tnlearn.analysis.weights import POINT
 from tnlearn.data.dataset import Dataset
 from tnlearn.lab.ensembles import chains, ensemble, fit_chunk, trained
-from tnlearn.lab.profile import Count, Data, Profile, check_names
-from tnlearn.lab.study import Picture, Study, Verdicts
-from tnlearn.lab.tasks import Task
+from tnlearn.lab.job import Task
+from tnlearn.lab.profile import Count, Data, Known, NetworkName, Profile
+from tnlearn.lab.study import Study
 from tnlearn.models.catalogue import build_network
-from tnlearn.report.claims import PACKAGE, PAPER, Claim, not_below, undecided
+from tnlearn.report.claims import PACKAGE, PAPER, claim, not_below
 from tnlearn.report.figures import Figure, dots, heat, look, rescaled
 from tnlearn.report.stats import COLUMNS, gap
 from tnlearn.report.table import in_points, learned, over_members, where
 from tnlearn.training.fitted import Fitted
 
-Masks = dict[str, list[Count]]  # family -> how many states or cells are kept
+# Family of masks -> how many states or cells are kept.
+Masks = dict[Annotated[str, Known("mask", tuple(MASKS))], list[Count]]
 
 
 class Masked(Profile, kw_only=True):
@@ -36,14 +37,9 @@ class Masked(Profile, kw_only=True):
     data: Data
     asked: Masks  # of networks trained on everything
     trained: Masks  # of networks trained on the masked input
-    retrained: list[str]
+    retrained: list[NetworkName]
     retrained_members: Count
     edge_states: Count  # pairs of states nearest zero energy
-
-    def __post_init__(self) -> None:
-        """Refuse names of networks and of masks that are not there."""
-        check_names("network in 'retrained'", self.retrained, self.networks)
-        check_names("mask", [*self.asked, *self.trained], MASKS)
 
     @property
     def titles(self) -> dict[str, str]:
@@ -92,96 +88,65 @@ def asked(table: pd.DataFrame, profile: Masked) -> pd.DataFrame:
     return learned(rows, where(rows, mask=""), profile.data.chance)
 
 
-def parts(table: pd.DataFrame, profile: Masked) -> pd.DataFrame:
-    """Accuracy of networks trained on a mask less that of the same trained on everything."""
+@claim(PACKAGE, not_below(-100 * POINT), unit="points", by="mask")
+def either_part(table: pd.DataFrame, profile: Masked) -> pd.DataFrame:
+    """Either part of the input holds the invariant: edge states are enough, and not needed.
+
+    Accuracy trained and tested on a part of the input less that on the whole of it.
+
+    A part is enough if it costs a point at most; of the network trained on everything, members
+    that did not learn are left out.
+    """
     whole = where(asked(table, profile), mask="").groupby("network")["accuracy"]
-    by = ["network", "mask", "kept"]
-    gaps = []
-    for key, here in where(table, trained_on="a part").groupby(by, sort=False):
-        measured = gap(here["accuracy"], whole.get_group(key[0]))
-        gaps.append(dict(zip(by, key, strict=True)) | measured)
+    by, part = ["network", "mask", "kept"], where(table, trained_on="a part")
+    gaps = [
+        dict(zip(by, key, strict=True)) | gap(rows["accuracy"], whole.get_group(key[0]))
+        for key, rows in part.groupby(by, sort=False)
+    ]
     return in_points(pd.DataFrame(gaps, columns=[*by, *COLUMNS]))
 
 
-def edge_states(table: pd.DataFrame, profile: Masked) -> pd.DataFrame:
-    """What networks trained on everything make of edge states alone, and of all but the nearest."""
+@claim(PAPER)
+def proxies(table: pd.DataFrame, profile: Masked) -> pd.DataFrame:
+    """Trained networks answer through proxies such as edge states.
+
+    Accuracy with a part of the input left, not trained again.
+    """
     near = min((k for k in profile.asked.get("nearest", []) if k >= profile.edge_states), default=0)
     rest = max((k for k in profile.asked.get("farthest", []) if k < profile.cells), default=0)
-    rows = asked(table, profile)
-    rows = pd.concat(
-        [where(rows, mask="nearest", kept=near), where(rows, mask="farthest", kept=rest)]
-    )
+    rows, kept = asked(table, profile), {"nearest": near, "farthest": rest}
+    rows = pd.concat([where(rows, mask=mask, kept=k) for mask, k in kept.items()])
     return over_members(rows, ["network", "mask", "kept"], "accuracy")
 
 
-def left(table: pd.DataFrame, profile: Masked, verdicts: Verdicts) -> Figure:
-    """Accuracy of the networks trained on everything over what is left of the input."""
+def left(table: pd.DataFrame, profile: Masked) -> Figure:
+    """Accuracy in per cent of networks that were trained on everything, when only so many pairs of
+    states or cells are left of the input and all other amplitudes are zero: mean over members.
+    """
     rows = where(asked(table, profile), mask=list(profile.asked))
     rows = over_members(rows, ["network", "mask", "kept"], "accuracy")
-    order = [profile.titles[name] for name in reversed(profile.networks)]
-    titles = pd.Categorical(rows["network"].map(profile.titles), order, ordered=True)
-    height = 0.9 + 0.24 * len(order)
+    rows["network"] = pd.Categorical(rows["network"], profile.networks[::-1], ordered=True)
+    height = 0.9 + 0.24 * len(profile.networks)
     labels = (f"kept, of {profile.cells}", "")
-    return heat(rows.assign(network=titles), "kept", "network", "mask", labels=labels,
-                names=profile.titles, height=height, across=2)  # fmt: skip
+    return heat(
+        rows, "kept", "network", "mask", labels=labels, names=profile.titles, height=height,
+        across=2,
+    )  # fmt: skip
 
 
-def losses(table: pd.DataFrame, profile: Masked, verdicts: Verdicts) -> Figure | None:
-    """Accuracy of networks trained on a part of the input less that on the whole of it."""
-    rows = verdicts["either-part"].rows
-    if rows.empty:
-        return None
-    rows = rows.assign(
-        part=[f"{k} {MASKS[m]}" for k, m in zip(rows["kept"], rows["mask"], strict=True)]
-    )
+@either_part.picture
+def parts(rows: pd.DataFrame, profile: Masked) -> Figure:
+    """Accuracy of networks trained from the start on a part of the input, less that with the whole
+    of it, with Welch's 95 % interval; the scale is linear up to one point.
+    """
+    part = [f"{k} {MASKS[m]}" for k, m in zip(rows["kept"], rows["mask"], strict=True)]
     figure = dots(
-        rows, "part", dot="network", limits=(-100.0, 10.0), **look(profile),
+        rows.assign(part=part), "part", dot="network", limits=(-100.0, 10.0), **look(profile),
         label="accuracy less that with the whole input (points)", marks={"one point below": -1.0},
     )  # fmt: skip
     return rescaled(figure, x="points")
 
 
 STUDY = Study(
-    name="masked",
-    question="What is left of an answer when states or cells are left out of the input?",
-    profile=Masked,
-    grid=grid,
-    run=run,
-    claims=(
-        Claim(
-            "either-part",
-            "Either part of the input holds the invariant: edge states are enough, and not needed.",
-            PACKAGE,
-            "accuracy trained and tested on a part of the input less that on the whole of it",
-            parts,
-            not_below(lambda p: -100 * POINT),
-            unit="points",
-            condition="A part is enough if it costs a point at most; of the network trained on "
-            "everything, members that did not learn are left out.",
-            by="mask",
-        ),
-        Claim(
-            "proxies",
-            "Trained networks answer through proxies such as edge states.",
-            PAPER,
-            "accuracy with a part of the input left, not trained again",
-            edge_states,
-            undecided,
-        ),
-    ),
-    figures=(
-        Picture(
-            "input",
-            "Accuracy in per cent of networks that were trained on everything, when only so many "
-            "pairs of states or cells are left of the input and all other amplitudes are zero: "
-            "mean over members.",
-            left,
-        ),
-        Picture(
-            "parts",
-            "Accuracy of networks trained from the start on a part of the input, less that with "
-            "the whole of it, with Welch's 95 % interval; the scale is linear up to one point.",
-            losses,
-        ),
-    ),
+    __name__, __doc__, Masked, grid, run, claims=(either_part, proxies), figures=(left, parts)
 )

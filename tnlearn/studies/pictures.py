@@ -10,7 +10,6 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from tnlearn.lab.study import Verdicts
 from tnlearn.report.figures import BLACK, COLOURS, DIVERGING, GREY, Figure, panels, tidy
 
 __all__ = ["densities", "maps", "vectors"]
@@ -29,35 +28,30 @@ def densities(
     bins
         Borders of the bins, as many and one more.
     """
-    networks = list(dict.fromkeys(spectra["network"]))
-    columns = min(4, len(networks))
-    figure, axes = panels(-(-len(networks) // columns), columns, 2.6, sharex=True, sharey=True)
+    networks = dict(list(spectra.groupby("network", sort=False)))
+    across = min(4, len(networks))
+    figure, axes = panels(len(networks), across, 2.6, sharex=True, sharey=True)
     styles = {"start": (GREY, ":"), "learned": (COLOURS[0], "-"), "exact": (COLOURS[1], "--")}
-    for number, (ax, name) in enumerate(zip(axes.flat, networks, strict=False)):
-        here = spectra[spectra["network"] == name]
+    for number, (ax, (name, here)) in enumerate(zip(axes, networks.items(), strict=True)):
         for place, of_place in here.groupby("place", sort=False):
             colour, style = styles[place]
             # Shares that a logarithmic axis can show; the density is that of whole bins.
             share = np.maximum(np.mean(of_place["density"].to_list(), axis=0), 1e-5)
-            ax.stairs(
-                share, _signed(bins), color=colour, linestyle=style, linewidth=1.3, label=place
-            )
+            form = {"color": colour, "linestyle": style, "linewidth": 1.3}
+            ax.stairs(share, _signed(bins), label=place, **form)
             ends = _signed([of_place["lowest"].mean(), of_place["highest"].mean()])
             ax.plot(ends, [1.6e-5] * 2, color=colour, marker="^", markersize=5, linestyle="")
         ax.set_yscale("log")
         ax.set_ylim(1e-5, 1.5)
-        last, first = number + columns >= len(networks), number % columns == 0
         tidy(
             ax,
             title=f"{titles[name]} ({here['parameters'].iloc[0]:.0f})",
-            x="eigenvalue (nats)" if last else "",
-            y="share in a bin" if first else "",
+            x="eigenvalue (nats)" if number + across >= len(networks) else "",
+            y="share in a bin" if number % across == 0 else "",
         )
         ticks = {-1.0: "−1", -1e-3: "−10⁻³", 0.0: "0", 1e-3: "10⁻³", 1.0: "1"}
         ax.set_xticks(_signed(list(ticks)), list(ticks.values()))
-    for ax in axes.flat[len(networks) :]:
-        ax.set_visible(False)
-    axes[0, 0].legend(fontsize=8, frameon=False, loc="upper left")
+    axes[0].legend(fontsize=8, frameon=False, loc="upper left")
     return figure
 
 
@@ -68,31 +62,35 @@ def _signed(values: Any) -> npt.NDArray[np.float64]:
     return np.asarray(np.sign(x) * (size + (np.abs(x) > 0) * 0.25))
 
 
-def vectors(table: pd.DataFrame, profile: Any, verdicts: Verdicts) -> Figure | None:
-    """Singular vectors as the matrices or lines they are in the chain; two weights a row."""
+def vectors(table: pd.DataFrame, titles: Mapping[str, str]) -> Figure | None:
+    """Singular vectors as the matrices or lines they are in the chain; two weights a row.
+
+    Rows with ``network, member, validation, weight, number, panel, axes, norm, vector``, of which
+    the member with the best validation accuracy is drawn.
+    """
     if "vector" not in table:
         return None
     rows = table[table["vector"].notna()]
     best = rows.loc[rows.groupby("network", sort=False)["validation"].idxmax()]
     rows = rows.merge(best[["network", "member"]])
-    groups = list(rows.groupby(["network", "panel"], sort=False))
-    count = int(rows["number"].max())
-    figure, axes = panels(-(-len(groups) // 2), 2 * count, 1.9)
-    for ax in axes.flat:
+    rows["size"] = [float(np.abs(np.array(vector)).max()) for vector in rows["vector"]]
+    groups, count = list(rows.groupby(["network", "panel"], sort=False)), int(rows["number"].max())
+    figure, axes = panels(2 * count * -(-len(groups) // 2), 2 * count, 1.9)
+    for ax in axes:
         ax.set_visible(False)
     for n, ((network, panel), group) in enumerate(groups):
         for k, one in enumerate(group.to_dict("records")):
-            ax = axes.flat[n * count + k]
+            ax = axes[n * count + k]
             ax.set_visible(True)
-            alike = rows[(rows["network"] == network) & (rows["number"] == one["number"])]
-            top = max(float(np.abs(np.array(v)).max()) for v in alike["vector"]) or 1.0
+            alike = (rows["network"] == network) & (rows["number"] == one["number"])
+            top = rows[alike]["size"].max() or 1.0
             _vector(ax, np.array(one["vector"], dtype=float), one["axes"][-1], top)
             words = f"{one['number']:g}: {100 * one['norm']:.0f} %"
             if panel:
                 words += f", {panel.partition(',')[0]}"
             ax.set_title(words, fontsize=7.5, color=BLACK, loc="left")
             if k == 0:
-                lines = [f"{profile.titles[network]}: {one['weight']}", *one["axes"][:-1]]
+                lines = [f"{titles[network]}: {one['weight']}", *one["axes"][:-1]]
                 ax.set_ylabel("\n".join(lines), fontsize=7.5, color=BLACK)
     return figure
 
@@ -117,20 +115,19 @@ def maps(rows: pd.DataFrame, kinds: Mapping[str, tuple[str, str, str]], unit: st
     `rows` have ``amplitude, strength, map``; `kinds` the title of an amplitude and its indices.
     """
     strengths = list(dict.fromkeys(rows["strength"]))
-    figure, axes = panels(len(kinds), len(strengths), 2.3)
-    for line, (kind, (title, down, along)) in zip(axes, kinds.items(), strict=True):
-        here = {r["strength"]: np.array(r["map"])
-                for r in rows[rows["amplitude"] == kind].to_dict("records")}  # fmt: skip
-        top = max(float(array.max()) for array in here.values())
-        for ax, (strength, array) in zip(line, here.items(), strict=True):
-            shown = ax.imshow(array, cmap="cividis", vmin=0.0, vmax=top, interpolation="nearest")
+    figure, axes = panels(len(kinds) * len(strengths), len(strengths), 2.3)
+    for n, (kind, (title, down, along)) in enumerate(kinds.items()):
+        here, line = rows[rows["amplitude"] == kind], axes[n * len(strengths) :][: len(strengths)]
+        arrays = [np.array(array) for array in here["map"]]
+        look = {"cmap": "cividis", "vmin": 0.0, "vmax": max(array.max() for array in arrays)}
+        for ax, strength, array in zip(line, here["strength"], arrays, strict=True):
+            shown = ax.imshow(array, interpolation="nearest", **look)
             words = f"disorder {strength:g}" if strength else "clean"
-            tidy(
-                ax, title=words, x=along, y=f"{title}\n{down}" if ax is line[0] else "", grid="none"
-            )
+            y = f"{title}\n{down}" if ax is line[0] else ""
+            tidy(ax, title=words, x=along, y=y, grid="none")
             ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
             ax.yaxis.set_major_locator(MaxNLocator(4, integer=True))
-        bar = figure.colorbar(shown, ax=list(line), fraction=0.03, pad=0.01)
+        bar = figure.colorbar(shown, ax=line, fraction=0.03, pad=0.01)
         bar.set_label(unit, fontsize=8, color=BLACK)
         bar.ax.tick_params(labelsize=7)
     return figure

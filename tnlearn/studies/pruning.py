@@ -1,4 +1,4 @@
-"""Study `pruning`: what is left of a network when its weights are cut to low rank.
+"""What is left of a network when its weights are cut down?
 
 Every weight is cut to its largest singular values, alone and together with all others (each keeps
 the same share of its norm²), as it is and with training going on at that rank; and the leading
@@ -40,13 +40,13 @@ from tnlearn.analysis.weights import (
 from tnlearn.data.dataset import Dataset
 from tnlearn.errors import ConfigError
 from tnlearn.lab.ensembles import best_member, chains, ensemble, trained
-from tnlearn.lab.profile import Count, Data, Profile, Rate, Section, Share, check_names
-from tnlearn.lab.study import Picture, Study, Verdicts
-from tnlearn.lab.tasks import Task
-from tnlearn.report.claims import PACKAGE, PAPER, Claim, not_below
+from tnlearn.lab.job import Task
+from tnlearn.lab.profile import Count, Data, NetworkName, Profile, Rate, Section, Share
+from tnlearn.lab.study import Study
+from tnlearn.report.claims import PACKAGE, PAPER, claim, decided, not_below
 from tnlearn.report.figures import GREY, Figure, dots, lines, look, rescaled
 from tnlearn.report.stats import ABOVE_GUESSING, unbounded_mean
-from tnlearn.report.table import Row, against, in_points, learned, over_members, where
+from tnlearn.report.table import Row, against, in_points, learned, over_members, scaled, where
 from tnlearn.studies import pictures
 from tnlearn.training.fitted import Fitted
 
@@ -64,8 +64,8 @@ Cut = Mapping[str, npt.NDArray[Any]]  # ranks to keep (members, copies) of some 
 class Retraining(Section, kw_only=True):
     """Training that goes on after a cut: of each weight alone in `weights`, of all `together`."""
 
-    weights: list[str]
-    together: list[str]
+    weights: list[NetworkName]
+    together: list[NetworkName]
     epochs: Count
     rate: Rate  # of the learning rate of the first training
     every: Count
@@ -83,16 +83,13 @@ class Pruning(Profile, kw_only=True):
     edge: Annotated[float, Meta(gt=0, lt=0.5)]  # of the chain at each end
     edge_states: Count  # pairs of states nearest zero energy
     pictures: Count  # leading singular vectors drawn
-    shallow: list[str]
-    complex: list[str]
+    shallow: list[NetworkName]
+    complex: list[NetworkName]
     retrain: Retraining
 
     def __post_init__(self) -> None:
-        """Refuse names of networks that are not there, and one on both sides of a comparison."""
-        for key in ("shallow", "complex"):
-            check_names(f"network in {key!r}", getattr(self, key), self.networks)
-        for key in ("weights", "together"):
-            check_names(f"network in [retrain] {key}", getattr(self.retrain, key), self.networks)
+        """Refuse a network on both sides of a comparison."""
+        super().__post_init__()
         if both := set(self.shallow) & set(self.complex):
             raise ConfigError(f"{both.pop()!r} is shallow or complex, not both")
 
@@ -112,7 +109,7 @@ def run(task: Task, profile: Pruning, store: Path) -> pd.DataFrame:
     fitted, again, name = trained(task.config, store), profile.retrain, task.labels["network"]
     parts = {weight.name: singular(fitted, weight) for weight in weights_of(fitted.net)}
     tests = {shift: chains(task.config, "test", shift) for shift in profile.shifts}
-    tables = list(vectors(profile, fitted, parts))
+    tables = list(leading(profile, fitted, parts))
     ranks = {key: rank_grid(p.weight.rank, profile.every) for key, p in parts.items()}
     for labels, cut in cuts(parts, ranks, profile.shares):
         end = with_parameters(fitted, {key: parts[key].truncated(r) for key, r in cut.items()})
@@ -182,7 +179,7 @@ def measured_cut(
     )  # fmt: skip
 
 
-def vectors(
+def leading(
     profile: Pruning, fitted: Fitted, parts: Mapping[str, Singular]
 ) -> Iterator[pd.DataFrame]:
     """Leading singular vectors of the first weight that has a place in the chain.
@@ -205,10 +202,11 @@ def vectors(
 # ---------------------------------------------------------------------- what it decides
 
 
-def kept(table: pd.DataFrame, profile: Pruning) -> pd.DataFrame:
-    """The rows of the members that learned."""
+def kept(table: pd.DataFrame, profile: Pruning, clean: bool = False) -> pd.DataFrame:
+    """The rows of the members that learned; `clean`: on the first of the shifts."""
     whole = where(table, way=AS_CUT, weight="", shift=profile.shifts[0])
-    return learned(table, whole, profile.data.chance)
+    rows = learned(table, whole, profile.data.chance)
+    return where(rows, shift=profile.shifts[0]) if clean else rows
 
 
 def levels(rows: pd.DataFrame, over: str) -> tuple[list[Any], Any, Any]:
@@ -229,15 +227,28 @@ def titles(rows: pd.DataFrame, profile: Pruning) -> pd.Series:
     return rows["network"].map(profile.titles) + ": " + rows["weight"]
 
 
-def smallest(table: pd.DataFrame, profile: Pruning) -> pd.DataFrame:
-    """The smallest rank of every weight from which on the accuracy is kept within a point.
+def few(rows: pd.DataFrame, profile: Pruning) -> pd.Series:
+    """Holds where at most half of the singular vectors are needed.
 
-    `rank` is that of the mean accuracy (NaN if none that was tried), `value` the mean over members
-    of their own; without a value where a member needs more than was tried.
+    Not asked where there is but one, or where the network is at guessing.
     """
+    asked = (rows["full"] > 1) & (rows["accuracy"] > ABOVE_GUESSING * profile.data.chance)
+    half = rows["rank"] <= rows["full"] / 2
+    return decided(asked & half, asked & ~half)
+
+
+@claim(PACKAGE, few, by="way")
+def low_rank(table: pd.DataFrame, profile: Pruning) -> pd.DataFrame:
+    """A network needs few of the singular vectors of its weights.
+
+    Smallest rank that keeps the accuracy within a point, mean over members.
+
+    Few are at most half of them; one weight is cut at a time.
+    """
+    # `rank` is that of the mean accuracy (NaN if none that was tried), `value` the mean over
+    # members of their own; without a value where a member needs more than was tried.
     weights = []
-    clean = where(kept(table, profile), shift=profile.shifts[0])
-    for (network, way), rows in clean.groupby(["network", "way"], sort=False):
+    for (network, way), rows in kept(table, profile, True).groupby(["network", "way"], sort=False):
         for (weight, full), some in rows.groupby(["weight", "full"], sort=False):
             ranks, accuracy, goal = levels(pd.concat([some, where(rows, weight="")]), "rank")
             each = [
@@ -248,33 +259,6 @@ def smallest(table: pd.DataFrame, profile: Pruning) -> pd.DataFrame:
             weights.append({"network": network, "weight": weight, "way": way, "rank": rank,
                             "full": full, "accuracy": goal.mean(), **measured})  # fmt: skip
     return pd.DataFrame(weights).astype({"rank": float})
-
-
-def few(rows: pd.DataFrame, profile: Pruning) -> pd.Series:
-    """Holds where at most half of the singular vectors are needed.
-
-    Not asked where there is but one, or where the network is at guessing.
-    """
-    asked = (rows["full"] > 1) & (rows["accuracy"] > ABOVE_GUESSING * profile.data.chance)
-    return (rows["rank"] <= rows["full"] / 2).astype("boolean").where(asked)
-
-
-def edges(table: pd.DataFrame, profile: Pruning) -> pd.DataFrame:
-    """Norm² on the edge over that of equal entries, of every weight with a place in the chain."""
-    clean = where(kept(table, profile), shift=profile.shifts[0])
-    one = clean[clean["rank"].notna()]
-    leading, whole = where(one, rank=1), one[one["rank"] == one["full"]]
-    shares = pd.concat([
-        where(leading, way=AS_CUT).assign(part=LEADING),
-        where(leading, way=TRAINED_ON).assign(part="rank 1, trained on"),
-        where(whole, way=AS_CUT).assign(part="whole weight"),
-    ])  # fmt: skip
-    shares = shares.melt(["network", "weight", "part"], ["cells", "states"], "place", "ratio")
-    by = ["network", "weight", "place", "part"]
-    shares = over_members(shares.dropna(subset="ratio"), by, "ratio", unbounded_mean)
-    ranks = smallest(table, profile).drop_duplicates(["network", "weight"], keep="last")
-    shares = shares.merge(ranks[["network", "weight", "rank", "full", "accuracy"]])
-    return shares.assign(family=shares["network"].map(profile.families))
 
 
 def outside(rows: pd.DataFrame, profile: Pruning) -> pd.Series:
@@ -288,6 +272,31 @@ def outside(rows: pd.DataFrame, profile: Pruning) -> pd.Series:
     asked = asked[asked["place"] == asked.groupby("network")["place"].transform("last")]
     compact = few(asked, profile).dropna()
     return (compact & (asked["low"] > 1)[compact.index]).reindex(rows.index)
+
+
+@claim(PAPER, outside, by="family")
+def pruning_edges(table: pd.DataFrame, profile: Pruning) -> pd.DataFrame:
+    """Pruning leaves a compact set of edge-state features.
+
+    Norm² of the leading singular vector on the edge over that of equal entries, and the rank that
+    keeps the accuracy within a point.
+
+    Asked of the first weight that has a place in the chain, of its edge states where it tells
+    states apart: above 1 at 95 %, and at most half of the rank needed.
+    """
+    one = kept(table, profile, True).dropna(subset="rank")
+    leading, whole = where(one, rank=1), one[one["rank"] == one["full"]]
+    shares = pd.concat([
+        where(leading, way=AS_CUT).assign(part=LEADING),
+        where(leading, way=TRAINED_ON).assign(part="rank 1, trained on"),
+        where(whole, way=AS_CUT).assign(part="whole weight"),
+    ])  # fmt: skip
+    shares = shares.melt(["network", "weight", "part"], ["cells", "states"], "place", "ratio")
+    by = ["network", "weight", "place", "part"]
+    shares = over_members(shares.dropna(subset="ratio"), by, "ratio", unbounded_mean)
+    ranks = low_rank.findings(table, profile).drop_duplicates(["network", "weight"], keep="last")
+    shares = shares.merge(ranks[["network", "weight", "rank", "full", "accuracy"]])
+    return shares.assign(family=shares["network"].map(profile.families))
 
 
 def smallest_cut(rows: pd.DataFrame, profile: Pruning) -> pd.DataFrame:
@@ -306,8 +315,15 @@ def smallest_cut(rows: pd.DataFrame, profile: Pruning) -> pd.DataFrame:
     return rows.iloc[:0]
 
 
-def pairs(table: pd.DataFrame, profile: Pruning) -> pd.DataFrame:
-    """Each shallow network, all weights cut as far as they may be, less each complex one whole."""
+@claim(PAPER, not_below(-100 * POINT), unit="points", by="family")
+def shallow_equals_complex(table: pd.DataFrame, profile: Pruning) -> pd.DataFrame:
+    """Shallow pruned networks match complex ones.
+
+    Accuracy of the pruned shallow network less that of the whole complex one.
+
+    All weights keep the smallest share of their norm² that keeps the accuracy within a point; to
+    match is to be worse by a point at most.
+    """
     rows = kept(table, profile)
     cut = pd.concat(smallest_cut(where(rows, network=name), profile) for name in profile.shallow)
     whole = where(rows, network=profile.complex, way=AS_CUT, weight="")
@@ -327,36 +343,43 @@ def first_weights(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["weight"] == rows["network"].map(placed.combine_first(first))]
 
 
-def smallest_ranks(table: pd.DataFrame, profile: Pruning, verdicts: Verdicts) -> Figure | None:
-    """Smallest rank of the first weight over its full rank, as cut and trained on."""
+def smallest(table: pd.DataFrame, profile: Pruning) -> Figure | None:
+    """Smallest rank that keeps the accuracy within a point, of the first weight that has a place in
+    the chain (in brackets its full rank): mean over members with its 95 % interval. No dot: a
+    member needs more than was tried.
+    """
     first = first_weights(table)[["network", "weight"]].drop_duplicates()
-    rows = verdicts["low-rank"].rows.merge(first).dropna(subset="holds")
+    rows = low_rank.decide(table, profile).rows.merge(first).dropna(subset="holds")
     if rows.empty:
         return None
-    ends = ["value", "low", "high"]
-    rows[ends] = rows[ends].mul(100 / rows["full"], axis=0)
+    rows = scaled(rows, 100 / rows["full"])
     rows["of"] = titles(rows, profile) + rows["full"].map(" ({:g})".format)
     label = "smallest rank that keeps the accuracy (% of the full rank)"
     return dots(rows, "of", dot="way", label=label, styles=WAYS, limits=(-2.0, 102.0))
 
 
-def ranks(table: pd.DataFrame, profile: Pruning, verdicts: Verdicts) -> Figure:
-    """Accuracy lost against the rank of the first weight: a panel a network."""
-    clean = where(kept(table, profile), shift=profile.shifts[0])
-    key = ["network", "way", "member"]
+def ranks(table: pd.DataFrame, profile: Pruning) -> Figure:
+    """Accuracy lost when that weight keeps only its largest singular values, mean over members with
+    its 95 % interval; the scale is linear up to one point. Trained on: at that rank, against the
+    whole network trained on as long.
+    """
+    clean, key = kept(table, profile, True), ["network", "way", "member"]
     goal = where(clean, weight="").set_index(key)["accuracy"]
     rows = first_weights(clean[clean["rank"] > 0]).set_index(key)
     rows = rows.assign(lost=100 * (goal.reindex(rows.index) - rows["accuracy"])).reset_index()
     figure = lines(
         over_members(rows, ["network", "rank", "way"], "lost", unbounded_mean),
-        "rank", "way", column="network", labels=("rank kept", "accuracy lost (points)"),
+        "rank", "way", column="network", along="rank kept", label="accuracy lost (points)",
         names=profile.titles, styles=WAYS, marks={"one point": 1.0}, height=2.4,
     )  # fmt: skip
     return rescaled(figure, x="log2", y="points")
 
 
-def together(table: pd.DataFrame, profile: Pruning, verdicts: Verdicts) -> Figure:
-    """Share of wrong answers against the numbers kept: a row a test set, a column a family."""
+def together(table: pd.DataFrame, profile: Pruning) -> Figure:
+    """Share of wrong answers when all weights keep the same share of their norm² and training goes
+    on, if it does, against the numbers left: r (rows + columns) at rank r, at most all entries, and
+    the biases. The last point is the whole network.
+    """
     rows = where(kept(table, profile), weight=["", "all"])
     trained = where(rows, way=TRAINED_ON)["network"].unique()
     rows = rows[(rows["way"] == TRAINED_ON) | ~rows["network"].isin(trained)]
@@ -367,15 +390,15 @@ def together(table: pd.DataFrame, profile: Pruning, verdicts: Verdicts) -> Figur
     return lines(
         points.merge(rows.groupby(by, as_index=False)["numbers"].mean()),
         "numbers", "network", "shift", "family", log="xy", error=True, **look(profile),
-        labels=("numbers kept", "share of test chains that are wrong"),
+        along="numbers kept",
     )  # fmt: skip
 
 
-def leads(table: pd.DataFrame, profile: Pruning, verdicts: Verdicts) -> Figure | None:
-    """Each pruned shallow network less each whole complex one."""
-    rows = verdicts["shallow-equals-complex"].rows
-    if rows.empty:
-        return None
+@shallow_equals_complex.picture
+def leads(rows: pd.DataFrame, profile: Pruning) -> Figure:
+    """Accuracy of shallow networks, cut as far as keeps it within a point, less that of whole
+    complex ones, with Welch's 95 % interval; the scale is linear up to one point.
+    """
     figure = dots(
         rows, "network", "shift", dot="rival", limits=(-100.0, 100.0), **look(profile),
         label="accuracy less that of a whole network (points)",
@@ -384,11 +407,11 @@ def leads(table: pd.DataFrame, profile: Pruning, verdicts: Verdicts) -> Figure |
     return rescaled(figure, x="points")
 
 
-def edge_shares(table: pd.DataFrame, profile: Pruning, verdicts: Verdicts) -> Figure | None:
-    """Norm² of every weight on the edge over that of equal entries."""
-    rows = verdicts["pruning-edges"].rows
-    if rows.empty:
-        return None
+@pruning_edges.picture
+def edges(rows: pd.DataFrame, profile: Pruning) -> Figure:
+    """Norm² of the weights on the edge of the chain over that of equal entries, with its 95 %
+    interval over members.
+    """
     figure = dots(
         rows.assign(of=titles(rows, profile)), "of", "place", dot="part",
         label="norm² over that of equal entries", marks={"equal entries": 1.0},
@@ -397,8 +420,18 @@ def edge_shares(table: pd.DataFrame, profile: Pruning, verdicts: Verdicts) -> Fi
     return rescaled(figure, x="log2")
 
 
-def singular_values(table: pd.DataFrame, profile: Pruning, verdicts: Verdicts) -> Figure:
-    """Singular values of the first weight over the largest: a panel a family."""
+def vectors(table: pd.DataFrame, profile: Pruning) -> Figure | None:
+    """Leading singular vectors of the first weight with a place in the chain, of the member with
+    the best validation accuracy, with the share of the norm² each carries. x are cells of
+    sublattice A, y of B, states ascend in energy; red positive, blue negative.
+    """
+    return pictures.vectors(table, profile.titles)
+
+
+def singular_values(table: pd.DataFrame, profile: Pruning) -> Figure:
+    """Singular values of that weight over the largest, mean over members and channels with its 95 %
+    interval: a steep line is a weight of low rank.
+    """
     rows = where(kept(table, profile), way=AS_CUT)
     rows = first_weights(rows[rows["relative"].notna()])
     family = rows["network"].map(profile.families)
@@ -406,99 +439,17 @@ def singular_values(table: pd.DataFrame, profile: Pruning, verdicts: Verdicts) -
     return lines(
         over_members(rows, ["family", "network", "place"], "relative"),
         "place", "network", column="family", limits=(0.0, 1.03), **look(profile),
-        labels=("number (% of the full rank)", "singular value over the largest"),
+        along="number (% of the full rank)", label="singular value over the largest",
     )  # fmt: skip
 
 
 STUDY = Study(
-    name="pruning",
-    question="What is left of a network when its weights are cut down?",
-    profile=Pruning,
-    grid=grid,
-    run=run,
-    claims=(
-        Claim(
-            "pruning-edges",
-            "Pruning leaves a compact set of edge-state features.",
-            PAPER,
-            "norm² of the leading singular vector on the edge over that of equal entries, and the "
-            "rank that keeps the accuracy within a point",
-            edges,
-            outside,
-            condition="Asked of the first weight that has a place in the chain, of its edge states "
-            "where it tells states apart: above 1 at 95 %, and at most half of the rank needed.",
-            by="family",
-        ),
-        Claim(
-            "low-rank",
-            "A network needs few of the singular vectors of its weights.",
-            PACKAGE,
-            "smallest rank that keeps the accuracy within a point, mean over members",
-            smallest,
-            few,
-            condition="Few are at most half of them; one weight is cut at a time.",
-            by="way",
-        ),
-        Claim(
-            "shallow-equals-complex",
-            "Shallow pruned networks match complex ones.",
-            PAPER,
-            "accuracy of the pruned shallow network less that of the whole complex one",
-            pairs,
-            not_below(lambda p: -100 * POINT),
-            unit="points",
-            condition="All weights keep the smallest share of their norm² that keeps the accuracy "
-            "within a point; to match is to be worse by a point at most.",
-            by="family",
-        ),
-    ),
-    figures=(
-        Picture(
-            "smallest",
-            "Smallest rank that keeps the accuracy within a point, of the first weight that has a "
-            "place in the chain (in brackets its full rank): mean over members with its 95 % "
-            "interval. No dot: a member needs more than was tried.",
-            smallest_ranks,
-        ),
-        Picture(
-            "ranks",
-            "Accuracy lost when that weight keeps only its largest singular values, mean over "
-            "members with its 95 % interval; the scale is linear up to one point. Trained on: at "
-            "that rank, against the whole network trained on as long.",
-            ranks,
-        ),
-        Picture(
-            "together",
-            "Share of wrong answers when all weights keep the same share of their norm² and "
-            "training goes on, if it does, against the numbers left: r (rows + columns) at rank "
-            "r, at most all entries, and the biases. The last point is the whole network.",
-            together,
-        ),
-        Picture(
-            "leads",
-            "Accuracy of shallow networks, cut as far as keeps it within a point, less that of "
-            "whole complex ones, with Welch's 95 % interval; the scale is linear up to one point.",
-            leads,
-        ),
-        Picture(
-            "edges",
-            "Norm² of the weights on the edge of the chain over that of equal entries, with its "
-            "95 % interval over members.",
-            edge_shares,
-        ),
-        Picture(
-            "vectors",
-            "Leading singular vectors of the first weight with a place in the chain, of the member "
-            "with the best validation accuracy, with the share of the norm² each carries. x are "
-            "cells of sublattice A, y of B, states ascend in energy; red positive, blue negative.",
-            pictures.vectors,
-        ),
-        Picture(
-            "singular-values",
-            "Singular values of that weight over the largest, mean over members and channels with "
-            "its 95 % interval: a steep line is a weight of low rank.",
-            singular_values,
-        ),
-    ),
+    __name__,
+    __doc__,
+    Pruning,
+    grid,
+    run,
+    claims=(pruning_edges, low_rank, shallow_equals_complex),
+    figures=(smallest, ranks, together, leads, edges, vectors, singular_values),
     columns="shift",
 )

@@ -1,4 +1,4 @@
-"""Study `samples`: accuracy against the number of training chains.
+"""How does accuracy grow with the number of training chains?
 
 Every network is trained on the first n chains of one data set and tested clean and disordered.
 The budget ``steps`` gives every training as many steps as the network's entry takes on the
@@ -16,10 +16,10 @@ import pandas as pd
 
 from tnlearn.errors import ConfigError
 from tnlearn.lab.ensembles import chains, ensemble, measured, trained
-from tnlearn.lab.profile import Count, Data, Profile, check_names
-from tnlearn.lab.study import Picture, Study, Verdicts
-from tnlearn.lab.tasks import Task
-from tnlearn.report.claims import PAPER, SUMMARY, Claim, above, at_least
+from tnlearn.lab.job import Task
+from tnlearn.lab.profile import Count, Data, NetworkName, Profile
+from tnlearn.lab.study import Study
+from tnlearn.report.claims import PAPER, SUMMARY, above, at_least, claim
 from tnlearn.report.figures import Figure, lines, look
 from tnlearn.report.stats import above_chance
 from tnlearn.report.table import against, in_points, over_members, where
@@ -31,18 +31,17 @@ class Samples(Profile, kw_only=True):
     data: Data
     shifts: list[str]
     sizes: list[Count]
-    few: dict[str, list[Count]] = {}
+    few: dict[NetworkName, list[Count]] = {}
     elsewhere: Count | None = None  # members at other sizes than the reference
     passes: Count
     budgets: list[Literal["steps", "epochs"]]
-    ours: list[str]
-    rivals: list[str]
+    ours: list[NetworkName]
+    rivals: list[NetworkName]
     margin: float  # points
 
     def __post_init__(self) -> None:
-        """Refuse names of networks that are not there, and fewer chains than a batch."""
-        for key in ("ours", "rivals", "few"):
-            check_names(f"network in {key!r}", getattr(self, key), self.networks)
+        """Refuse fewer chains than a batch."""
+        super().__post_init__()
         for size in [n for sizes in (self.sizes, *self.few.values()) for n in sizes]:
             if size < self.batch_size:
                 raise ConfigError(
@@ -84,97 +83,71 @@ def run(task: Task, profile: Samples, store: Path) -> pd.DataFrame:
     )
 
 
-def differences(table: pd.DataFrame, profile: Samples) -> pd.DataFrame:
-    """Ours less each rival, in points; members of a rival that did not learn are left out."""
-    found = against(
-        table,
-        profile.ours,
-        profile.rivals,
-        ["shift", "size", "budget"],
-        "accuracy",
-        keep=lambda rows: above_chance(rows["validation"], profile.data.chance),
-    )
-    found = in_points(found)
+@claim(SUMMARY, above(lambda p: p.margin), unit="points", by="shift")
+def beats_cnn_resnet(table: pd.DataFrame, profile: Samples) -> pd.DataFrame:
+    """Networks of the formula beat CNNs and ResNets by more than 15 points.
+
+    Accuracy less that of the rival.
+
+    Rivals' members that never learned are left out, to the rivals' favour.
+    """
+    by, chance = ["shift", "size", "budget"], profile.data.chance
+    gaps = against(
+        table, profile.ours, profile.rivals, by, "accuracy",
+        keep=lambda rows: above_chance(rows["validation"], chance),
+    )  # fmt: skip
     # At the reference size both budgets are the same training.
-    return found[(found["size"] != profile.data.train) | (found["budget"] == profile.budgets[0])]
+    twice = (gaps["size"] == profile.data.train) & (gaps["budget"] != profile.budgets[0])
+    return in_points(gaps[~twice])
 
 
-def best(table: pd.DataFrame, profile: Samples) -> pd.DataFrame:
-    """The most accurate symmetric and the most accurate generic network, at the reference."""
+@claim(PAPER, at_least(lambda p: p.threshold), by="family")
+def accurate_symmetric_generic(table: pd.DataFrame, profile: Samples) -> pd.DataFrame:
+    """Simpler networks, informed of the symmetry or generic, reach high accuracy.
+
+    Accuracy of the best network of its family.
+
+    Clean chains, the reference number of training chains.
+    """
     here = where(table, shift=profile.shifts[0], size=profile.data.train, budget=profile.budgets[0])
-    found = over_members(here, ["shift", "size", "network"], "accuracy")
-    found["family"] = found["network"].map(profile.families)
-    found = where(found, family=["symmetric", "generic"])
-    return found.loc[found.groupby("family", sort=False)["value"].idxmax()]
+    rows = over_members(here, ["shift", "size", "network"], "accuracy")
+    rows["family"] = rows["network"].map(profile.families)
+    rows = where(rows, family=["symmetric", "generic"])
+    return rows.loc[rows.groupby("family", sort=False)["value"].idxmax()]
 
 
-def errors(table: pd.DataFrame, profile: Samples, verdicts: Verdicts) -> Figure:
-    """Share of wrong answers against the number of chains: a row a shift, a column a family."""
-    found = over_members(table, ["shift", "network", "size", "budget"], "accuracy")
-    found = where(found, budget=profile.budgets[0])
-    found["family"] = found["network"].map(profile.families)
+def error(table: pd.DataFrame, profile: Samples) -> Figure:
+    """Share of wrong answers against the number of training chains: mean over members with its
+    95 % interval; the same number of optimiser steps at every size.
+    """
+    rows = where(table, budget=profile.budgets[0])
+    rows = over_members(rows, ["shift", "network", "size"], "accuracy")
+    rows["family"] = rows["network"].map(profile.families)
     return lines(
-        found, "size", "network", "shift", "family", log="xy", error=True, **look(profile),
-        labels=("training chains", "share of test chains that are wrong"),
-        marks={"guessing": 1 - profile.data.chance},
+        rows, "size", "network", "shift", "family", log="xy", error=True,
+        marks={"guessing": 1 - profile.data.chance}, **look(profile),
     )  # fmt: skip
 
 
-def leads(table: pd.DataFrame, profile: Samples, verdicts: Verdicts) -> Figure | None:
-    """Difference to each rival against the number of chains."""
-    rows = verdicts["beats-cnn-resnet"].rows
-    if rows.empty:
-        return None
+@beats_cnn_resnet.picture
+def differences(rows: pd.DataFrame, profile: Samples) -> Figure:
+    """Accuracy less that of CNN and ResNet, in points, with Welch's 95 % interval."""
     titles = profile.titles
     pairs = rows["network"].map(titles) + " less " + rows["rival"].map(titles)
     return lines(
         rows.assign(pair=pairs), "size", "pair", column="shift", names=titles, log="x",
-        labels=("training chains", "difference in accuracy (points)"),
+        label="difference in accuracy (points)",
         marks={f"{profile.margin:g} points": profile.margin, "equal": 0.0},
     )  # fmt: skip
 
 
 STUDY = Study(
-    name="samples",
-    question="How does accuracy grow with the number of training chains?",
-    profile=Samples,
-    grid=grid,
-    run=run,
-    claims=(
-        Claim(
-            "beats-cnn-resnet",
-            "Networks of the formula beat CNNs and ResNets by more than 15 points.",
-            SUMMARY,
-            "accuracy less that of the rival",
-            differences,
-            above(lambda p: p.margin),
-            unit="points",
-            condition="Rivals' members that never learned are left out, to the rivals' favour.",
-            by="shift",
-        ),
-        Claim(
-            "accurate-symmetric-generic",
-            "Simpler networks, informed of the symmetry or generic, reach high accuracy.",
-            PAPER,
-            "accuracy of the best network of its family",
-            best,
-            at_least(lambda p: p.threshold),
-            condition="Clean chains, the reference number of training chains.",
-            by="family",
-        ),
-    ),
-    figures=(
-        Picture(
-            "error",
-            "Share of wrong answers against the number of training chains: mean over members with "
-            "its 95 % interval; the same number of optimiser steps at every size.",
-            errors,
-        ),
-        Picture(
-            "differences",
-            "Accuracy less that of CNN and ResNet, in points, with Welch's 95 % interval.",
-            leads,
-        ),
-    ),
+    __name__,
+    __doc__,
+    Samples,
+    grid,
+    run,
+    claims=(beats_cnn_resnet, accurate_symmetric_generic),
+    figures=(error, differences),
     columns="size",
 )

@@ -1,4 +1,4 @@
-"""Study `sizes`: trained on chains of one or several lengths, right on chains of which others?
+"""Do networks trained on short chains know long ones?
 
 Networks whose trained nodes are functions of position have the same weights at every length.  Each
 is trained in several ways, with as many chains in each, and put to chains of 12 to 400 cells:
@@ -8,36 +8,44 @@ clean, disordered, complex, and with four bands.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
 
 from tnlearn.data.generate import dataset
-from tnlearn.data.recipes import DATASETS
 from tnlearn.errors import ConfigError
 from tnlearn.lab.ensembles import Config, best_member, ensemble, part_seed, trained
-from tnlearn.lab.profile import Amount, Count, Profile, Section, Share, as_record, check_names
-from tnlearn.lab.study import Picture, Study, Verdicts
-from tnlearn.lab.tasks import Task
+from tnlearn.lab.job import Task
+from tnlearn.lab.profile import (
+    Amount,
+    Count,
+    DataName,
+    Known,
+    NetworkName,
+    Profile,
+    Section,
+    Share,
+    as_record,
+)
+from tnlearn.lab.study import Study
 from tnlearn.models.catalogue import build_network
 from tnlearn.physics.winding import winding
-from tnlearn.report.claims import PACKAGE, SUMMARY, Claim
+from tnlearn.report.claims import PACKAGE, SUMMARY, claim, decided
 from tnlearn.report.figures import Figure, image, lines, look
 from tnlearn.report.stats import COLUMNS, mean_of_sample
 from tnlearn.report.table import Row, where
 from tnlearn.training import metrics
 
-NAN = float("nan")
+TrainedAt = Annotated[str, Known("training", "training")]
 
 
 class Training(Section, kw_only=True):
     """A way of training: chains of which lengths, how many of each."""
 
     title: str
-    data: str
+    data: DataName
     lengths: list[Count]
     train: Count
     validation: Count
@@ -48,10 +56,10 @@ class Chains(Section, kw_only=True):
     """Chains to be put to: of which lengths, how many of each, by members of which trainings."""
 
     title: str
-    data: str
+    data: DataName
     lengths: list[Count]
     samples: list[Count]
-    trainings: list[str]
+    trainings: list[TrainedAt]
     disorder: Amount = 0.0
     windings: list[int] | None = None
 
@@ -59,7 +67,7 @@ class Chains(Section, kw_only=True):
 class Goal(Section, kw_only=True):
     """Right for this share of the chains at every length from the first to the last."""
 
-    chains: str
+    chains: Annotated[str, Known("chains", "chains")]
     accuracy: Share
     lengths: tuple[Count, Count]
 
@@ -67,15 +75,15 @@ class Goal(Section, kw_only=True):
 class Learned(Section, kw_only=True):
     """Whose learned D is drawn, at which lengths."""
 
-    networks: list[str]
-    training: str
+    networks: list[NetworkName]
+    training: TrainedAt
     lengths: list[Count]
 
 
 class Fixed(Section, kw_only=True):
     """Networks that know their length: the shapes of their parameters at these lengths."""
 
-    networks: list[str]
+    networks: list[NetworkName]
     lengths: tuple[Count, Count]
 
 
@@ -89,28 +97,30 @@ class Sizes(Profile, kw_only=True):
     fixed: Fixed
 
     def __post_init__(self) -> None:
-        """Refuse names that are not there and lengths that do not fit together."""
+        """Refuse lengths that do not fit together, and profiles that train no network."""
+        super().__post_init__()
         parts: dict[str, Training | Chains] = {**self.training, **self.chains}
         for key, part in parts.items():
-            check_names(f"data set of {key!r}", [part.data], DATASETS)
             if part.lengths != sorted(set(part.lengths)) or part.lengths[0] < 4:
                 raise ConfigError(f"lengths of {key!r} must ascend from 4 cells: {part.lengths}")
         for key, chains in self.chains.items():
-            check_names(f"training of [chains.{key}]", chains.trainings, self.training)
             if len(chains.samples) != len(chains.lengths):
                 raise ConfigError(
                     f"[chains.{key}] has {len(chains.lengths)} lengths but "
                     f"{len(chains.samples)} numbers of samples"
                 )
-        check_names("chains of [goal]", [self.goal.chains], self.chains)
         judged = self.chains[self.goal.chains].lengths
         if not set(self.goal.lengths) <= set(judged):
             raise ConfigError(f"[goal] lengths must be among those of its chains, {judged}")
-        check_names("training of [learned]", [self.learned.training], self.training)
-        check_names("network of [learned]", self.learned.networks, self.networks)
-        check_names("network of [fixed]", self.fixed.networks, self.networks)
         if not self.resized:
             raise ConfigError("every network is in [fixed]: name one that is to be trained, too")
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """Titles of the networks, and of chains and trainings."""
+        chains = {f"chains.{key}": how.title for key, how in self.chains.items()}
+        training = {f"training.{key}": how.title for key, how in self.training.items()}
+        return super().titles | chains | training
 
     @property
     def resized(self) -> list[str]:
@@ -150,17 +160,15 @@ def grid(profile: Sizes) -> Iterator[Task]:
 
 def run(task: Task, profile: Sizes, store: Path) -> pd.DataFrame:
     """Do a task: a row a member (train, test), a matrix (learned) or a network (fixed)."""
-    if task.kind == "train":
-        fitted = trained(task.config, store)
-        validation = fitted.history["validation_accuracy"][:, -1]
-        rows = pd.DataFrame({"member": list(fitted.ids), "validation": validation})
-    elif task.kind == "test":
-        rows = _test(task, profile, store)
-    elif task.kind == "learned":
-        rows = _learned(task, profile, store)
-    else:
-        rows = _fixed(task, profile)
-    return rows.assign(kind=task.kind)
+    do = {"train": _train, "test": _test, "learned": _learned, "fixed": _fixed}[task.kind]
+    return do(task, profile, store).assign(kind=task.kind)
+
+
+def _train(task: Task, profile: Sizes, store: Path) -> pd.DataFrame:
+    """The members, and how accurate each is on validation chains."""
+    fitted = trained(task.config, store)
+    validation = fitted.history["validation_accuracy"][:, -1]
+    return pd.DataFrame({"member": list(fitted.ids), "validation": validation})
 
 
 def _test(task: Task, profile: Sizes, store: Path) -> pd.DataFrame:
@@ -226,7 +234,7 @@ def _matrices(nodes: Any, weights: dict[str, Any]) -> list[Any]:
     )
 
 
-def _fixed(task: Task, profile: Sizes) -> pd.DataFrame:
+def _fixed(task: Task, profile: Sizes, store: Path) -> pd.DataFrame:
     """Whether a network can be used at another length, or which parameter stands in the way."""
     entry = profile.entries[task.labels["network"]]
     shapes = [
@@ -249,120 +257,105 @@ def accuracies(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*labels, *COLUMNS])
 
 
-def lowest(found: pd.DataFrame, profile: Sizes, by: list[str]) -> pd.DataFrame:
+def lowest(rows: pd.DataFrame, profile: Sizes, by: list[str]) -> pd.DataFrame:
     """Of each group `by`, the length within the goal at which the interval ends lowest."""
-    first, last = profile.goal.lengths
-    here = found[found["cells"].between(first, last) & found["network"].isin(profile.resized)]
-    here = where(here, chains=profile.goal.chains)
-    here = here.assign(low=here["low"].fillna(0.0))
-    return here.loc[here.groupby(by, sort=False)["low"].idxmin()]
-
-
-def generalises(table: pd.DataFrame, profile: Sizes) -> pd.DataFrame:
-    """Where each network does worst within the goal; other chains; networks of one length."""
-    found = accuracies(table)
-    found = found[found["network"].isin(profile.resized)]
-    others = found[found["chains"] != profile.goal.chains]
-    ends = others.groupby("chains")["cells"].transform(lambda n: n.isin([n.min(), n.max()]))
-    fixed = where(table, kind="fixed", any_length=False)[["network"]]
-    fixed = fixed.assign(chains="of one length", training="", members=0)
-    worst = lowest(found, profile, ["training", "network"])
-    return pd.concat([worst, others[ends.astype(bool)], fixed], ignore_index=True)
-
-
-def everywhere(table: pd.DataFrame, profile: Sizes) -> pd.DataFrame:
-    """Accuracy at every length, of the training with the most lengths; `worst` decides."""
-    chains = profile.chains[profile.goal.chains]
-    most = max(chains.trainings, key=lambda name: len(profile.training[name].lengths))
-    found = where(accuracies(table), chains=profile.goal.chains, training=most)
-    found = found[found["network"].isin(profile.resized)]
-    return found.assign(worst=found.index.isin(lowest(found, profile, ["network"]).index))
+    rows = where(rows, chains=profile.goal.chains, network=profile.resized)
+    rows = rows[rows["cells"].between(*profile.goal.lengths)]
+    rows = rows.assign(low=rows["low"].fillna(0.0))
+    return rows.loc[rows.groupby(by, sort=False)["low"].idxmin()]
 
 
 def reaches(rows: pd.DataFrame, profile: Sizes) -> pd.Series:
     """Holds where the interval is at the goal or above it; a network of one length does not."""
-    holds = (rows["low"].fillna(0.0) >= profile.goal.accuracy).astype("boolean")
-    return holds.where(rows["chains"].isin([profile.goal.chains, "of one length"]))
+    asked = rows["chains"].isin([profile.goal.chains, "of one length"])
+    there = rows["low"].fillna(0.0) >= profile.goal.accuracy
+    return decided(asked & there, asked & ~there)
 
 
-def errors(
-    table: pd.DataFrame, profile: Sizes, verdicts: Verdicts, goal: bool = True
-) -> Figure | None:
-    """Share of wrong answers against length, on the chains of the goal or on all others.
+@claim(SUMMARY, reaches, by="chains")
+def sizes(table: pd.DataFrame, profile: Sizes) -> pd.DataFrame:
+    """A network generalises from the lengths it was trained on to others.
 
-    A panel a kind of chains and training, the formula in each.
+    Accuracy at the length where its interval ends lowest, or at the ends.
+
+    Every length of the goal is reached, by networks trained at a few lengths. Networks with a
+    weight for each cell are of one length by construction.
     """
+    rows = where(accuracies(table), network=profile.resized)
+    others = rows[rows["chains"] != profile.goal.chains]
+    ends = others.groupby("chains")["cells"].transform(lambda n: n.isin([n.min(), n.max()]))
+    fixed = where(table, kind="fixed", any_length=False)[["network"]]
+    fixed = fixed.assign(chains="of one length", training="", members=0)
+    worst = lowest(rows, profile, ["training", "network"])
+    return pd.concat([worst, others[ends.astype(bool)], fixed], ignore_index=True)
+
+
+@claim(PACKAGE, lambda rows, p: reaches(rows, p).where(rows["worst"]), by="network")
+def position_nodes(table: pd.DataFrame, profile: Sizes) -> pd.DataFrame:
+    """Nodes that are functions of position serve chains of every length.
+
+    Accuracy at each length.
+
+    Trained at the most lengths; decided where its interval ends lowest.
+    """
+    chains = profile.chains[profile.goal.chains]
+    most = max(chains.trainings, key=lambda name: len(profile.training[name].lengths))
+    rows = where(
+        accuracies(table), chains=profile.goal.chains, training=most, network=profile.resized
+    )
+    return rows.assign(worst=rows.index.isin(lowest(rows, profile, ["network"]).index))
+
+
+def accuracy(table: pd.DataFrame, profile: Sizes) -> Figure | None:
+    """Share of wrong answers against length, clean chains: mean over members, 95 % interval of
+    members and chains; the formula rounded beside it.
+    """
+    rows = where(accuracies(table), chains=profile.goal.chains)
+    return against_length(rows.assign(of=""), profile)
+
+
+def others(table: pd.DataFrame, profile: Sizes) -> Figure | None:
+    """The same on chains of other kinds."""
     rows = accuracies(table)
-    rows = rows[(rows["chains"] == profile.goal.chains) == goal]
+    rows = rows[rows["chains"] != profile.goal.chains]
+    titles = {key: f"{chains.title}; " for key, chains in profile.chains.items()}
+    return against_length(rows.assign(of=rows["chains"].map(titles)), profile)
+
+
+def against_length(rows: pd.DataFrame, profile: Sizes) -> Figure | None:
+    """Errors against length: a panel a kind of chains and training, the formula in each."""
     trained_at = rows["training"].notna()
     if not trained_at.any():
         return None
     panels = rows[trained_at][["chains", "training"]].drop_duplicates()
     formula = rows[~trained_at].drop(columns="training").merge(panels, on="chains")
     rows = pd.concat([rows[trained_at], formula])
-    kinds = {key: "" if goal else f"{chains.title}; " for key, chains in profile.chains.items()}
-    rows["panel"] = rows["chains"].map(kinds) + "trained at "
-    rows["panel"] += rows["training"].map({k: how.title for k, how in profile.training.items()})
+    trainings = rows["training"].map({k: how.title for k, how in profile.training.items()})
     return lines(
-        rows, "cells", "network", column="panel", log="xy", error=True, **look(profile),
-        labels=("unit cells", "share of test chains that are wrong"),
+        rows.assign(panel=rows["of"] + "trained at " + trainings), "cells", "network",
+        column="panel", log="xy", error=True, **look(profile),
         marks={"goal": 1 - profile.goal.accuracy},
     )  # fmt: skip
 
 
-def learned(table: pd.DataFrame, profile: Sizes, verdicts: Verdicts) -> Figure | None:
-    """The exact D and the learned ones, at each length."""
-    rows = where(table, kind="learned")
+def learned(table: pd.DataFrame, profile: Sizes) -> Figure | None:
+    """D of the best member beside the exact D (cell of A downwards, of B to the right), in units of
+    its largest entry at the first length.
+    """
     arrays = {
         f"{profile.titles[row['network']]}, {row['matrix']}, {row['cells']:.0f} cells": row["D"]
-        for row in rows.to_dict("records")
+        for row in where(table, kind="learned").to_dict("records")
     }
     return image(arrays, labels=("y (cell of B)", "x (cell of A)")) if arrays else None
 
 
 STUDY = Study(
-    name="sizes",
-    question="Do networks trained on short chains know long ones?",
-    profile=Sizes,
-    grid=grid,
-    run=run,
-    claims=(
-        Claim(
-            "sizes",
-            "A network generalises from the lengths it was trained on to others.",
-            SUMMARY,
-            "accuracy at the length where its interval ends lowest, or at the ends",
-            generalises,
-            reaches,
-            condition="Every length of the goal is reached, by networks trained at a few lengths. "
-            "Networks with a weight for each cell are of one length by construction.",
-            by="chains",
-        ),
-        Claim(
-            "position-nodes",
-            "Nodes that are functions of position serve chains of every length.",
-            PACKAGE,
-            "accuracy at each length",
-            everywhere,
-            lambda rows, p: reaches(rows, p).where(rows["worst"]),
-            condition="Trained at the most lengths; decided where its interval ends lowest.",
-            by="network",
-        ),
-    ),
-    figures=(
-        Picture(
-            "accuracy",
-            "Share of wrong answers against length, clean chains: mean over members, 95 % interval "
-            "of members and chains; the formula rounded beside it.",
-            errors,
-        ),
-        Picture("others", "The same on chains of other kinds.", partial(errors, goal=False)),
-        Picture(
-            "learned",
-            "D of the best member beside the exact D (cell of A downwards, of B to the right), in "
-            "units of its largest entry at the first length.",
-            learned,
-        ),
-    ),
+    __name__,
+    __doc__,
+    Sizes,
+    grid,
+    run,
+    claims=(sizes, position_nodes),
+    figures=(accuracy, others, learned),
     columns="cells",
 )
