@@ -15,8 +15,8 @@ MARGIN = above(lambda p: p)
 
 
 def claim(rows, holds=MARGIN, **more):
-    found = pd.DataFrame(rows, columns=["network", "size", "value", "low", "high", "members"])
-    return Claim("k", "It holds.", "us", lambda t, p: found, holds, **more)
+    findings = pd.DataFrame(rows, columns=["network", "size", "value", "low", "high", "members"])
+    return Claim("k", "It holds.", "us", lambda t, p: findings, holds, **more)
 
 
 ROWS = [("a", 500, 0.8, 0.7, 0.9, 8), ("b", 500, 0.4, 0.3, 0.5, 8), ("c", 4000, 0.6, NAN, NAN, 1)]

@@ -26,18 +26,18 @@ SHARES = st.lists(st.floats(0.0, 1.0), min_size=2, max_size=20)
 FLAGS = st.lists(st.booleans(), min_size=1, max_size=30)
 
 
-def ends(found):
-    return found["low"], found["high"]
+def ends(interval):
+    return interval["low"], interval["high"]
 
 
 @given(SHARES)
 def test_interval_is_that_of_student(values):
-    found, error = unbounded_mean(values), of_scipy.sem(values)
+    interval, error = unbounded_mean(values), of_scipy.sem(values)
     if error == 0:
-        assert ends(found) == (found["value"], found["value"])
+        assert ends(interval) == (interval["value"], interval["value"])
         return
     expected = of_scipy.t.interval(0.95, len(values) - 1, np.mean(values), error)
-    assert ends(found) == pytest.approx(expected, abs=1e-12)
+    assert ends(interval) == pytest.approx(expected, abs=1e-12)
     share = mean(values)
     assert 0.0 <= share["low"] <= share["value"] + 1e-12
     assert share["value"] - 1e-12 <= share["high"] <= 1.0
@@ -48,21 +48,21 @@ def test_interval_is_that_of_student(values):
     [([0.9, None, math.nan, 0.8], 0.85, 2), ([0.5], 0.5, 1), ([], math.nan, 0), ([None], None, 0)],
 )
 def test_members_without_a_value_are_left_out(values, value, members):
-    found = mean(values)
-    assert found["members"] == members
-    assert found["value"] == pytest.approx(value or math.nan, nan_ok=True)
-    assert math.isnan(found["low"]) == (members < 2)
+    interval = mean(values)
+    assert interval["members"] == members
+    assert interval["value"] == pytest.approx(value or math.nan, nan_ok=True)
+    assert math.isnan(interval["low"]) == (members < 2)
 
 
 @given(SHARES, SHARES)
 def test_difference_is_that_of_welch_and_antisymmetric(a, b):
-    found, mirrored = gap(a, b), gap(b, a)
-    assert found["value"] == pytest.approx(np.mean(a) - np.mean(b), abs=1e-12)
-    assert ends(found) == pytest.approx((-mirrored["high"], -mirrored["low"]), abs=1e-12)
+    interval, mirrored = gap(a, b), gap(b, a)
+    assert interval["value"] == pytest.approx(np.mean(a) - np.mean(b), abs=1e-12)
+    assert ends(interval) == pytest.approx((-mirrored["high"], -mirrored["low"]), abs=1e-12)
     # Where all members agree scipy warns of its own loss of precision.
     if min(np.std(a), np.std(b)) > 1e-6:
         expected = of_scipy.ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
-        assert ends(found) == pytest.approx((expected.low, expected.high), abs=1e-9)
+        assert ends(interval) == pytest.approx((expected.low, expected.high), abs=1e-9)
 
 
 def test_difference_of_constants_of_tiny_spreads_and_of_one_member():
@@ -78,16 +78,16 @@ def test_rates_are_those_of_wilson_and_newcombe(a, b):
     x, y = rate(a), rate(b)
     expected = of_scipy.binomtest(sum(a), len(a)).proportion_ci(0.95, method="wilson")
     assert ends(x) == pytest.approx((expected.low, expected.high), abs=1e-12)
-    found = rate_gap(a, b)
-    assert found["value"] == x["value"] - y["value"]
-    assert -1.0 <= found["low"] <= found["value"] <= found["high"] <= 1.0
-    assert found["low"] == pytest.approx(-rate_gap(b, a)["high"], abs=1e-12)
+    interval = rate_gap(a, b)
+    assert interval["value"] == x["value"] - y["value"]
+    assert -1.0 <= interval["low"] <= interval["value"] <= interval["high"] <= 1.0
+    assert interval["low"] == pytest.approx(-rate_gap(b, a)["high"], abs=1e-12)
 
 
 def test_newcombe_of_his_paper():
     # Stat. Med. 17, 873 (1998), table II, method 10: 56/70 less 48/80.
-    found = rate_gap([True] * 56 + [False] * 14, [True] * 48 + [False] * 32)
-    assert ends(found) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+    interval = rate_gap([True] * 56 + [False] * 14, [True] * 48 + [False] * 32)
+    assert ends(interval) == pytest.approx((0.0524, 0.3339), abs=5e-5)
 
 
 def test_median_covers_its_value():
@@ -106,8 +106,8 @@ def test_mean_of_sample_covers_members_and_chains():
     for _ in range(300):
         levels = 0.9 + 0.02 * rng.standard_normal(8)
         hard = np.sort(rng.random(400))  # how hard each chain is, common to all members
-        found = mean_of_sample([(hard < level).mean() for level in levels], 400)
-        inside.append(found["low"] <= 0.9 <= found["high"])
+        interval = mean_of_sample([(hard < level).mean() for level in levels], 400)
+        inside.append(interval["low"] <= 0.9 <= interval["high"])
     assert np.mean(inside) >= 0.94
     both, alone = mean_of_sample([0.8, 0.9, 0.85], 50), mean([0.8, 0.9, 0.85])
     assert both["low"] < alone["low"]
@@ -140,9 +140,9 @@ TABLE = pd.DataFrame(
 
 
 def test_tables_of_conditions():
-    found = over_members(TABLE, ["shift", "network"], "accuracy").set_index(["shift", "network"])
-    assert found["members"].tolist() == [2, 2, 1]
-    assert found.loc[("clean", "a"), "value"] == pytest.approx(0.85)
+    interval = over_members(TABLE, ["shift", "network"], "accuracy").set_index(["shift", "network"])
+    assert interval["members"].tolist() == [2, 2, 1]
+    assert interval.loc[("clean", "a"), "value"] == pytest.approx(0.85)
     leads = against(TABLE, ["a", "c"], ["b"], ["shift"], "accuracy")
     assert leads[["shift", "network", "rival"]].values.tolist() == [["clean", "a", "b"]]
     assert leads["value"].item() == pytest.approx(0.3)

@@ -211,8 +211,8 @@ def read_profile(
 
 def _shipped(study: str, name: str) -> Table:
     table = _profiles(study)
-    own = {profile: table.pop(profile, {}) for profile in PROFILES}
-    return overlaid({"study": study, **table}, {**own[name], "profile": name})
+    differs = {profile: table.pop(profile, {}) for profile in PROFILES}
+    return overlaid({"study": study, **table}, {**differs[name], "profile": name})
 
 
 def _profiles(name: str) -> Table:
@@ -259,9 +259,9 @@ def _plain(message: str, kind: type[Struct]) -> str:
 
 
 def _fields(kind: Any) -> list[str]:
-    own = msgspec.structs.fields(kind)
-    inner = [t for f in own for t in _structs(f.type)]
-    return [f.name for f in own] + [name for t in inner for name in _fields(t)]
+    fields = msgspec.structs.fields(kind)
+    inner = [t for f in fields for t in _structs(f.type)]
+    return [f.name for f in fields] + [name for t in inner for name in _fields(t)]
 
 
 def _structs(kind: Any) -> list[Any]:

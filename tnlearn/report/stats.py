@@ -65,8 +65,8 @@ def _estimate(value: float, low: float, high: float, members: float) -> Estimate
 def mean(values: Values, bounds: tuple[float, float] = SHARE) -> Estimate:
     """Mean over members with Student's t-interval, cut at the ends of a share.
 
-    >>> found = mean([0.9, 0.8, None, 0.85])
-    >>> [round(found[key], 3) for key in COLUMNS]
+    >>> interval = mean([0.9, 0.8, None, 0.85])
+    >>> [round(interval[key], 3) for key in COLUMNS]
     [0.85, 0.726, 0.974, 3]
     """
     x = _finite(values)
@@ -85,8 +85,8 @@ def unbounded_mean(values: Values) -> Estimate:
 def rate(flags: Values) -> Estimate:
     """Share of members for which a statement holds, with Wilson's score interval.
 
-    >>> found = rate([True] * 8)
-    >>> round(found["low"], 3), found["high"]
+    >>> interval = rate([True] * 8)
+    >>> round(interval["low"], 3), interval["high"]
     (0.676, 1.0)
     """
     x = np.asarray(list(flags), dtype=bool)
@@ -123,8 +123,8 @@ def gap(a: Values, b: Values) -> Estimate:
 def rate_gap(a: Values, b: Values) -> Estimate:
     """Share of true flags of `a` less that of `b`, with Newcombe's interval (his method 10).
 
-    >>> found = rate_gap([True] * 56 + [False] * 14, [True] * 48 + [False] * 32)
-    >>> [round(found[key], 4) for key in ("value", "low", "high")]
+    >>> interval = rate_gap([True] * 56 + [False] * 14, [True] * 48 + [False] * 32)
+    >>> [round(interval[key], 4) for key in ("value", "low", "high")]
     [0.2, 0.0524, 0.3339]
     """
     x, y = rate(a), rate(b)
@@ -148,8 +148,8 @@ def mean_of_sample(accuracies: Values, chains: int) -> Estimate:
 
     The arms of Student's t over members and of Wilson over chains add as independent ones.
 
-    >>> found = mean_of_sample([1.0, 1.0, 1.0], 200)
-    >>> found["value"], round(found["low"], 3), found["high"], found["members"]
+    >>> interval = mean_of_sample([1.0, 1.0, 1.0], 200)
+    >>> interval["value"], round(interval["low"], 3), interval["high"], interval["members"]
     (1.0, 0.981, 1.0, 3)
     """
     x = mean(accuracies)
