@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tnlearn.look import COLOURS, png
 from tnlearn.report.claims import Claim, above, at_least, below
-from tnlearn.report.figures import COLOURS, dots, heat, image, lines, network_styles, png
+from tnlearn.report.figures import dots, heat, image, lines, network_styles
 from tnlearn.report.page import interval, wide
 
 NAN = float("nan")

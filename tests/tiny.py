@@ -17,7 +17,7 @@ import tomli_w
 from tnlearn.lab.job import done
 from tnlearn.lab.profile import read_profile
 from tnlearn.lab.study import assembled, load_study, study
-from tnlearn.report import figures
+from tnlearn.look import png
 
 PROFILES = Path(__file__).parent / "data" / "tiny"
 RUNS = Path(tempfile.mkdtemp(prefix="tiny-"))
@@ -61,6 +61,6 @@ def table(name: str) -> pd.DataFrame:
 def ran(name: str) -> Path:
     """The folder of the tiny run of a study, its report written with coarse figures."""
     table(name)
-    with patch.object(figures, "_DPI", 40):
+    with patch("tnlearn.lab.study.png", lambda figure: (figure.set_dpi(40), png(figure))[1]):
         study(name, tiny_file(name, RUNS), RUNS / name, progress=False)
     return RUNS / name

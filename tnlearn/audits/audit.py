@@ -165,7 +165,8 @@ class Audit:
         95 % intervals.  Written to `path` (.png, .svg or .pdf) if one is given; raises
         `FileError` or `UnknownNameError` if it cannot be.
         """
-        from tnlearn.report.figures import BLACK, COLOURS, GREY, dots, write_figure
+        from tnlearn.look import BLACK, COLOURS, GREY, write_figure
+        from tnlearn.report.figures import dots
 
         rightly = "pairs answered rightly before"
         points = []

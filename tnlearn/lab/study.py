@@ -30,8 +30,9 @@ from tnlearn.lab.folder import add_seconds, claim_folder
 from tnlearn.lab.job import Task, done
 from tnlearn.lab.profile import Settings, as_record, read_profile
 from tnlearn.lab.tasks import run_tasks
+from tnlearn.look import png
 from tnlearn.report.claims import Claim, Picture, Verdict, paragraphs
-from tnlearn.report.figures import FAMILIES, png
+from tnlearn.report.figures import FAMILIES
 from tnlearn.report.kept import FORMAT, overview
 from tnlearn.report.page import render
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from tnlearn.report.figures import BLACK, COLOURS, panels, tidy, write_figure
+from tnlearn.look import BLACK, COLOURS, panels, tidy, write_figure
 
 __all__ = ["draw_phases", "phase_figure"]
 

@@ -15,29 +15,12 @@ import pandas as pd
 from matplotlib import colormaps
 from matplotlib.ticker import LogLocator, NullLocator
 
-from tnlearn.look import (
-    BLACK,
-    COLOURS,
-    DIVERGING,
-    GREY,
-    MARKERS,
-    WIDTH,
-    Figure,
-    panels,
-    png,
-    tidy,
-    write_figure,
-)
+from tnlearn.look import BLACK, COLOURS, DIVERGING, GREY, MARKERS, WIDTH, Figure, panels, tidy
 from tnlearn.report.table import in_words
 
 __all__ = [
-    "BLACK",
-    "COLOURS",
-    "DIVERGING",
     "FAMILIES",
-    "GREY",
-    "MARKERS",
-    "WIDTH",
+    "WRONG",
     "Figure",
     "dots",
     "heat",
@@ -45,14 +28,9 @@ __all__ = [
     "lines",
     "look",
     "network_styles",
-    "panels",
-    "png",
     "rescaled",
-    "tidy",
-    "write_figure",
 ]
 
-_SMALL = 9
 _DASHES = (":", "-", "--", "-.")  # of levels that are marked
 MOST_TICKS = 7
 WRONG = "share of test chains that are wrong"

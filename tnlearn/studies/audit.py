@@ -26,9 +26,10 @@ from tnlearn.lab.ensembles import ensemble, trained
 from tnlearn.lab.job import Task
 from tnlearn.lab.profile import Amount, Count, Data, Known, Profile
 from tnlearn.lab.study import Study
+from tnlearn.look import GREY
 from tnlearn.models.rswn import rswn
 from tnlearn.report.claims import PACKAGE, PAPER, claim, decided, not_below
-from tnlearn.report.figures import GREY, Figure, dots, heat, network_styles
+from tnlearn.report.figures import Figure, dots, heat, network_styles
 from tnlearn.report.page import interval
 from tnlearn.report.table import over_members, scaled, where
 

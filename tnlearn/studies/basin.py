@@ -22,8 +22,9 @@ from tnlearn.lab.ensembles import chains, chunks, fit_chunk, seed_of
 from tnlearn.lab.job import Task
 from tnlearn.lab.profile import Amount, Count, Data, Known, Profile, Rate, as_record
 from tnlearn.lab.study import Study
+from tnlearn.look import COLOURS, MARKERS
 from tnlearn.report.claims import PAPER, claim
-from tnlearn.report.figures import COLOURS, MARKERS, Figure, lines
+from tnlearn.report.figures import Figure, lines
 from tnlearn.report.stats import mean, rate, unbounded_mean
 from tnlearn.report.table import measures, over_members, where
 

@@ -28,9 +28,10 @@ from tnlearn.lab.ensembles import Config, ensemble
 from tnlearn.lab.job import Task
 from tnlearn.lab.profile import Amount, Count, Known, Number, Profile, Section
 from tnlearn.lab.study import Study
+from tnlearn.look import BLACK, COLOURS, MARKERS
 from tnlearn.markers.marker import marker as load_marker
 from tnlearn.report.claims import PACKAGE, above, claim
-from tnlearn.report.figures import BLACK, COLOURS, FAMILIES, MARKERS, Figure, lines
+from tnlearn.report.figures import FAMILIES, Figure, lines
 from tnlearn.report.page import interval
 from tnlearn.report.stats import mean, rate
 from tnlearn.report.table import Row, spread, where

@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from tnlearn.report.figures import BLACK, COLOURS, DIVERGING, GREY, Figure, panels, tidy
+from tnlearn.look import BLACK, COLOURS, DIVERGING, GREY, panels, tidy
+from tnlearn.report.figures import Figure
 
 __all__ = ["densities", "maps", "vectors"]
 

@@ -43,8 +43,9 @@ from tnlearn.lab.ensembles import best_member, chains, ensemble, trained
 from tnlearn.lab.job import Task
 from tnlearn.lab.profile import Count, Data, NetworkName, Profile, Rate, Section, Share
 from tnlearn.lab.study import Study
+from tnlearn.look import GREY
 from tnlearn.report.claims import PACKAGE, PAPER, claim, decided, not_below
-from tnlearn.report.figures import GREY, Figure, dots, lines, look, rescaled
+from tnlearn.report.figures import Figure, dots, lines, look, rescaled
 from tnlearn.report.stats import ABOVE_GUESSING, unbounded_mean
 from tnlearn.report.table import Row, against, in_points, learned, over_members, scaled, where
 from tnlearn.studies import pictures
