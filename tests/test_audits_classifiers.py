@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 import tnlearn as tnl
+from tnlearn.analysis.weights import with_parameters
 from tnlearn.audits.answers import confirm
 from tnlearn.audits.audit import Audit
 from tnlearn.audits.certify import sample_set
@@ -81,16 +82,9 @@ def test_an_ensemble_that_fits_any_length_is_asked_about_another(data: Any, trai
 
 
 def test_a_member_that_diverged_is_left_out(ensemble: Any, data: Any, tmp_path: Path) -> None:
-    values = {name: x.copy() for name, x in ensemble.parameters.items()}
-    values["D"][1] = np.nan
-    broken = type(ensemble)(
-        ensemble.net,
-        ensemble.config,
-        values,
-        history=ensemble.history,
-        failed=ensemble.failed,
-        stopped=ensemble.stopped,
-    )
+    values = ensemble.parameters["D"].copy()
+    values[1] = np.nan
+    broken = with_parameters(ensemble, {"D": values})
     audit, whole = asked(broken, data), asked(ensemble, data)
     assert np.isnan(audit["gauge"].followed[1])
     assert audit["gauge"].followed[::2] == whole["gauge"].followed[::2]

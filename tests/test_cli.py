@@ -262,7 +262,7 @@ def test_another_seed_is_refused(capsys):
 
 def test_a_killed_run_goes_on(here, capsys):
     # A real process, killed without warning once it has written something.
-    words = "phase-diagram --convention intra --size 200x150 --samples 20 --out d.png"
+    words = "phase-diagram --convention intra --size 150x100 --samples 20 --out d.png"
     start = "from tnlearn.phase import diagram as p; p._PAUSE = 0.0; "
     start += f"from tnlearn.cli import main; main({words.split()!r})"
     kept = here / "d-intra.npz"
@@ -285,7 +285,7 @@ def test_a_killed_run_goes_on(here, capsys):
     assert 0 < done.sum() < done.size
     run(words)
     assert f"{done.sum()}/{done.size}" in capsys.readouterr().err
-    axes = {"intra": np.linspace(0, 2.5, 200), "W": np.linspace(0, 6, 150)}
+    axes = {"intra": np.linspace(0, 2.5, 150), "W": np.linspace(0, 6, 100)}
     direct = tnl.phase_diagram(axes, disorder={0: "W", 1: (0.5, "W")}, cells=50, samples=20)
     np.testing.assert_array_equal(tnl.PhaseDiagram.load(kept).mean, direct.mean)
 

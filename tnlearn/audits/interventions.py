@@ -104,7 +104,7 @@ def _altering(family: str, title: str, keeps: str) -> Callable[[Change], Interve
 
     def intervention(change: Change) -> Intervention:
         words = " ".join((inspect.getdoc(change) or "").partition("\n\n")[0].split())
-        changes = words[0].lower() + words[1:].removesuffix(".")
+        changes = words[:1].lower() + words[1:].removesuffix(".")
         name = change.__name__.replace("_", "-")
         return _altered(family, name, title, changes, keeps, change)
 
