@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from tnlearn.audits.classifiers import edge_count
 from tnlearn.audits.interventions import Intervention, resolved
-from tnlearn.data.dataset import Dataset, class_indices, sample_integers
+from tnlearn.data.dataset import Dataset
 from tnlearn.data.generate import dataset
+from tnlearn.data.integers import class_indices, sample_integers
 from tnlearn.data.sampling import derived_seed
 from tnlearn.data.stored import StoredDataset
 from tnlearn.errors import ConfigError, ShapeError, check_whole

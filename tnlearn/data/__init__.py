@@ -15,7 +15,7 @@ _HOMES = {
     "SHIFTS": "shifts",
     "Shift": "shifts",
     "StoredDataset": "stored",
-    "disagreement": "dataset",
+    "disagreement": "integers",
     "open_dataset": "stored",
     "shift": "shifts",
 }
@@ -46,7 +46,8 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from tnlearn.data.dataset import Dataset, disagreement
+    from tnlearn.data.dataset import Dataset
+    from tnlearn.data.integers import disagreement
     from tnlearn.data.recipes import DATASETS, Recipe
     from tnlearn.data.shifts import SHIFTS, Shift, shift
     from tnlearn.data.stored import StoredDataset, open_dataset

@@ -8,13 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tnlearn.data.dataset import (
-    GAUGES,
-    Dataset,
-    ambiguity,
-    class_indices,
-    known_winding_numbers,
-)
+from tnlearn.data.dataset import GAUGES, Dataset
+from tnlearn.data.integers import ambiguity, class_indices, known_winding_numbers
 from tnlearn.data.recipes import recipe_for
 from tnlearn.data.sampling import draw
 from tnlearn.errors import ConfigError, check_choice, check_whole

@@ -4,33 +4,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tnlearn.data.integers import ambiguity, array_fields, class_indices, sample_integers
 from tnlearn.data.sampling import stream
-from tnlearn.errors import ConfigError, LackingError, ShapeError, check_choice, check_whole
+from tnlearn.errors import LackingError, ShapeError, check_choice, check_whole
 from tnlearn.physics.chains import Chains
 from tnlearn.physics.hamiltonians import states
 from tnlearn.physics.states import States
-from tnlearn.physics.winding import METHODS, ROUNDING_LIMIT, Winding, winding
+from tnlearn.physics.winding import Winding
 from tnlearn.shown import Shown, some
 
 if TYPE_CHECKING:
     from tnlearn.data.stored import StoredDataset
 
-__all__ = ["GAUGES", "Dataset", "ambiguity", "class_indices", "disagreement", "joined"]
-__all__ += ["known_winding_numbers", "sample_integers"]
+__all__ = ["GAUGES", "Dataset", "as_columns", "from_columns", "joined"]
 
 Array = NDArray[Any]
 
 GAUGES = ("random", "solver")
-RING = "rswn-ring"  # the RSWN of an open sample closed into a ring
-
-# A ring whose gap is below this share of its norm is on the transition.
-_GAPLESS = 1e-6
 
 
 class Arrays:
@@ -267,7 +263,13 @@ class Dataset(Shown):
             self.ambiguous[index],
             self.chains[index],
             info_of_rows(self.info, index, len(self), len(labels)),
-            {name: _rows_of(result, index) for name, result in self.kinds.items()},
+            kinds_of_columns(
+                {
+                    f"kind {kind} {n}": getattr(result, n)[index]
+                    for kind, result in self.kinds.items()
+                    for n in array_fields(result)
+                }
+            ),
         )
 
     def __getitems__(self, indices: Sequence[int]) -> list[tuple[dict[str, Array], int]]:
@@ -329,107 +331,65 @@ def info_of_rows(info: Mapping[str, Any], index: Any, samples: int, chosen: int)
     return {**info, "samples": chosen, **more}
 
 
+def as_columns(data: Dataset) -> dict[str, Array]:
+    """All that is known of the samples, one array (samples, …) a column.
+
+    `u`, `v`, `energies`, `labels`, `windings`, `ambiguous`, `hopping m`, `kind name field`.
+    """
+    states, names = data.states, ("labels", "windings", "ambiguous")
+    columns = {"u": states.u, "v": states.v, "energies": states.energies}
+    columns |= {name: getattr(data, name) for name in names}
+    columns |= {f"hopping {m}": t for m, t in sorted(data.chains.hoppings.items())}
+    for kind, result in data.kinds.items():
+        columns |= {f"kind {kind} {n}": getattr(result, n) for n in array_fields(result)}
+    return columns
+
+
+def from_columns(
+    columns: Mapping[str, Array],
+    classes: tuple[int, ...],
+    chain: Mapping[str, Any],
+    info: dict[str, Any],
+) -> Dataset:
+    """The data set of such columns; `chain` is what all chains share: cells, boundary and flux."""
+    return Dataset(
+        States(columns["u"], columns["v"], columns["energies"]),
+        columns["labels"],
+        classes,
+        columns["windings"],
+        columns["ambiguous"],
+        chains_of_columns(columns, chain),
+        info,
+        kinds_of_columns(columns),
+    )
+
+
+def chains_of_columns(columns: Mapping[str, Array], chain: Mapping[str, Any]) -> Chains:
+    """The chains alone."""
+    hoppings = {int(n.split()[1]): t for n, t in columns.items() if n.startswith("hopping ")}
+    return Chains(hoppings=hoppings, **chain)
+
+
+def kinds_of_columns(columns: Mapping[str, Array]) -> dict[str, Winding]:
+    """The kinds of winding number alone."""
+    kinds: dict[str, dict[str, Any]] = {}
+    for name, values in columns.items():
+        if name.startswith("kind "):
+            _, kind, column = name.split(" ")
+            kinds.setdefault(kind, {"method": kind})[column] = values
+    return {kind: Winding(**values) for kind, values in kinds.items()}
+
+
+def shared_by(chains: Chains) -> dict[str, Any]:
+    """What all chains share."""
+    return {"cells": chains.cells, "boundary": chains.boundary, "flux": chains.flux}
+
+
 def joined(parts: list[Dataset]) -> Dataset:
     """Several pieces of one data set, one after the other, under the recipe of the first."""
-    first = parts[0]
-    if len(parts) == 1:
-        return first
-    if any(set(p.chains.hoppings) != set(first.chains.hoppings) for p in parts):
+    first, every = parts[0], [as_columns(part) for part in parts]
+    if any(set(columns) != set(every[0]) for columns in every):
         raise ShapeError("these are pieces of different data sets")
-    chains = Chains(
-        first.chains.cells,
-        {m: np.concatenate([p.chains.hoppings[m] for p in parts]) for m in first.chains.hoppings},
-        first.chains.boundary,
-        first.chains.flux,
-    )
-    return Dataset(
-        States(
-            np.concatenate([p.states.u for p in parts]),
-            np.concatenate([p.states.v for p in parts]),
-            np.concatenate([p.states.energies for p in parts]),
-        ),
-        np.concatenate([p.labels for p in parts]),
-        first.classes,
-        np.concatenate([p.windings for p in parts]),
-        np.concatenate([p.ambiguous for p in parts]),
-        chains,
-        {**first.info, "samples": sum(map(len, parts))},
-        {name: _in_a_row([p.kinds[name] for p in parts]) for name in first.kinds},
-    )
-
-
-def array_fields(result: Winding) -> list[str]:
-    """The fields of a result that hold one value for each sample."""
-    return [f.name for f in fields(result) if isinstance(getattr(result, f.name), np.ndarray)]
-
-
-def _rows_of(result: Winding, index: Any) -> Winding:
-    changed: dict[str, Any] = {n: getattr(result, n)[index] for n in array_fields(result)}
-    return replace(result, **changed)
-
-
-def _in_a_row(results: list[Winding]) -> Winding:
-    names = array_fields(results[0])
-    changed: dict[str, Any] = {n: np.concatenate([getattr(r, n) for r in results]) for n in names}
-    return replace(results[0], **changed)
-
-
-def known_winding_numbers(chains: Chains) -> dict[str, Winding]:
-    """Each sample's winding number by every method that applies, in the order of the columns.
-
-    The methods of `tnlearn.winding`, of chains as they are: `momentum` of clean chains only; and
-    `rswn-ring`, the RSWN of an open sample closed into a ring.
-    """
-    clean = all((t == t[:, :1]).all() for t in chains.hoppings.values())
-    kinds = {}
-    for method in METHODS:
-        if clean or method != "momentum":
-            kinds[method] = winding(chains, method, compiled=len(chains) >= 1000)
-        if method == "rswn" and chains.boundary == "open":
-            kinds[RING] = replace(winding(chains, "rswn", boundary="periodic"), method=RING)
-    return kinds
-
-
-def disagreement(kinds: Mapping[str, Winding]) -> tuple[tuple[str, ...], Array]:
-    """How often the integers of two kinds of winding number differ.
-
-    Returns
-    -------
-    names : tuple of str
-    share : (kinds, kinds) float array
-        Share of the samples on which kind i and kind j round to different integers
-        (a value that does not exist differs from every other).
-
-    Raises
-    ------
-    ConfigError
-        If there are no kinds: make the data set with `labels="all"`.
-    """
-    if not kinds:
-        raise ConfigError('there is one kind of label only: make the data set with labels="all"')
-    integers = np.array(
-        [np.where(np.isfinite(k.value), k.integer.astype(float), np.nan) for k in kinds.values()]
-    )
-    share = (integers[:, None] != integers[None, :]).mean(axis=2)
-    np.fill_diagonal(share, 0.0)
-    return tuple(kinds), share
-
-
-def class_indices(windings: Array, classes: tuple[int, ...]) -> Array:
-    """Index of each winding among the classes, −1 where it is none of them."""
-    match = windings[:, None] == np.asarray(classes)
-    return np.where(match.any(axis=1), match.argmax(axis=1), -1).astype(np.int64)
-
-
-def sample_integers(chains: Chains) -> tuple[Array, Array]:
-    """The integer of each sample's own chain, and where it is not clear, each (samples,)."""
-    count = winding(chains, "lyapunov", gap=False)
-    return count.integer, ~count.reliable | ambiguity(chains, count.integer)
-
-
-def ambiguity(chains: Chains, windings: Array) -> Array:
-    """Where the kinds of winding number of the ring do not tell `windings` clearly."""
-    ring = winding(chains, "rswn", boundary="periodic")
-    scale = np.sqrt(sum((np.abs(t) ** 2).mean(axis=1) for t in chains.hoppings.values()))
-    unclear = np.abs(ring.value - ring.integer) > ROUNDING_LIMIT
-    return np.asarray(unclear | (ring.integer != windings) | (ring.gap <= _GAPLESS * scale))
+    whole = {n: np.concatenate([columns[n] for columns in every]) for n in every[0]}
+    info = {**first.info, "samples": sum(map(len, parts))}
+    return from_columns(whole, first.classes, shared_by(first.chains), info)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, TypedDict, Unpack, overload
 
 from tnlearn.archive import Parts, differences, discard, parts_of, plain
 from tnlearn.data.balanced import build, checked
-from tnlearn.data.dataset import Dataset
+from tnlearn.data.dataset import Dataset, as_columns
 from tnlearn.data.stored import (
     StoredDataset,
-    column_arrays,
     open_dataset,
     put_together,
     record_of,
@@ -23,6 +22,15 @@ from tnlearn.progress import tqdm
 __all__ = ["dataset", "generate"]
 
 
+class _More(TypedDict, total=False):
+    boundary: str
+    gauge: str
+    start: int
+    dtype: str
+    labels: str
+    chunk: int | None
+
+
 @overload
 def dataset(
     name: str,
@@ -31,13 +39,8 @@ def dataset(
     disorder: float = ...,
     seed: int = ...,
     *,
-    boundary: str = ...,
-    gauge: str = ...,
-    start: int = ...,
-    dtype: str = ...,
-    labels: str = ...,
     path: None = ...,
-    chunk: int | None = ...,
+    **more: Unpack[_More],
 ) -> Dataset: ...
 
 
@@ -49,13 +52,8 @@ def dataset(
     disorder: float = ...,
     seed: int = ...,
     *,
-    boundary: str = ...,
-    gauge: str = ...,
-    start: int = ...,
-    dtype: str = ...,
-    labels: str = ...,
     path: str | os.PathLike[str],
-    chunk: int | None = ...,
+    **more: Unpack[_More],
 ) -> StoredDataset: ...
 
 
@@ -163,7 +161,7 @@ def generate(
         shown = {"total": count, "initial": count - len(missing), "desc": target.name}
         for k in tqdm(missing, **shown, unit="chunk", disable=None):  # on a terminal only
             here = {"start": info["start"] + k * size, "samples": min(size, rows - k * size)}
-            parts.write(k, column_arrays(build({**info, **here})))
+            parts.write(k, as_columns(build({**info, **here})))
         put_together(target, record, map(parts.read, range(count)))
         parts.remove()
     return StoredDataset(target)

@@ -13,13 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
-from tnlearn.data import transforms
 from tnlearn.data.balanced import build
-from tnlearn.data.dataset import Dataset, known_winding_numbers
+from tnlearn.data.dataset import Dataset
+from tnlearn.data.integers import known_winding_numbers
 from tnlearn.data.recipes import DATASETS
 from tnlearn.data.sampling import derived_seed, stream
+from tnlearn.data.transforms import TRANSFORMS, disorder
 from tnlearn.errors import ConfigError, LackingError, UnknownNameError, check_whole, nearest
 
 __all__ = ["SHIFTS", "Shift", "describe", "shift"]
@@ -51,7 +50,6 @@ class Shift:
 
 
 Change = Callable[[dict[str, Any], float], dict[str, Any]]
-Transform = Callable[[Dataset, np.random.Generator, float], Dataset]
 
 
 def _size(info: dict[str, Any], value: float) -> dict[str, Any]:
@@ -93,53 +91,6 @@ _REDRAW: dict[str, tuple[str, str, Change]] = {
         _variant("unseen-winding"),
     ),
 }
-_TRANSFORM: dict[str, tuple[str, str, Transform]] = {
-    "clean": ("clean", "the data as they are", lambda data, rng, value: data),
-    "ring": (
-        "ring",
-        "the same chains closed into rings; the same label",
-        transforms.ring,
-    ),
-    "edge-cell": (
-        "end cell altered",
-        "every bond of one end cell, left or right at random, times 5 or 1/5; the label of the "
-        "bulk stands, and samples whose own integer moves are flagged",
-        transforms.edge_cell,
-    ),
-    "edge-potential": (
-        "end potential",
-        "5 added to the modulus of the intracell hopping of both end cells, which keeps "
-        "chirality; the label of the bulk stands, and samples whose own integer moves are flagged",
-        transforms.edge_potential,
-    ),
-    "edge-removed": (
-        "end cell removed",
-        "the first cell cut off: one cell fewer; samples whose own integer moves are flagged",
-        transforms.edge_removed,
-    ),
-    r"no-zero-modes-(\d+)": (
-        "{v:g} lowest state(s) left out",
-        "the {v:g} pair(s) of states nearest zero energy replaced by zeros; the same label",
-        transforms.no_zero_modes,
-    ),
-    "gauge": (
-        "other gauge",
-        "every pair of states with another random sign (phase); the same label",
-        transforms.gauge,
-    ),
-    "solver-gauge": (
-        "solver's gauge",
-        "the signs (phases) that the linear algebra left; the same label",
-        transforms.solver_gauge,
-    ),
-    "rotation": (
-        "rotated states",
-        "u and v rotated alike within groups of states near in energy, so that q is unchanged; "
-        "the same label",
-        transforms.rotation,
-    ),
-}
-
 # Transformations that the recipe itself can express, so that new samples keep them.
 _CARRIED = ("clean", "ring", "gauge", "solver-gauge")
 
@@ -163,7 +114,7 @@ _LISTED = (
 
 
 def _find(name: Any) -> tuple[str, float]:
-    for pattern in (*_REDRAW, *_TRANSFORM):
+    for pattern in (*_REDRAW, *TRANSFORMS):
         match = re.fullmatch(pattern, name) if isinstance(name, str) else None
         if match:
             return pattern, float(match[1]) if match.groups() else 0.0
@@ -179,7 +130,12 @@ def describe(name: str) -> Shift:
     """What the shift of this name does; `UnknownNameError` with the nearest right name if none."""
     pattern, value = _find(name)
     redraws = pattern in _REDRAW
-    title, text, _ = (_REDRAW if redraws else _TRANSFORM)[pattern]
+    if redraws:
+        title, text, _ = _REDRAW[pattern]
+    else:
+        title, change = TRANSFORMS[pattern]
+        words = " ".join((change.__doc__ or "").partition("\n\n")[0].split()).rstrip(".")
+        text = words[0].lower() + words[1:]
     strength = value if "(" in pattern else None
     return Shift(name, title.format(v=value), text.format(v=value), redraws, strength)
 
@@ -239,7 +195,7 @@ def shift(name: str, data: Dataset, seed: int = 0, *, samples: int | None = None
             raise ConfigError(f"{name!r} transforms {len(data)} samples and cannot make {count}")
         kept = data if count == len(data) else data[:count]
         rng = stream(seed, f"shift/{name}", kept.info["seed"])
-        change = transforms.disorder if pattern == _DISORDER else _TRANSFORM[pattern][2]
+        change = disorder if pattern == _DISORDER else TRANSFORMS[pattern][1]
         try:
             shifted = change(kept, rng, value)
         except LackingError as error:

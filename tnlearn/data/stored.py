@@ -8,6 +8,7 @@ folder `NAME.parts`, and put together at the end.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,17 +21,25 @@ from numpy.typing import NDArray
 
 from tnlearn import __version__
 from tnlearn.archive import plain
-from tnlearn.data.dataset import Dataset, array_fields, as_batch, info_of_rows, joined
+from tnlearn.data.dataset import (
+    Dataset,
+    as_batch,
+    as_columns,
+    chains_of_columns,
+    from_columns,
+    info_of_rows,
+    joined,
+    kinds_of_columns,
+    shared_by,
+)
 from tnlearn.data.hdf5 import HINT, columns_of, open_hdf5
 from tnlearn.errors import ConfigError, FileError, check_whole
 from tnlearn.files import parsing, replacing
 from tnlearn.physics.chains import Chains
 from tnlearn.physics.memory import check_memory
-from tnlearn.physics.states import States
 from tnlearn.physics.winding import Winding
 
-__all__ = ["StoredDataset", "column_arrays", "open_dataset", "put_together"]
-__all__ += ["record_of", "save", "target_path"]
+__all__ = ["StoredDataset", "open_dataset", "put_together", "record_of", "save", "target_path"]
 
 Array = NDArray[Any]
 Path_ = str | os.PathLike[str]
@@ -115,7 +124,7 @@ class StoredDataset:
     @property
     def kinds(self) -> dict[str, Winding]:
         """Every kind of label of every sample, of a data set made with `labels="all"`."""
-        return _kinds({n: self._column(n) for n in self._data if n.startswith("kind ")})
+        return kinds_of_columns({n: self._column(n) for n in self._data if n.startswith("kind ")})
 
     def __getitem__(self, index: Any) -> Dataset:
         """The samples of a slice, a mask, an index array or one index, as a `Dataset`."""
@@ -125,21 +134,13 @@ class StoredDataset:
         check_memory(f"{len(rows)} samples of {self.path}", 2 * len(rows) * width)
         info = info_of_rows(self.info, index, len(self), len(rows))
         columns = {n: self._column(n, rows) for n in self._data}
-        return Dataset(
-            States(columns["u"], columns["v"], columns["energies"]),
-            columns["labels"],
-            self.classes,
-            columns["windings"],
-            columns["ambiguous"],
-            self._chains(columns),
-            info,
-            _kinds(columns),
-        )
+        return from_columns(columns, self.classes, self.chains, info)
 
     def hoppings(self, start: int, stop: int) -> Chains:
         """The chains of a stretch of samples alone, without their states."""
         rows = np.arange(start, stop)
-        return self._chains({n: self._column(n, rows) for n in self._data if n[:8] == "hopping "})
+        columns = {n: self._column(n, rows) for n in self._data if n.startswith("hopping ")}
+        return chains_of_columns(columns, self.chains)
 
     def batches(self, size: int, *, shuffle: int | None = None) -> Iterator[Dataset]:
         """All samples in batches of `size` (the last may be smaller), one read of the file.
@@ -191,10 +192,6 @@ class StoredDataset:
                 values[here] = column[low:high][rows[here] - low]
         return values
 
-    def _chains(self, columns: Mapping[str, Array]) -> Chains:
-        hoppings = {int(n.split()[1]): t for n, t in columns.items() if n.startswith("hopping ")}
-        return Chains(hoppings=hoppings, **self.chains)
-
 
 def open_dataset(path: Path_, *, verify: bool = False) -> StoredDataset:
     """A data set written by `Dataset.save` or `tnlearn.dataset(..., path=…)`.
@@ -227,44 +224,39 @@ def save(data: Dataset, path: Path_, chunk: int | None = None) -> StoredDataset:
     target = target_path(path)
     record = record_of(data, len(data), chunk)
     size = record["chunk"]
-    pieces = (column_arrays(data[k : k + size]) for k in range(0, len(data), size))
+    pieces = (as_columns(data[k : k + size]) for k in range(0, len(data), size))
     put_together(target, record, pieces)
     return StoredDataset(target)
 
 
 def put_together(target: Path, record: dict[str, Any], pieces: Iterable[dict[str, Array]]) -> None:
     """Write the columns of all pieces, one below the other, into one file, whole or not at all."""
-    first = 0
     # Of HDF5 1.10 on: there the metadata have checksums, too.  (The lock is that of `replacing`.)
     options: dict[str, Any] = {"libver": "v110", "locking": False}
+    rows, chunk = record["rows"], record["chunk"]
+    pieces = iter(pieces)
+    head, first = next(pieces), 0
     with replacing(target) as temporary:
         h5py.File(temporary, "w", **options).close()
-        file = None
-        try:
-            for piece in pieces:
-                if file is None:
-                    _reserve(temporary, piece, record)
-                    file = h5py.File(temporary, "r+", **options)
-                    file.attrs["recipe"] = json.dumps(record, sort_keys=True)
-                    for name, values in piece.items():
-                        shape, chunk = values.shape[1:], record["chunk"]
-                        layout = {"chunks": (chunk, *shape), "fletcher32": True}
-                        file.create_dataset(name, (record["rows"], *shape), values.dtype, **layout)
+        _reserve(temporary, head, rows, chunk)
+        with h5py.File(temporary, "r+", **options) as file:
+            file.attrs["recipe"] = json.dumps(record, sort_keys=True)
+            for name, values in head.items():
+                shape = values.shape[1:]
+                whole, part = (rows, *shape), (chunk, *shape)
+                file.create_dataset(name, whole, values.dtype, chunks=part, fletcher32=True)
+            for piece in itertools.chain([head], pieces):
                 for name, values in piece.items():
                     file[name][first : first + len(values)] = values
                 first += len(piece["labels"])
-        finally:
-            if file is not None:
-                file.close()
 
 
-def _reserve(path: Path, piece: Mapping[str, Array], record: Mapping[str, Any]) -> None:
+def _reserve(path: Path, head: Mapping[str, Array], rows: int, chunk: int) -> None:
     """Take the room that a file will need: where HDF5 itself finds the disk full, it crashes."""
     if hasattr(os, "posix_fallocate"):
-        chunks = -(-record["rows"] // record["chunk"])
-        chunk = sum(record["chunk"] * (x.nbytes // len(x)) + 512 for x in piece.values())
+        size = sum(chunk * (x.nbytes // len(x)) + 512 for x in head.values())
         with path.open("rb+") as stream:
-            os.posix_fallocate(stream.fileno(), 0, chunks * chunk + 2**16 * len(piece))
+            os.posix_fallocate(stream.fileno(), 0, -(-rows // chunk) * size + 2**16 * len(head))
 
 
 def target_path(path: Path_) -> Path:
@@ -280,7 +272,7 @@ def target_path(path: Path_) -> Path:
 def record_of(data: Dataset, rows: int, chunk: int | None) -> dict[str, Any]:
     """What a file of so many samples like these says of itself; chunks of 32 MiB unless given."""
     if chunk is None:
-        width = sum(c.nbytes // len(c) for c in column_arrays(data).values())
+        width = sum(c.nbytes // len(c) for c in as_columns(data).values())
         size = int(np.clip(_CHUNK_BYTES // width, 1, rows))
     else:
         size = min(check_whole("chunk", chunk, 1), rows)
@@ -289,34 +281,7 @@ def record_of(data: Dataset, rows: int, chunk: int | None) -> dict[str, Any]:
         "tnlearn": __version__,
         "info": plain(data.info),
         "classes": list(data.classes),
-        "cells": data.chains.cells,
-        "boundary": data.chains.boundary,
-        "flux": data.chains.flux,
+        **shared_by(data.chains),
         "rows": rows,
         "chunk": size,
     }
-
-
-def column_arrays(data: Dataset) -> dict[str, Array]:
-    """The columns of a file: one array (samples, …) each."""
-    columns: dict[str, Array] = {
-        "u": data.states.u,
-        "v": data.states.v,
-        "energies": data.states.energies,
-        "labels": data.labels,
-        "windings": data.windings,
-        "ambiguous": data.ambiguous,
-    }
-    columns |= {f"hopping {m}": t for m, t in sorted(data.chains.hoppings.items())}
-    for kind, result in data.kinds.items():
-        columns |= {f"kind {kind} {n}": getattr(result, n) for n in array_fields(result)}
-    return columns
-
-
-def _kinds(columns: Mapping[str, Array]) -> dict[str, Winding]:
-    kinds: dict[str, dict[str, Any]] = {}
-    for name, values in columns.items():
-        if name.startswith("kind "):
-            _, kind, column = name.split(" ")
-            kinds.setdefault(kind, {"method": kind})[column] = values
-    return {kind: Winding(**values) for kind, values in kinds.items()}

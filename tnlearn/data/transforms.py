@@ -1,36 +1,27 @@
 """The shifts that keep the samples: other boundaries, edges, gauges and bases.
 
-Each takes a data set, a generator and the number in the shift's name, and
-returns a new data set; `tnlearn.data.shifts` names and records them.
+Each takes a data set, a generator and the number in the shift's name, and returns a new data
+set.  Its docstring is what is said of it; `tnlearn.data.shifts` records what was done.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tnlearn.data.dataset import Dataset, ambiguity, class_indices, sample_integers
+from tnlearn.data.dataset import Dataset
+from tnlearn.data.integers import ambiguity, class_indices, sample_integers
 from tnlearn.errors import ConfigError
 from tnlearn.physics.chains import Chains
 from tnlearn.physics.hamiltonians import states
 from tnlearn.physics.lyapunov import lyapunov_winding
 from tnlearn.physics.states import States
 
-__all__ = [
-    "disorder",
-    "edge_cell",
-    "edge_potential",
-    "edge_removed",
-    "gauge",
-    "no_zero_modes",
-    "ring",
-    "rotation",
-    "solver_gauge",
-    "with_chains",
-]
+__all__ = ["TRANSFORMS", "disorder", "ring", "with_chains"]
 
 Array = NDArray[Any]
 
@@ -38,6 +29,19 @@ _EDGE_FACTOR = 5.0
 _EDGE_TERM = 5.0
 # States within this share of the largest energy count as near each other.
 _NEAR = 0.05
+
+Transform = Callable[[Dataset, np.random.Generator, float], Dataset]
+
+# By the pattern of their names: a short title, and what does it.
+TRANSFORMS: dict[str, tuple[str, Transform]] = {}
+
+
+def _named(pattern: str, title: str) -> Callable[[Transform], Transform]:
+    def keep(change: Transform) -> Transform:
+        TRANSFORMS[pattern] = title, change
+        return change
+
+    return keep
 
 
 def disorder(data: Dataset, rng: np.random.Generator, value: float) -> Dataset:
@@ -50,14 +54,24 @@ def disorder(data: Dataset, rng: np.random.Generator, value: float) -> Dataset:
     return replace(altered, labels=labels, windings=windings, ambiguous=unclear)
 
 
+@_named("clean", "clean")
+def _clean(data: Dataset, rng: np.random.Generator, value: float) -> Dataset:
+    """The data as they are."""
+    return data
+
+
+@_named("ring", "ring")
 def ring(data: Dataset, rng: np.random.Generator, value: float) -> Dataset:
-    """The same chains closed into rings, labels unchanged (they are those of the ring)."""
+    """The same chains closed into rings; the same label."""
     chains = data.chains.with_boundary("periodic", data.chains.flux)
     return with_chains(data, chains, rng, boundary="periodic")
 
 
+@_named("edge-cell", "end cell altered")
 def edge_cell(data: Dataset, rng: np.random.Generator, value: float) -> Dataset:
-    """Every bond of one end cell times 5 or 1/5."""
+    """Every bond of one end cell, left or right at random, times 5 or 1/5; the label of the bulk
+    stands, and samples whose own integer moves are flagged.
+    """
     _needs_edges(data, "edge-cell")
     cells = data.chains.cells
     end = np.where(rng.random(len(data)) < 0.5, 0, cells - 1)[:, None]
@@ -72,8 +86,11 @@ def edge_cell(data: Dataset, rng: np.random.Generator, value: float) -> Dataset:
     return _new_edges(data, replace(data.chains, hoppings=hoppings), rng)
 
 
+@_named("edge-potential", "end potential")
 def edge_potential(data: Dataset, rng: np.random.Generator, value: float) -> Dataset:
-    """5 added to |t_0| of both end cells, its sign (phase) kept."""
+    """5 added to the modulus of the intracell hopping of both end cells, which keeps chirality; the
+    label of the bulk stands, and samples whose own integer moves are flagged.
+    """
     _needs_edges(data, "edge-potential")
     intra = data.chains.hoppings[0].copy()
     for end in (0, -1):
@@ -84,8 +101,9 @@ def edge_potential(data: Dataset, rng: np.random.Generator, value: float) -> Dat
     return _new_edges(data, chains, rng)
 
 
+@_named("edge-removed", "end cell removed")
 def edge_removed(data: Dataset, rng: np.random.Generator, value: float) -> Dataset:
-    """The first cell cut off."""
+    """The first cell cut off: one cell fewer; samples whose own integer moves are flagged."""
     _needs_edges(data, "edge-removed")
     cells = data.info["cells"]
     if cells < 2:
@@ -96,8 +114,9 @@ def edge_removed(data: Dataset, rng: np.random.Generator, value: float) -> Datas
     return _new_edges(data, shorter, rng, cells=cells - 1)
 
 
+@_named(r"no-zero-modes-(\d+)", "{v:g} lowest state(s) left out")
 def no_zero_modes(data: Dataset, rng: np.random.Generator, value: float) -> Dataset:
-    """The `value` pairs of states nearest zero energy replaced by zeros."""
+    """The {v:g} pair(s) of states nearest zero energy replaced by zeros; the same label."""
     count = int(value)
     if not 0 < count <= data.states.u.shape[1]:
         raise ConfigError(
@@ -109,20 +128,25 @@ def no_zero_modes(data: Dataset, rng: np.random.Generator, value: float) -> Data
     return replace(data, states=States(u, v, data.states.energies))
 
 
+@_named("gauge", "other gauge")
 def gauge(data: Dataset, rng: np.random.Generator, value: float) -> Dataset:
-    """Another random gauge."""
+    """Every pair of states with another random sign (phase); the same label."""
     info = {**data.info, "gauge": "random"}
     return replace(data, states=data.states.random_gauge(rng), info=info)
 
 
+@_named("solver-gauge", "solver's gauge")
 def solver_gauge(data: Dataset, rng: np.random.Generator, value: float) -> Dataset:
-    """The states as the solver gives them."""
+    """The signs (phases) that the linear algebra left; the same label."""
     solved = states(data.chains).astype(data.info["dtype"])
     return replace(data, states=solved, info={**data.info, "gauge": "solver"})
 
 
+@_named("rotation", "rotated states")
 def rotation(data: Dataset, rng: np.random.Generator, value: float) -> Dataset:
-    """u and v rotated alike within groups of states near in energy: q is unchanged.
+    """u and v rotated alike within groups of states near in energy, so that q is unchanged; the
+    same label.
+
 
     Groups are formed upwards from the lowest state, each as wide as 5 % of the
     largest energy; the rotations are Haar-random, orthogonal or unitary.
