@@ -23,7 +23,8 @@ _NAMES = {
     "lab.study": "study",
     "markers.marker": "Marker marker",
     "models.baselines": "baseline",
-    "models.network": "Network",
+    "models.invariants": "invariants",
+    "models.network": "Network network",
     "models.rswn": "rswn",
     "networks": "formula init",  # files as well: tnl.init.normal(0.1)
     "phase.diagram": "PhaseDiagram phase_diagram",

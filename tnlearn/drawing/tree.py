@@ -12,7 +12,7 @@ from tnlearn.drawing.layout import Block, layered
 from tnlearn.drawing.scene import SHARED, Scene, Text, box_size, page, si
 from tnlearn.networks.export import chosen_contraction
 from tnlearn.networks.graph import Contraction, Graph, Inds, Tree
-from tnlearn.networks.plan import find_plan, find_trees
+from tnlearn.networks.plan import find_plan, operand_values, tree_operands
 from tnlearn.networks.search import NOMINAL_BATCH, leaves_of
 from tnlearn.networks.terms import Term, TermTable, Value
 
@@ -82,17 +82,14 @@ def contraction_steps(
     """A contraction and the steps of its tree by number, each after those it uses."""
     node = chosen_contraction(graph, contraction)
     plan = find_plan(graph)
-    args = [
-        plan.values[part.node].renamed(
-            dict(zip(graph.nodes[part.node].inds, part.inds, strict=True)), part.conj
-        )
-        for part in node.parts
-    ]
+    tree = plan.trees.get(node.name, 0)
+    parts, scale = tree_operands(graph, node, tree)
+    args = operand_values(graph, parts, plan.values)
     table = plan.table.copy()  # every step is there already; nothing is added to the plan
     walk = _Walk(table, node.inds, args)
     if node.lowering is None:
-        value = walk.note(table.reduce(walk.visit(find_trees(graph)[node.name]), set(node.inds)))
-        root = walk.note(table.scale(value, node.scale)).term.id
+        value = walk.note(table.reduce(walk.visit(tree), set(node.inds)))
+        root = walk.note(table.scale(value, scale)).term.id
     else:
         for part in (args[0], args[-1]):  # torch forms no shift tensors
             walk.leaves.add(walk.note(part).term.id)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from tnlearn.networks.compiled import Compiled, NetworkModule
 
-__all__ = ["Network", "example_inputs"]
+__all__ = ["Network", "example_inputs", "network"]
 
 Recipe = Sequence[Mapping[str, Any]]
 # Extended SSH chains, the trial states of every export: offset -> hopping (units of the hopping).
@@ -266,13 +266,33 @@ class Network(Graph, Shown):
         """The contraction tree of every contraction; searched once, on first use."""
         return find_trees(self)
 
-    def plan(self, *, complex: bool = False) -> Plan:
-        """How it is carried out, for real or complex states."""
+    def plan(self, *, complex: bool = False, optimize: Any = None) -> Plan:
+        """How it is carried out, for real or complex states.
+
+        Parameters
+        ----------
+        complex
+            Whether what is fed in is complex.
+        optimize
+            An optimiser to search the contraction trees by instead of ours: a name, an object
+            or a path, whatever cotengra and quimb take.  Its trees stay: they are what
+            `cost`, `module` and `describe` have from then on.
+
+        Raises
+        ------
+        ConfigError
+            If the optimiser gives no path.
+        """
+        if optimize is not None:
+            find_trees(self, optimize)
         return find_plan(self, complex=complex)
 
-    def cost(self, batch: int = 1) -> Cost:
-        """Flops (naive, of the path, with repeated steps shared), peak memory, parameters."""
-        return cost(find_plan(self), batch)
+    def cost(self, batch: int = 1, *, backward: bool = False) -> Cost:
+        """Flops (naive, of the path, with repeated steps shared), peak memory, parameters.
+
+        With `backward` also those of the gradients of all parameters.
+        """
+        return cost(find_plan(self), batch, backward=backward)
 
     def __call__(self, *states: Any, seed: int = 0, **named: Any) -> Any:
         """The output for states: numpy in, numpy out; torch in, torch out, differentiable.
@@ -416,6 +436,35 @@ class Network(Graph, Shown):
         from tnlearn.drawing.show import to_html
 
         return to_html(self, path, title=self.title)
+
+
+def network(formula: Scalar, *, name: str = "W", part: str = "real") -> Network:
+    """The network of a formula: a polynomial of traces becomes named tensors that are contracted.
+
+    Parameters
+    ----------
+    formula
+        Numbers, such as ``f.Tr(…)`` and ``f.local(…)``, their parts, sums, products and powers.
+    name
+        Of the output.
+    part
+        ``"real"`` or ``"imag"``: which part of the formula the network gives.
+
+    Raises
+    ------
+    ConfigError
+        If the formula does not close (an operator is no number), nothing is fed in, or two
+        operators have one name.
+    ShapeError
+        If two operators do not fit together.
+
+    >>> import tnlearn as tnl
+    >>> from tnlearn import formula as f
+    >>> psi = f.occupied("psi", sites=6, count=2)
+    >>> left = f.diagonal("left", [1, 1, 1, 0, 0, 0])
+    >>> net = tnl.network(f.Tr(left @ psi @ psi.H) ** 2)      # net(psi=array) -> (samples,)
+    """
+    return Network.from_formula(formula, name=name, part=part)
 
 
 def _whole(value: Any) -> Any:

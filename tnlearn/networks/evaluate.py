@@ -18,6 +18,7 @@ from tnlearn.networks.functions import Labelled
 from tnlearn.networks.graph import Constant, Graph, Input, Parameter
 from tnlearn.networks.init import draw
 from tnlearn.networks.plan import Plan, find_plan
+from tnlearn.networks.terms import Term
 
 __all__ = ["bind", "check_inputs", "constant_arrays", "evaluate", "node_values"]
 
@@ -118,6 +119,8 @@ def evaluate(graph: Graph, arrays: Mapping[str, Any], *, seed: int = 0) -> Any:
         If an array does not fit its input, or they are of different numbers of samples.
     NotFiniteError
         If one holds NaN or infinity.
+    ConfigError
+        If an operator that was declared hermitian is not.
     """
     arrays = _one_kind(arrays)
     check_inputs(graph.inputs, arrays)
@@ -148,13 +151,32 @@ def node_values(
     of_terms |= {i: _as(array, like) for i, array in constant_arrays(plan).items()}
     known = {i: Labelled(array, tuple(range(array.ndim))) for i, array in of_terms.items()}
     wanted = {name: plan.values[name] for name in names}
-    computed = emit(plan, known, {value.term.id for value in wanted.values()})
+    hermitian = {plan.values[x.name].term.id: x.name for x in graph.nodes.values() if x.hermitian}
+    for i in hermitian.keys() & known.keys():
+        _check_hermitian(hermitian[i], known[i].array)
+
+    def note(term: Term, array: Any) -> None:
+        if term.id in hermitian and not term.live:
+            _check_hermitian(hermitian[term.id], array)
+
+    computed = emit(plan, known, {value.term.id for value in wanted.values()}, note=note)
     values: dict[str, Any] = {}
     for name, value in wanted.items():
         order = [value.names.index(ind) for ind in graph.nodes[name].inds]
         array = ordered(computed[value.term.id], order)
         values[name] = do("conj", array) if value.conj else array
     return values
+
+
+def _check_hermitian(name: str, array: Any) -> None:
+    """Raise `ConfigError` unless an array (…, rows, columns) is its own adjoint to rounding."""
+    values = np.asarray(array.detach().cpu() if infer_backend(array) == "torch" else array)
+    gap = np.abs(values - values.conj().swapaxes(-1, -2)).max(initial=0.0)
+    if gap > 1e-3 * np.abs(values).max(initial=0.0):
+        raise ConfigError(
+            f"{name!r} is not hermitian (it misses by {gap:.3g}), as the formula says it is; "
+            "write it without hermitian=True, or feed in what makes it so"
+        )
 
 
 def _one_kind(arrays: Mapping[str, Any]) -> dict[str, Any]:

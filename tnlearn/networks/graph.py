@@ -36,6 +36,7 @@ __all__ = [
     "Tree",
     "as_constant",
     "count",
+    "opened",
     "replace_node",
     "sizes_of",
 ]
@@ -51,11 +52,15 @@ Tree = Any  # how a contraction is carried out: an operand's number, or a pair o
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """A named array with named indices; the base of the five kinds."""
+    """A named array with named indices; the base of the five kinds.
+
+    ``hermitian`` says that its last two indices change places under complex conjugation.
+    """
 
     name: str
     inds: Inds
     shape: Shape
+    hermitian: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         if len(self.inds) != len(self.shape):
@@ -245,6 +250,18 @@ class Graph:
         """Shape of the result: (None,) or (None, classes), None being the batch."""
         return self._nodes[self.output].shape
 
+    @property
+    def live(self) -> frozenset[str]:
+        """The names of the nodes that depend on a parameter."""
+        if "live" not in self.memo:
+            names: set[str] = set()
+            for name, node in self._nodes.items():
+                if isinstance(node, Parameter) or any(p.node in names for p in node.operands):
+                    names.add(name)
+            self.memo["live"] = frozenset(names)
+        known: frozenset[str] = self.memo["live"]
+        return known
+
     def parameter_count(self) -> int:
         """Number of trainable numbers."""
         return sum(count(node.shape) for node in self.parameters.values())
@@ -279,6 +296,28 @@ def _in_order(nodes: Mapping[str, Node], output: str) -> dict[str, Node]:
 
     visit(output, "the output")
     return done
+
+
+def opened(node: Contraction, graph: Graph) -> tuple[tuple[Operand, ...], float]:
+    """The operands of a contraction and its factor, frozen products among them taken apart.
+
+    So a tree may pass by a product: ``Tr(A P B P)`` with ``P = psi psi†`` of few states needs the
+    small ``psi† A psi`` and never P itself.  What is trained stays whole.
+    """
+    parts: list[Operand] = []
+    scale = node.scale
+    for number, part in enumerate(node.parts):
+        inner = graph.nodes[part.node]
+        if not isinstance(inner, Contraction) or inner.lowering or part.node in graph.live:
+            parts.append(part)
+            continue
+        more, factor = opened(inner, graph)
+        names = dict(zip(inner.inds, part.inds, strict=True))
+        for x in more:
+            inds = tuple(names.get(ind, f"{number}/{ind}") for ind in x.inds)
+            parts.append(Operand(x.node, inds, x.conj != part.conj))
+        scale *= factor
+    return tuple(parts), scale
 
 
 def replace_node(

@@ -10,8 +10,9 @@ table of terms in the order of computation, and splits them in three:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
+from typing import Any, TypeGuard
 
 from tnlearn.errors import ConfigError
 from tnlearn.networks.graph import (
@@ -20,19 +21,23 @@ from tnlearn.networks.graph import (
     Function,
     Graph,
     Node,
+    Operand,
     Tree,
     count,
+    opened,
     sizes_of,
 )
-from tnlearn.networks.search import enter_tree, find_tree, leaves_of
+from tnlearn.networks.search import enter_tree, find_tree, leaves_of, propose
 from tnlearn.networks.terms import Term, TermTable, Value
 
 __all__ = ["Cost", "Plan", "cost", "find_plan", "find_trees", "make_plan", "recall_trees"]
 
+MAX_OPENED = 12  # tensors: what is made of more keeps its products whole
+
 
 @dataclass(frozen=True)
 class Cost:
-    """What one forward pass costs.
+    """What one forward pass costs, and one backward pass.
 
     Attributes
     ----------
@@ -48,6 +53,8 @@ class Cost:
         Trainable numbers.
     batch
         The number of samples this is for.
+    backward
+        Flops of the gradients of the parameters, where they were asked for.
     """
 
     naive: int
@@ -56,12 +63,14 @@ class Cost:
     peak: int
     parameters: int
     batch: int
+    backward: int = 0
 
     def __str__(self) -> str:
         saved = self.path / self.shared if self.shared else 1.0
+        backward = f"backward {self.backward:.3g}, " if self.backward else ""
         return (
             f"batch {self.batch}: naive {self.naive:.3g} flops, path {self.path:.3g}, "
-            f"shared {self.shared:.3g} ({saved:.2f}x less than the path), "
+            f"shared {self.shared:.3g} ({saved:.2f}x less than the path), {backward}"
             f"peak intermediate {self.peak:,} entries, {self.parameters:,} parameters"
         )
 
@@ -71,6 +80,7 @@ class Plan:
     """The terms of a graph in order, and where each node's value is among them."""
 
     graph: Graph
+    trees: Mapping[str, Tree]
     table: TermTable
     values: Mapping[str, Value]
     output: Value
@@ -99,21 +109,29 @@ class Plan:
         return [self.output.names.index(ind) for ind in inds]
 
 
-def find_trees(graph: Graph) -> dict[str, Tree]:
-    """The contraction tree of every contraction of a graph; searched once, on first use."""
-    if "trees" not in graph.memo:
+def find_trees(graph: Graph, optimize: Any = None) -> dict[str, Tree]:
+    """The contraction tree of every contraction of a graph; searched once, on first use.
+
+    With `optimize`, whatever cotengra takes by that name, they are searched anew by it and stay.
+    """
+    if "trees" not in graph.memo or optimize is not None:
         trees: dict[str, Tree] = {}
-        _enter_nodes(TermTable(complex=False), graph, trees, search=True)
-        graph.memo["trees"] = trees
+        _enter_nodes(TermTable(complex=False), graph, trees, search=True, optimize=optimize)
+        recall_trees(graph, trees)
     known: dict[str, Tree] = graph.memo["trees"]
     return known
 
 
 def recall_trees(graph: Graph, trees: Mapping[str, Tree]) -> None:
     """Take trees that were searched before, if they are of as many tensors as a graph has."""
-    sizes = {x.name: len(x.operands) for x in graph.nodes.values() if _has_tree(x)}
-    if sizes == {name: len(leaves_of(tree)) for name, tree in trees.items()}:
+    nodes = {x.name: x for x in graph.nodes.values() if _has_tree(x)}
+    if nodes.keys() == trees.keys() and all(
+        len(leaves_of(trees[name])) in (len(node.parts), len(opened(node, graph)[0]))
+        for name, node in nodes.items()
+    ):
         graph.memo["trees"] = dict(trees)
+        for complex in (False, True):
+            graph.memo.pop(f"plan, complex={complex}", None)
 
 
 def find_plan(graph: Graph, *, complex: bool = False) -> Plan:
@@ -151,7 +169,7 @@ def make_plan(graph: Graph, trees: Mapping[str, Tree], *, complex: bool) -> Plan
     constants = tuple(
         sorted(i for i in readers | wanted if not terms[i].data and not terms[i].live)
     )
-    return Plan(graph, table, values, out, needed, frontier, constants)
+    return Plan(graph, trees, table, values, out, needed, frontier, constants)
 
 
 def _reachable(table: TermTable, roots: Iterable[int]) -> tuple[int, ...]:
@@ -165,24 +183,55 @@ def _reachable(table: TermTable, roots: Iterable[int]) -> tuple[int, ...]:
     return tuple(sorted(seen))
 
 
-def _has_tree(node: Node) -> bool:
+def _has_tree(node: Node) -> TypeGuard[Contraction]:
     return isinstance(node, Contraction) and node.lowering is None
 
 
+def tree_operands(graph: Graph, node: Contraction, tree: Tree) -> tuple[tuple[Operand, ...], float]:
+    """The operands that a tree joins and the factor: those of the node, or it `opened`."""
+    if node.lowering is None and len(leaves_of(tree)) > len(node.parts):
+        return opened(node, graph)
+    return node.parts, node.scale
+
+
+def operand_values(
+    graph: Graph, parts: Iterable[Operand], values: Mapping[str, Value]
+) -> list[Value]:
+    """The values of operands under the index names of their use."""
+    return [
+        values[p.node].renamed(dict(zip(graph.nodes[p.node].inds, p.inds, strict=True)), p.conj)
+        for p in parts
+    ]
+
+
 def _enter_nodes(
-    table: TermTable, graph: Graph, trees: dict[str, Tree], *, search: bool = False
+    table: TermTable,
+    graph: Graph,
+    trees: dict[str, Tree],
+    *,
+    search: bool = False,
+    optimize: Any = None,
 ) -> dict[str, Value]:
     """Enter all nodes into the table, contracted along their trees, which are searched if asked."""
     values: dict[str, Value] = {}
+    # A product that stands in others is paid for by the first that does not pass by it.
+    inner = {p.node for x in graph.nodes.values() if _has_tree(x) for p in x.operands}
+    paid: set[int] = set()
     for node in graph.nodes.values():
-        args = [
-            values[p.node].renamed(dict(zip(graph.nodes[p.node].inds, p.inds, strict=True)), p.conj)
-            for p in node.operands
-        ]
-        if search and _has_tree(node):
-            written = graph.written.get(node.name)
-            trees[node.name] = find_tree(table, args, node.inds, written=written)
-        value = values[node.name] = _enter(table, node, args, trees.get(node.name))
+        if isinstance(node, Contraction) and node.lowering is None:
+            if search:
+                trees[node.name] = _search(table, graph, node, values, paid, optimize)
+            tree = trees[node.name]
+            parts, scale = tree_operands(graph, node, tree)
+            args = operand_values(graph, parts, values)
+            value = table.scale(enter_tree(table, args, node.inds, tree), scale)
+        else:
+            value = _enter(table, node, operand_values(graph, node.operands, values))
+        values[node.name] = value
+        if node.name not in inner:
+            paid |= table.below(value.term)
+        if node.hermitian:
+            table.declare_hermitian(value, *node.inds[-2:])
         # A function that does nothing (the real part of what is real) has its operand's term,
         # and a leaf keeps its own name.
         if value.term.kind != "leaf":
@@ -190,11 +239,31 @@ def _enter_nodes(
     return values
 
 
-def _enter(table: TermTable, node: Node, args: list[Value], tree: Tree) -> Value:
+def _search(
+    table: TermTable,
+    graph: Graph,
+    node: Contraction,
+    values: Mapping[str, Value],
+    paid: Set[int],
+    optimize: Any,
+) -> Tree:
+    """The tree of a contraction, of the products it is made of where that costs less."""
+    written = graph.written.get(node.name)
+    args = operand_values(graph, node.parts, values)
+    if optimize is not None:
+        return propose(args, node.inds, optimize)
+    cost, tree = find_tree(table, args, node.inds, paid=paid, written=written)
+    parts, _ = opened(node, graph)
+    if len(node.parts) < len(parts) <= MAX_OPENED:
+        args = operand_values(graph, parts, values)
+        less, other = find_tree(table, args, node.inds, paid=paid)
+        tree = other if less < cost else tree
+    return tree
+
+
+def _enter(table: TermTable, node: Node, args: list[Value]) -> Value:
     real = all(arg.term.real for arg in args)
     if isinstance(node, Contraction):
-        if node.lowering is None:
-            return table.scale(enter_tree(table, args, node.inds, tree), node.scale)
         image, _, _, kernel = args
         real, options = image.term.real and kernel.term.real, node.options
         args = [image, kernel]
@@ -213,8 +282,8 @@ def _enter(table: TermTable, node: Node, args: list[Value], tree: Tree) -> Value
     return table.leaf(node, real=node.kind == "parameter" or not table.complex)
 
 
-def cost(plan: Plan, batch: int = 1) -> Cost:
-    """The cost of one forward pass; see `Cost`."""
+def cost(plan: Plan, batch: int = 1, *, backward: bool = False) -> Cost:
+    """The cost of one forward pass, and of the backward one if asked; see `Cost`."""
     nodes, terms = plan.graph.nodes, plan.table.terms
     naive = path = 0
     for node in nodes.values():
@@ -223,7 +292,8 @@ def cost(plan: Plan, batch: int = 1) -> Cost:
             everything = count(tuple(sizes_of(node, nodes).values()), batch)
             scaling = count(node.shape, batch) if node.scale != 1.0 else 0
             naive += len(node.parts) * everything + scaling
-            leaves = {plan.values[part.node].term.id for part in node.parts}
+            parts, _ = tree_operands(plan.graph, node, plan.trees.get(node.name, 0))
+            leaves = {plan.values[part.node].term.id for part in parts}
             path += _tree_flops(terms, value.term.id, leaves, batch)
         elif isinstance(node, Function) and value.term.kind == "function":
             flops = value.term.flops(terms, batch)
@@ -237,6 +307,7 @@ def cost(plan: Plan, batch: int = 1) -> Cost:
         peak=max((term.elements(batch) for term in steps), default=0),
         parameters=plan.graph.parameter_count(),
         batch=batch,
+        backward=sum(term.backward_flops(terms, batch) for term in steps) if backward else 0,
     )
 
 

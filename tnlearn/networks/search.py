@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
+from typing import Any
 
+from tnlearn.errors import ConfigError
 from tnlearn.networks.graph import Tree, count
 from tnlearn.networks.terms import TermTable, Value
 
-__all__ = ["enter_tree", "find_tree", "leaves_of"]
+__all__ = ["enter_tree", "find_tree", "leaves_of", "propose"]
 
 EXHAUSTIVE = 5  # there are (2n - 3)!! trees: 105 for five tensors, 10,395 for seven
 NOMINAL_BATCH = 64
@@ -52,11 +54,11 @@ class _Masks:
 
 def enter_tree(table: TermTable, leaves: Sequence[Value], out: Sequence[str], tree: Tree) -> Value:
     """Enter the steps of a tree into the table and return its result."""
-    value, _, _ = _enter_branch(table, leaves, _Masks(leaves, out), tree, {})
+    value, _ = _enter_branch(table, leaves, _Masks(leaves, out), tree, {})
     return table.reduce(value, set(out))
 
 
-_Branch = tuple[Value, int, frozenset[int]]
+_Branch = tuple[Value, int]
 
 
 def _enter_branch(
@@ -66,21 +68,16 @@ def _enter_branch(
     tree: Tree,
     known: dict[Tree, _Branch],
 ) -> _Branch:
-    """The value of a branch, its operands as bits, and the terms of all its steps."""
-    if tree in known:
-        return known[tree]
-    if isinstance(tree, int):
-        branch: _Branch = leaves[tree], 1 << tree, frozenset()
-    else:
-        a, mask_a, steps_a = _enter_branch(table, leaves, masks, tree[0], known)
-        b, mask_b, steps_b = _enter_branch(table, leaves, masks, tree[1], known)
-        inside = mask_a | mask_b
-        before = len(table.terms)
-        value = table.pair(a, b, masks.keep(inside))
-        steps = {*range(before, len(table.terms)), *(use.term for use in value.term.uses)}
-        branch = value, inside, steps_a | steps_b | steps | {value.term.id}
-    known[tree] = branch
-    return branch
+    """The value of a branch, and its operands as bits."""
+    if tree not in known:
+        if isinstance(tree, int):
+            known[tree] = leaves[tree], 1 << tree
+        else:
+            a, left = _enter_branch(table, leaves, masks, tree[0], known)
+            b, right = _enter_branch(table, leaves, masks, tree[1], known)
+            inside = left | right
+            known[tree] = table.pair(a, b, masks.keep(inside)), inside
+    return known[tree]
 
 
 def find_tree(
@@ -88,65 +85,71 @@ def find_tree(
     leaves: Sequence[Value],
     out: Sequence[str],
     *,
+    paid: Set[int] = frozenset(),
     written: Tree | None = None,
-) -> Tree:
-    """The best tree found for a contraction, the same on every run.
+) -> tuple[float, Tree]:
+    """The best tree found for a contraction and its cost, the same on every run.
 
     Parameters
     ----------
     table
-        Terms that exist already cost nothing; the table is not changed.
+        Terms that exist already; the table is not changed.
     leaves, out
         The operands with their index names, and the names of the result.
+    paid
+        The numbers of terms that are carried out anyway, and cost nothing here.
     written
         The tree in which the formula was written, if any.
     """
     n = len(leaves)
-    if n <= 2:
-        return 0 if n == 1 else (0, 1)
-    scorer = _Scorer(table.copy(), leaves, out)
+    scorer = _Scorer(table.copy(), leaves, out, paid)
     if n <= EXHAUSTIVE:
-        return min(_all_trees(tuple(range(n))), key=scorer)
-    starts = [*([written] if written is not None else []), *_proposals(leaves, out)]
-    return min((_improve(tree, scorer) for tree in starts), key=scorer)
+        best = min(_all_trees(tuple(range(n))), key=scorer)
+    else:
+        starts = [*([written] if written is not None else []), *_proposals(leaves, out)]
+        best = min((_improve(tree, scorer) for tree in starts), key=scorer)
+    return scorer(best)[0], best
 
 
 class _Scorer:
     """The shared cost of a tree; every step is entered once in a scratch table."""
 
-    def __init__(self, table: TermTable, leaves: Sequence[Value], out: Sequence[str]) -> None:
+    def __init__(
+        self, table: TermTable, leaves: Sequence[Value], out: Sequence[str], paid: Set[int]
+    ) -> None:
         self.table, self.leaves, self.masks = table, leaves, _Masks(leaves, out)
-        self.free = len(table.terms)
-        self._costs: dict[int, float] = {}
+        self.paid = paid
+        self._costs: dict[int, tuple[float, int]] = {}
         self._trees: dict[Tree, tuple[float, int, str]] = {}
         self._branches: dict[Tree, _Branch] = {}  # trees that are tried share most of theirs
 
     def __call__(self, tree: Tree) -> tuple[float, int, str]:
         if tree not in self._trees:
-            _, _, steps = _enter_branch(self.table, self.leaves, self.masks, tree, self._branches)
-            needed = [i for i in sorted(steps) if i >= self.free]
-            cost = sum(self._cost(i) for i in needed)
+            value, _ = _enter_branch(self.table, self.leaves, self.masks, tree, self._branches)
+            needed = sorted(self.table.below(value.term) - self.paid)
+            for i in needed:
+                if i not in self._costs:
+                    self._costs[i] = self._cost(i)
+            cost = sum(self._costs[i][0] for i in needed)
             # Ties: fewer conjugated or transposed uses, then the spelling, so that the
             # answer does not depend on the order in which trees were tried.
-            turned = sum(self._turned(i) for i in needed)
+            turned = sum(self._costs[i][1] for i in needed)
             self._trees[tree] = (cost, turned, repr(tree))
         return self._trees[tree]
 
-    def _turned(self, i: int) -> int:
-        uses = self.table.terms[i].uses
-        return sum(use.conj or list(use.labels) != sorted(use.labels) for use in uses)
-
-    def _cost(self, i: int) -> float:
-        if i not in self._costs:
-            terms = self.table.terms
-            term = terms[i]
-            moved = term.elements(NOMINAL_BATCH)
-            if moved > MAX_INTERMEDIATE:
-                return math.inf
-            moved += sum(count(terms[use.term].shape, NOMINAL_BATCH) for use in term.uses)
-            cost = term.flops(terms, NOMINAL_BATCH) + MOVE * moved
-            self._costs[i] = cost * (LIVE if term.live else 1)
-        return self._costs[i]
+    def _cost(self, i: int) -> tuple[float, int]:
+        """The cost of a step, and how many of its operands are conjugated or transposed."""
+        terms = self.table.terms
+        term = terms[i]
+        turned = sum(use.conj or list(use.labels) != sorted(use.labels) for use in term.uses)
+        moved = term.elements(NOMINAL_BATCH)
+        if moved > MAX_INTERMEDIATE:
+            return math.inf, turned
+        moved += sum(count(terms[use.term].shape, NOMINAL_BATCH) for use in term.uses)
+        cost = term.flops(terms, NOMINAL_BATCH) + MOVE * moved
+        if term.live:  # the gradients it passes on move the same numbers once more
+            cost = LIVE * (cost + term.backward_flops(terms, NOMINAL_BATCH))
+        return cost, turned
 
 
 def _all_trees(items: tuple[int, ...]) -> Iterator[Tree]:
@@ -198,21 +201,39 @@ def _improve(tree: Tree, scorer: _Scorer) -> Tree:
     return tree
 
 
-def _proposals(leaves: Sequence[Value], out: Sequence[str]) -> list[Tree]:
+def propose(leaves: Sequence[Value], out: Sequence[str], optimize: Any) -> Tree:
+    """The tree of an optimiser: a name, an object or a path, whatever cotengra takes.
+
+    Raises
+    ------
+    ConfigError
+        If it gives no path.
+    """
     import cotengra  # slow to import, and small contractions never need it
 
     sizes: dict[str, int] = {}
     for leaf in leaves:
         for name, size in zip(leaf.names, leaf.term.shape, strict=True):
             sizes[name] = NOMINAL_BATCH if size is None else size
-    trees: list[Tree] = []
+    inputs, n = [leaf.names for leaf in leaves], len(leaves)
+    try:
+        path = cotengra.array_contract_path(inputs, tuple(out), size_dict=sizes, optimize=optimize)
+        tree = _tree_of_path(n, path)
+        complete = sorted(leaves_of(tree)) == list(range(n))
+    except Exception as error:  # whatever a user's optimiser raises
+        raise ConfigError(
+            f"optimize={optimize!r} gives no path for a contraction of {n} tensors ({error}); "
+            "it is a name, an optimiser or a path as cotengra takes them"
+        ) from error
+    if not complete:
+        raise ConfigError(f"optimize={optimize!r} is not a path for {n} tensors")
+    return tree
+
+
+def _proposals(leaves: Sequence[Value], out: Sequence[str]) -> list[Tree]:
     # Past 14 tensors the optimal path takes long, and cotengra's other searches are random.
-    for method in ("greedy", *(["optimal"] if len(leaves) <= 14 else [])):
-        path = cotengra.array_contract_path(
-            [leaf.names for leaf in leaves], tuple(out), size_dict=sizes, optimize=method
-        )
-        trees.append(_tree_of_path(len(leaves), path))
-    return trees
+    methods = ("greedy", *(["optimal"] if len(leaves) <= 14 else []))
+    return [propose(leaves, out, method) for method in methods]
 
 
 def _tree_of_path(n: int, path: Sequence[Sequence[int]]) -> Tree:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -58,6 +58,8 @@ def encode_nodes(nodes: Mapping[str, Node]) -> list[dict[str, Any]]:
             "inds": list(node.inds),
             "shape": list(node.shape),
         }
+        if node.hermitian:
+            entry["hermitian"] = True
         if node.operands:
             entry["parts"] = [[p.node, list(p.inds), p.conj] for p in node.operands]
         if isinstance(node, Constant):
@@ -96,7 +98,7 @@ def decode_nodes(entries: list[dict[str, Any]]) -> dict[str, Node]:
             node = Function(name, inds, shape, entry["op"], parts, _frozen(entry))
         else:
             raise ConfigError(f"node {name!r} is of unknown kind {kind!r}")
-        nodes[name] = node
+        nodes[name] = replace(node, hermitian=entry.get("hermitian", False))
     return nodes
 
 

@@ -4,7 +4,10 @@ A *term* is a leaf, a pairwise contraction, a sum over axes, a function, or a
 convolution.  Terms are hash-consed: two steps that do the same to the same
 operands, up to the names of their indices and an overall complex conjugation,
 are one term.  That is how ``q = Σ_n u_n v_n†``, which stands twice in the
-winding number, is computed once.
+winding number, is computed once.  A term may be *symmetric*: the same array with its axes in
+another order and conjugated.  Whoever says so declares it (a hermitian operator), or it shows
+(``psi psi†``, where two spellings of the step coincide); then ``A B`` and ``B A = (A B)†`` of
+hermitian A and B are one term.
 
 A contraction takes frozen factors before trained ones: ``data (weights functions) = (data
 functions) weights``.  A node that is a combination of fixed functions with trained weights,
@@ -70,10 +73,23 @@ class Term:
             kernel = terms[self.uses[1].term].shape
             return 2 * self.elements(batch) * count(kernel[1:], batch)
         if self.kind == "pair":
-            sizes = tuple(self.label_sizes(terms).values())
-            return (2 if len(sizes) > len(self.shape) else 1) * count(sizes, batch)
+            return self._product(len(self.shape), terms, batch)
         biggest = max(count(terms[use.term].shape, batch) for use in self.uses)
         return max(biggest, self.elements(batch))
+
+    def backward_flops(self, terms: list[Term], batch: int) -> int:
+        """Floating point operations of the gradients it passes on to what depends on a parameter.
+
+        That of a factor of a product is the product of the result's gradient and the other.
+        """
+        live = [use for use in self.uses if terms[use.term].live]
+        if self.kind == "pair":
+            return sum(self._product(len(use.labels), terms, batch) for use in live)
+        return len(live) * self.flops(terms, batch)
+
+    def _product(self, axes: int, terms: list[Term], batch: int) -> int:
+        sizes = tuple(self.label_sizes(terms).values())
+        return (2 if len(sizes) > axes else 1) * count(sizes, batch)
 
 
 def _sizes(uses: tuple[Use, ...], terms: list[Term]) -> dict[int, int | None]:
@@ -106,13 +122,21 @@ class TermTable:
         self.complex = complex
         self.terms: list[Term] = []
         self._index: dict[Any, int] = {}
+        # The orders of axes, with and without conjugation, in which a term is the same array.
+        self._symmetries: dict[int, dict[tuple[tuple[int, ...], bool], None]] = {}
+        self._below: list[frozenset[int]] = []
 
     def copy(self) -> TermTable:
         """A table to try things in without touching this one."""
         other = TermTable(complex=self.complex)
-        other.terms = list(self.terms)
+        other.terms, other._below = list(self.terms), list(self._below)
         other._index = dict(self._index)
+        other._symmetries = {i: dict(known) for i, known in self._symmetries.items()}
         return other
+
+    def below(self, term: Term) -> frozenset[int]:
+        """The steps that a term takes, itself included."""
+        return self._below[term.id]
 
     def _add(
         self,
@@ -145,7 +169,28 @@ class TermTable:
         )
         self._index[key] = term.id
         self.terms.append(term)
+        steps = [self._below[use.term] for use in uses]
+        self._below.append(frozenset({term.id}.union(*steps)) if uses else frozenset())
         return term
+
+    def declare_hermitian(self, a: Value, row: str, column: str) -> None:
+        """Take it that a value is its own adjoint on two indices, unless it is trained."""
+        if not a.term.live:
+            swapped = {row: column, column: row}
+            self._note(a, replace(a, conj=True, names=tuple(swapped.get(n, n) for n in a.names)))
+
+    def _note(self, a: Value, b: Value) -> None:
+        """Note that two values of one term, whose indices have the same names, are equal."""
+        if a.names != b.names:
+            order = tuple(a.names.index(name) for name in b.names)
+            conj = a.conj != b.conj and not a.term.real
+            self._symmetries.setdefault(a.term.id, {})[order, conj] = None
+
+    def _spellings(self, a: Value) -> list[Value]:
+        """The same array written in every way that its symmetries allow, first as it stands."""
+        known = self._symmetries.get(a.term.id, ())
+        turned = [Value(a.term, a.conj != c, tuple(a.names[i] for i in o)) for o, c in known]
+        return [a, *turned]
 
     def rename(self, term: Term, name: str) -> None:
         """Give a term the name of the node it computes (it is only read by people)."""
@@ -181,21 +226,30 @@ class TermTable:
         if together is not None:
             return together
         real = a.term.real and b.term.real
-        if a.term.id == b.term.id and a.names == b.names and set(a.names) <= keep:
-            kind = "square" if a.conj == b.conj else "abs2"
-            return self._of_one(kind, f"{a.term.name}2", a, real=kind == "abs2")
+        same = a.term.id == b.term.id
+        if same and set(a.names) <= keep:
+            for x in self._spellings(b):
+                if x.names == a.names:
+                    kind = "square" if a.conj == x.conj else "abs2"
+                    return self._of_one(kind, f"{a.term.name}2", a, real=kind == "abs2")
         if a.term.id > b.term.id:
             a, b = b, a
-        choices = [(a, b)] if a.term.id < b.term.id else [(a, b), (b, a)]
-        patterns = [self._pattern(x, y, keep) for x, y in choices]
+        choices = [(x, y) for x in self._spellings(a) for y in self._spellings(b)]
         # Of a term with itself either may come first; the spelling decides.
+        choices += [(y, x) for x, y in choices] if same else []
+        patterns = [self._pattern(x, y, keep) for x, y in choices]
         first = patterns[0] if len(patterns) == 1 else min(patterns, key=lambda p: repr(p[:2]))
         uses, out, names, flip = first
         sizes = _sizes(uses, self.terms)
         shape = tuple(sizes[label] for label in out)
         name = _product_name(a.term.name, b.term.name)
-        term = self._add("pair", name, uses, out, shape, real=real)
-        return Value(term, flip and not real, names)
+        value = Value(
+            self._add("pair", name, uses, out, shape, real=real), flip and not real, names
+        )
+        for other in patterns[1:]:
+            if other[:2] == first[:2]:
+                self._note(value, Value(value.term, other[3] and not real, other[2]))
+        return value
 
     def _of_one(
         self,
@@ -213,6 +267,8 @@ class TermTable:
         shape = tuple(a.term.shape[i] for i in kept)
         uses = (Use(a.term.id, False, axes),)
         term = self._add(kind, name, uses, kept, shape, real=a.term.real or real, detail=detail)
+        if kept == axes and a.term.id in self._symmetries:
+            self._symmetries[term.id] = dict(self._symmetries[a.term.id])
         return Value(term, a.conj and not real, tuple(a.names[i] for i in kept))
 
     def _pattern(
