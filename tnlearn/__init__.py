@@ -43,9 +43,9 @@ _HOMES = {name: f"tnlearn.{home}" for home, names in _NAMES.items() for name in 
 __all__ = [
     "Audit", "Chains", "Dataset", "Fitted", "Lattice", "Marker", "Network", "PhaseDiagram",
     "States", "StoredDataset", "__version__", "audit", "augment", "baseline", "chain", "chern",
-    "dataset", "fit", "formula", "haldane", "init", "label_file", "lattice", "load", "local_chern",
-    "marker", "open_dataset", "phase_diagram", "qwz", "rswn", "shift", "ssh", "states", "study",
-    "tight_binding", "winding",
+    "dataset", "fit", "formula", "haldane", "init", "invariants", "label_file", "lattice", "load",
+    "local_chern", "marker", "network", "open_dataset", "phase_diagram", "qwz", "rswn", "shift",
+    "ssh", "states", "study", "tight_binding", "winding",
 ]  # fmt: skip
 
 
@@ -75,7 +75,8 @@ if TYPE_CHECKING:
     from tnlearn.lab.study import study
     from tnlearn.markers.marker import Marker, marker
     from tnlearn.models.baselines import baseline
-    from tnlearn.models.network import Network
+    from tnlearn.models.invariants import invariants
+    from tnlearn.models.network import Network, network
     from tnlearn.models.rswn import rswn
     from tnlearn.networks import formula, init
     from tnlearn.phase.diagram import PhaseDiagram, phase_diagram

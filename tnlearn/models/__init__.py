@@ -3,6 +3,7 @@
 What lives here, from the foundation up:
 
     network     `Network`, the face of a graph: train, head, compile, draw
+    invariants  the catalogue of formulas: winding, Chern and spin Chern numbers
     rswn        the real-space winding number in four forms
     layers      dense, convolutional and attention layers as nodes
     scaling     the quartic form with functions of position that serve at every length

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tnlearn.errors import ConfigError, ShapeError, check_whole
+from tnlearn.errors import ConfigError, check_whole
 from tnlearn.networks.builder import build
-from tnlearn.networks.evaluate import bind, evaluate
-from tnlearn.networks.export import Exported, tensor_network, to_tensornetwork
+from tnlearn.networks.evaluate import bind, by_name, checked, evaluate
+from tnlearn.networks.export import Exported, contracted, tensor_network, to_tensornetwork
 from tnlearn.networks.formula import Scalar
 from tnlearn.networks.freeing import set_free
 from tnlearn.networks.graph import Graph, Tree
 from tnlearn.networks.heads import attach_head
+from tnlearn.networks.importing import from_quimb
 from tnlearn.networks.init import Init, as_init
 from tnlearn.networks.plan import Cost, Plan, cost, find_plan, find_trees
 from tnlearn.networks.serial import encode_nodes
 from tnlearn.physics.chains import chain
-from tnlearn.physics.states import named_arrays
 from tnlearn.shown import Shown, some
 
 if TYPE_CHECKING:
@@ -83,6 +83,60 @@ class Network(Graph, Shown):
     ) -> Network:
         """The network of a formula; `origin` is the recipe and factory, if a function made it."""
         return cls(build(formula, name, part), formula=(formula, name, part), **origin)
+
+    @classmethod
+    def from_quimb(
+        cls,
+        network: Any,
+        *,
+        inputs: Mapping[str, str],
+        output: Sequence[str] = (),
+        trainable: Sequence[str] = (),
+        init: Init | str = "exact",
+        part: str = "real",
+    ) -> Network:
+        """A quimb tensor network of any kind as a `Network`: fed, trained, headed, drawn like ours.
+
+        Parameters
+        ----------
+        network
+            A `quimb.tensor.TensorNetwork`, hyperindices included.  A tag that one tensor alone
+            holds becomes the name of its node.  Tensors with the same tags are one array, used
+            several times; with the tag ``"conj"``, complex-conjugated.
+        inputs
+            Name of an input -> tag of the tensor whose array is fed in, with the samples as its
+            first axis (an index ``"batch"``, if it has one, is that axis).  A tag of several
+            tensors stands for one array of them side by side, (samples, tensors, …).
+        output
+            The outer indices of the result, in order, behind the samples.  All others are summed.
+        trainable
+            Tags of the tensors that are trained; the others are constants.
+        init
+            Where these start: ``"exact"`` at the arrays they hold, or as `tnl.init` says.
+        part
+            ``"real"`` or ``"imag"``: which part of the result the output is.
+
+        Raises
+        ------
+        UnknownNameError
+            For a tag or index that is not there.
+        ShapeError
+            If an index has two sizes, or stands twice on one tensor.
+        ConfigError
+            If nothing is fed in, tensors with the same tags differ, or a trained one is complex.
+
+        >>> import quimb.tensor as qtn
+        >>> import tnlearn as tnl
+        >>> x = qtn.Tensor([1.0, 1.0], inds=["a"], tags=["X"])
+        >>> A = qtn.rand_tensor([2, 3], inds=["a", "k"], tags=["A"], seed=0)
+        >>> net = tnl.Network.from_quimb(x & A, inputs={"x": "X"}, output=["k"], trainable=["A"])
+        """
+        chosen = (trainable,) if isinstance(trainable, str) else tuple(trainable)
+        open_inds = (output,) if isinstance(output, str) else tuple(output)
+        graph, names = from_quimb(
+            network, inputs=inputs, output=open_inds, trainable=chosen, part=part
+        )
+        return cls(graph).trainable(*names, init=init) if names else cls(graph)
 
     @property
     def cells(self) -> int:
@@ -316,17 +370,7 @@ class Network(Graph, Shown):
         UnknownNameError, ConfigError
             For a name that is no input, or if an input is missing.
         """
-        by_name = named_arrays(states[0]) if len(states) == 1 else None
-        if by_name is not None:
-            states = (by_name,)
-        elif len(states) == 1 and isinstance(states[0], tuple):
-            states = states[0]
-        elif len(states) + len(named) == 1 < len(self.inputs):
-            raise ShapeError(
-                f"a network takes states (with .u and .v), chains, a mapping of names to arrays, "
-                f"or the arrays {', '.join(self.inputs)}; not {type((*states, named)[0]).__name__}"
-            )
-        return evaluate(self, bind(self.inputs, states, named), seed=seed)
+        return evaluate(self, by_name(self.inputs, states, named), seed=seed)
 
     def module(
         self, seed: int = 0, *, dtype: str = "float32", complex: bool = False
@@ -372,23 +416,52 @@ class Network(Graph, Shown):
     # ------------------------------------------------------------------ showing it
 
     def tensor_network(
-        self, batch: int = 4, *, contraction: str | None = None, seed: int = 0
+        self, states: Any = None, *, batch: int = 4, contraction: str | None = None, seed: int = 0
     ) -> Any:
         """One contraction as a plain `quimb.tensor.TensorNetwork` with native hyperindices.
 
-        The data are those of `batch` random chains of `seed`; tags are node names.
-        ``tn.contract(output_inds=…)`` gives what the network computes.
+        ``tn.contract(output_inds=…)`` gives what the network computes; tags are node names.
+
+        Parameters
+        ----------
+        states
+            The data: states, chains, a data set or arrays by name, as of a call; a number, or
+            `batch`, stands for so many random chains of `seed`.
+        contraction
+            Name of a contraction node; by default the one that computes the invariant.
         """
-        return tensor_network(self, example_inputs(self, batch, seed), contraction=contraction)
+        return tensor_network(self, self._data(states, batch, seed), contraction=contraction)
 
     def to_tensornetwork(
-        self, batch: int = 4, *, contraction: str | None = None, seed: int = 0
+        self, states: Any = None, *, batch: int = 4, contraction: str | None = None, seed: int = 0
     ) -> Exported:
         """The same contraction as nodes of the tensornetwork library, hyperindices as copy tensors.
 
         ``tensornetwork.contractors.greedy(*net.to_tensornetwork(batch=4))`` contracts it.
         """
-        return to_tensornetwork(self, example_inputs(self, batch, seed), contraction=contraction)
+        return to_tensornetwork(self, self._data(states, batch, seed), contraction=contraction)
+
+    def contract(
+        self,
+        states: Any = None,
+        *,
+        steps: int | None = None,
+        batch: int = 4,
+        contraction: str | None = None,
+        seed: int = 0,
+    ) -> Any:
+        """The tensor network with the first `steps` of its tree carried out (all by default).
+
+        A quimb network to look at and go on with; data as of `tensor_network`.  What the tree
+        does several times is one step.
+        """
+        return contracted(self, self._data(states, batch, seed), steps, contraction=contraction)
+
+    def _data(self, states: Any, batch: int, seed: int) -> dict[str, Any]:
+        """Arrays by name: of states, or of so many example chains."""
+        if states is None or isinstance(states, (int, float, np.number)):
+            return example_inputs(self, batch if states is None else states, seed)
+        return checked(self.inputs, by_name(self.inputs, (states,), {}))
 
     @property
     def title(self) -> str:
@@ -486,6 +559,11 @@ def example_inputs(
         If the batch is no whole number >= 1, or the network takes other inputs.
     """
     batch = check_whole("batch", batch, 1)
+    if network.inputs.keys() != {"u", "v"}:
+        raise ConfigError(
+            "example chains have states u and v, and this network takes "
+            f"{', '.join(network.inputs)}: give the arrays, tensor_network({{name: array}})"
+        )
     hoppings = {m: t * (1j if complex and m in (-1, 2) else 1.0) for m, t in HOPPINGS.items()}
     disorder = dict.fromkeys(hoppings, DISORDER)
     chains = chain(network.cells, hoppings, disorder=disorder, samples=batch, seed=seed)

@@ -14,11 +14,12 @@ What lives here, from the foundation up:
     lowering    a plan as a torch.fx graph
     evaluate    a graph on arrays: inputs by name, numpy or torch
     tape        the trained steps of a plan as numbers, for a machine of its own
+    export      to quimb and tensornetwork
+    importing   from quimb
     compiled    one torch module, or an ensemble
     freeing     a constant set free: dense, low rank, by cell, by position
     heads       neural heads
     serial      nodes as JSON and back
-    export      quimb and tensornetwork
 
 Only `lowering` and `compiled` know torch.  Nothing here knows physics; the face of a graph is
 `tnlearn.models.network.Network`.

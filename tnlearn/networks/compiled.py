@@ -18,7 +18,8 @@ from torch import fx, nn
 
 from tnlearn.errors import ConfigError, ShapeError
 from tnlearn.networks.emit import MEMBER
-from tnlearn.networks.evaluate import bind, check_inputs, constant_arrays
+from tnlearn.networks.evaluate import bind, by_name, check_inputs, checked, constant_arrays
+from tnlearn.networks.export import tensor_network
 from tnlearn.networks.graph import Graph, Input, Shape
 from tnlearn.networks.init import draw
 from tnlearn.networks.lowering import Slot, complex_dtype, lower, torch_dtype
@@ -223,6 +224,7 @@ class NetworkModule(nn.Module):
         super().__init__()
         real = torch_dtype(dtype)
         self._complex = complex
+        self._network = graph
         self._inputs = graph.inputs
         self._shapes = tuple(list(node.shape[1:]) for node in graph.inputs.values())
         # An empty tensor that follows the module: inputs are taken in its dtype.
@@ -257,6 +259,15 @@ class NetworkModule(nn.Module):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _blank_module, (tuple(self._inputs),), self.__dict__
+
+    def tensor_network(self, states: Any, *, contraction: str | None = None) -> Any:
+        """One contraction as a plain quimb network: these states, and what has been learned.
+
+        As `Network.tensor_network`, with the values that the parameters have now.
+        """
+        arrays = checked(self._inputs, by_name(self._inputs, (states,), {}))
+        values = {name: p.detach().cpu().numpy() for name, p in self.named_parameters()}
+        return tensor_network(self._network, arrays, contraction=contraction, values=values)
 
     def forward(self, *arrays: Any, **named: Any) -> Tensor:
         """The output for inputs (batch, …): in order, by keyword, or as one mapping."""

@@ -19,8 +19,17 @@ from tnlearn.networks.graph import Constant, Graph, Input, Parameter
 from tnlearn.networks.init import draw
 from tnlearn.networks.plan import Plan, find_plan
 from tnlearn.networks.terms import Term
+from tnlearn.physics.states import named_arrays
 
-__all__ = ["bind", "check_inputs", "constant_arrays", "evaluate", "node_values"]
+__all__ = [
+    "bind",
+    "by_name",
+    "check_inputs",
+    "checked",
+    "constant_arrays",
+    "evaluate",
+    "node_values",
+]
 
 
 def bind(
@@ -66,6 +75,27 @@ def bind(
             f"order, or keywords); {', '.join(missing)} is missing"
         )
     return {name: by_name[name] for name in names}
+
+
+def by_name(inputs: Mapping[str, Input], states: Sequence[Any], named: Mapping[str, Any]) -> Any:
+    """The array of every input, of whatever holds it: `bind` for states, chains and data sets too.
+
+    Raises
+    ------
+    ShapeError
+        If what is there is not several arrays, and no holder of them.
+    """
+    held = named_arrays(states[0]) if len(states) == 1 else None
+    if held is not None:
+        states = (held,)
+    elif len(states) == 1 and isinstance(states[0], tuple):
+        states = states[0]
+    elif len(states) + len(named) == 1 < len(inputs):
+        raise ShapeError(
+            f"a network takes states (with .u and .v), chains, a mapping of names to arrays, "
+            f"or the arrays {', '.join(inputs)}; not {type((*states, *named.values())[0]).__name__}"
+        )
+    return bind(inputs, states, named)
 
 
 def check_inputs(inputs: Mapping[str, Input], arrays: Mapping[str, Any]) -> None:
@@ -122,22 +152,35 @@ def evaluate(graph: Graph, arrays: Mapping[str, Any], *, seed: int = 0) -> Any:
     ConfigError
         If an operator that was declared hermitian is not.
     """
+    arrays = checked(graph.inputs, arrays)
+    return node_values(graph, [graph.output], arrays, seed=seed)[graph.output]
+
+
+def checked(inputs: Mapping[str, Input], arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """The arrays in one library and dtype, if they fit and are finite; errors as of `evaluate`."""
     arrays = _one_kind(arrays)
-    check_inputs(graph.inputs, arrays)
+    check_inputs(inputs, arrays)
     for name, array in arrays.items():
         if not do("isfinite", array).all():
             torch_like = infer_backend(array) == "torch"
             check_finite(name, array.detach().cpu() if torch_like else array)
-    return node_values(graph, [graph.output], arrays, seed=seed)[graph.output]
+    return arrays
 
 
 def node_values(
-    graph: Graph, names: Iterable[str], arrays: Mapping[str, Any] | None = None, *, seed: int = 0
+    graph: Graph,
+    names: Iterable[str],
+    arrays: Mapping[str, Any] | None = None,
+    *,
+    seed: int = 0,
+    values: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The values of nodes, axes as in ``node.inds``, parameters at their start of `seed`.
+    """The values of nodes, axes as in ``node.inds``.
 
+    Parameters stand at `values`, where these are given, else at their start of `seed`.
     Arrays of the inputs are needed for nodes that depend on them only.
     """
+    known_values = values or {}
     leaves = dict(arrays or {})
     plan = find_plan(graph, complex=any(_is_complex(array) for array in leaves.values()))
     like = next(iter(leaves.values()), np.empty(0))
@@ -145,7 +188,9 @@ def node_values(
         if isinstance(node, Constant):
             leaves[name] = _as(node.array, like)
         elif isinstance(node, Parameter):
-            start = draw(node.init, node.sizes, name, node.exact, seed=seed, member=0)
+            start = known_values.get(name)
+            if start is None:
+                start = draw(node.init, node.sizes, name, node.exact, seed=seed, member=0)
             leaves[name] = _as(start, like)
     of_terms = {plan.values[name].term.id: array for name, array in leaves.items()}
     of_terms |= {i: _as(array, like) for i, array in constant_arrays(plan).items()}
@@ -160,12 +205,12 @@ def node_values(
             _check_hermitian(hermitian[term.id], array)
 
     computed = emit(plan, known, {value.term.id for value in wanted.values()}, note=note)
-    values: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     for name, value in wanted.items():
         order = [value.names.index(ind) for ind in graph.nodes[name].inds]
         array = ordered(computed[value.term.id], order)
-        values[name] = do("conj", array) if value.conj else array
-    return values
+        results[name] = do("conj", array) if value.conj else array
+    return results
 
 
 def _check_hermitian(name: str, array: Any) -> None:

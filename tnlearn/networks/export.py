@@ -8,18 +8,20 @@ uses neither.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from tnlearn.errors import ConfigError, check_choice
+from tnlearn.errors import ConfigError, check_choice, check_whole
 from tnlearn.networks.evaluate import node_values
-from tnlearn.networks.graph import Contraction, Graph, Inds, count, sizes_of
+from tnlearn.networks.graph import Contraction, Graph, Inds, Operand, Tree, count, sizes_of
+from tnlearn.networks.plan import find_plan, operand_values, tree_operands
+from tnlearn.networks.search import branch_values, leaves_of
 from tnlearn.physics.memory import check_memory
 
-__all__ = ["Exported", "chosen_contraction", "tensor_network", "to_tensornetwork"]
+__all__ = ["Exported", "chosen_contraction", "contracted", "tensor_network", "to_tensornetwork"]
 
 Array = npt.NDArray[Any]
 
@@ -67,19 +69,38 @@ def chosen_contraction(graph: Graph, name: str | None = None) -> Contraction:
     return max(known.values(), key=naive)
 
 
-def _tensors(graph: Graph, node: Contraction, arrays: Mapping[str, Any]) -> list[_Tensor]:
-    values = node_values(graph, {p.node: None for p in node.parts}, arrays)
+def _tensors(
+    graph: Graph,
+    parts: Sequence[Operand],
+    scale: float,
+    arrays: Mapping[str, Any],
+    values: Mapping[str, Any] | None = None,
+) -> list[_Tensor]:
+    """The tensors of a contraction of these operands, the factor (if it is not 1) the last."""
+    nodes = node_values(graph, {p.node: None for p in parts}, arrays, values=values)
     tensors = [
-        _Tensor(p.node, p.inds, p.conj, values[p.node].conj() if p.conj else values[p.node])
-        for p in node.parts
+        _Tensor(p.node, p.inds, p.conj, nodes[p.node].conj() if p.conj else nodes[p.node])
+        for p in parts
     ]
-    if node.scale != 1.0:
-        tensors.append(_Tensor("scale", (), False, np.asarray(node.scale)))
+    if scale != 1.0:
+        tensors.append(_Tensor("scale", (), False, np.asarray(scale)))
     return tensors
 
 
+def _as_quimb(tensors: Sequence[_Tensor]) -> list[Any]:
+    import quimb.tensor as qtn
+
+    return [
+        qtn.Tensor(x.array, x.inds, tags=[x.node, "conj"] if x.conj else [x.node]) for x in tensors
+    ]
+
+
 def tensor_network(
-    graph: Graph, arrays: Mapping[str, Any], *, contraction: str | None = None
+    graph: Graph,
+    arrays: Mapping[str, Any],
+    *,
+    contraction: str | None = None,
+    values: Mapping[str, Any] | None = None,
 ) -> Any:
     """One contraction of a graph as a plain `quimb.tensor.TensorNetwork`.
 
@@ -90,11 +111,13 @@ def tensor_network(
     Parameters
     ----------
     graph
-        The graph; its parameters stand at their initial values of seed 0.
+        The graph.
     arrays
         The inputs by name, each (samples, …).
     contraction
         Name of a contraction node; by default the one that computes the invariant.
+    values
+        Of parameters by name; by default their initial ones of seed 0.
 
     Returns
     -------
@@ -109,12 +132,52 @@ def tensor_network(
     import quimb.tensor as qtn
 
     node = chosen_contraction(graph, contraction)
-    return qtn.TensorNetwork(
-        [
-            qtn.Tensor(x.array, x.inds, tags=[x.node, "conj"] if x.conj else [x.node])
-            for x in _tensors(graph, node, arrays)
-        ]
-    )
+    return qtn.TensorNetwork(_as_quimb(_tensors(graph, node.parts, node.scale, arrays, values)))
+
+
+def contracted(
+    graph: Graph, arrays: Mapping[str, Any], steps: int | None, *, contraction: str | None = None
+) -> Any:
+    """A contraction with the first steps of its tree carried out, as a quimb network.
+
+    A step that the tree takes several times is one step, carried out wherever it stands.
+
+    Raises
+    ------
+    ConfigError
+        If the tree has fewer steps.
+    """
+    import quimb.tensor as qtn
+
+    node = chosen_contraction(graph, contraction)
+    plan = find_plan(graph, complex=any(np.iscomplexobj(x) for x in arrays.values()))
+    tree = plan.trees.get(node.name)
+    if tree is None:
+        raise ConfigError(f"{node.name!r} is a convolution and has no steps")
+    parts, scale = tree_operands(graph, node, tree)
+    tensors = _as_quimb(_tensors(graph, parts, scale, arrays))
+    args = operand_values(graph, parts, plan.values)
+    branches = branch_values(plan.table.copy(), args, node.inds, tree)
+    different = list(dict.fromkeys(v.term.id for b, v in branches.items() if isinstance(b, tuple)))
+    count = len(different) if steps is None else check_whole("steps", steps, 0)
+    if count > len(different):
+        raise ConfigError(f"steps={steps}, but the tree of {node.name!r} has {len(different)}")
+    done = set(different[:count])
+    left = tensors[len(parts) :]
+
+    def visit(branch: Tree) -> None:
+        if isinstance(branch, int):
+            left.append(tensors[branch])
+        elif branches[branch].term.id in done:
+            joined = [tensors[i] for i in leaves_of(branch)]
+            names = branches[branch].names
+            left.append(qtn.tensor_contract(*joined, output_inds=names, preserve_tensor=True))
+        else:
+            visit(branch[0])
+            visit(branch[1])
+
+    visit(tree)
+    return qtn.TensorNetwork(left)
 
 
 def to_tensornetwork(
@@ -139,7 +202,7 @@ def to_tensornetwork(
     import tensornetwork
 
     node = chosen_contraction(graph, contraction)
-    tensors = _tensors(graph, node, arrays)
+    tensors = _tensors(graph, node.parts, node.scale, arrays)
     if node.scale != 1.0:
         # The contractors ask for a connected network: the factor hangs on a bond of size one.
         tensors = _with_scale_bond(tensors)

@@ -139,6 +139,13 @@ def _expand(args: Sequence[Labelled], out: tuple[Label, ...], options: Options) 
     return Labelled(align(x, order), order)
 
 
+def _take(args: Sequence[Labelled], out: tuple[Label, ...], options: Options) -> Labelled:
+    (x,) = args
+    axis = x.labels.index(options["ind"])
+    array = x.array[(*[slice(None)] * axis, options["at"])]
+    return Labelled(array, (*x.labels[:axis], *x.labels[axis + 1 :]))
+
+
 FUNCTIONS: dict[str, Implementation] = {
     "relu": _elementwise("relu"),
     "gelu": _elementwise("gelu"),
@@ -158,6 +165,7 @@ FUNCTIONS: dict[str, Implementation] = {
     "eigenstates": _eigenstates,
     "expand": _expand,
     "tile": _tile,
+    "take": _take,
 }
 ACTIVATIONS = ("relu", "gelu", "tanh")
 

@@ -230,6 +230,13 @@ class Graph:
         self.written = dict(written or {})
         self.memo: dict[str, Any] = {}
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Graph:
+        return self  # nothing changes it
+
+    def __getstate__(self) -> dict[str, Any]:
+        trees = {key: value for key, value in self.memo.items() if key == "trees"}
+        return self.__dict__ | {"memo": trees}
+
     @property
     def nodes(self) -> Mapping[str, Node]:
         """All nodes by name, in order of computation."""

@@ -19,7 +19,7 @@ from tnlearn.errors import ConfigError
 from tnlearn.networks.graph import Tree, count
 from tnlearn.networks.terms import TermTable, Value
 
-__all__ = ["enter_tree", "find_tree", "leaves_of", "propose"]
+__all__ = ["branch_values", "enter_tree", "find_tree", "leaves_of", "propose"]
 
 EXHAUSTIVE = 5  # there are (2n - 3)!! trees: 105 for five tensors, 10,395 for seven
 NOMINAL_BATCH = 64
@@ -54,8 +54,16 @@ class _Masks:
 
 def enter_tree(table: TermTable, leaves: Sequence[Value], out: Sequence[str], tree: Tree) -> Value:
     """Enter the steps of a tree into the table and return its result."""
-    value, _ = _enter_branch(table, leaves, _Masks(leaves, out), tree, {})
-    return table.reduce(value, set(out))
+    return table.reduce(branch_values(table, leaves, out, tree)[tree], set(out))
+
+
+def branch_values(
+    table: TermTable, leaves: Sequence[Value], out: Sequence[str], tree: Tree
+) -> dict[Tree, Value]:
+    """The value of every branch of a tree, each after those it joins."""
+    known: dict[Tree, _Branch] = {}
+    _enter_branch(table, leaves, _Masks(leaves, out), tree, known)
+    return {branch: value for branch, (value, _) in known.items()}
 
 
 _Branch = tuple[Value, int]

@@ -177,7 +177,8 @@ class TermTable:
         """Take it that a value is its own adjoint on two indices, unless it is trained."""
         if not a.term.live:
             swapped = {row: column, column: row}
-            self._note(a, replace(a, conj=True, names=tuple(swapped.get(n, n) for n in a.names)))
+            names = tuple(swapped.get(name, name) for name in a.names)
+            self._note(a, Value(a.term, not a.conj, names))
 
     def _note(self, a: Value, b: Value) -> None:
         """Note that two values of one term, whose indices have the same names, are equal."""
