@@ -111,7 +111,7 @@ def winding(positions: Any, window: Any) -> Scalar:
     u, v = f.states(len(positions))
     X, w = diagonal("X", positions), diagonal("window", window)
     q = define("q", u @ v.H)
-    return Tr(w @ q.H @ commutator(X, q)) / np.sum(window)
+    return Tr(w @ q.H @ commutator(X, q)) / float(np.sum(window))
 
 
 @invariants.enter("winding-ring", "AIII", 1, CHAIN, RSWN)
@@ -129,7 +129,7 @@ def winding_operator(positions: Any, window: Any) -> Scalar:
     P_A, P_B = diagonal("P_A", [*ones, *0 * ones]), diagonal("P_B", [*0 * ones, *ones])
     X, w = diagonal("X", np.tile(positions, 2)), diagonal("window", np.tile(window, 2))
     Q = psi @ sigma @ psi.H
-    return Tr(w @ P_B @ Q @ P_A @ commutator(X, P_A @ Q @ P_B)) / np.sum(window)
+    return Tr(w @ P_B @ Q @ P_A @ commutator(X, P_A @ Q @ P_B)) / float(np.sum(window))
 
 
 @invariants.enter("winding-quartic", "AIII", 1, CHAIN, RSWN)
@@ -176,7 +176,7 @@ def edge_weight(left: Any, right: Any, lowest: Any) -> Scalar:
     """How much of the pairs of lowest energy (a weight a state) is on the left on A, right on B."""
     u, v = f.states(len(left), len(lowest))
     L, R, s = diagonal("left", left), diagonal("right", right), diagonal("lowest", lowest)
-    return (Tr(L @ u @ s @ u.H) + Tr(R @ v @ s @ v.H)) / (2 * np.sum(lowest))
+    return (Tr(L @ u @ s @ u.H) + Tr(R @ v @ s @ v.H)) / float(2 * np.sum(lowest))
 
 
 # ------------------------------------------------------------------ lattices

@@ -459,8 +459,9 @@ class Network(Graph, Shown):
 
     def _data(self, states: Any, batch: int, seed: int) -> dict[str, Any]:
         """Arrays by name: of states, or of so many example chains."""
-        if states is None or isinstance(states, (int, float, np.number)):
-            return example_inputs(self, batch if states is None else states, seed)
+        count: Any = batch if states is None else states
+        if isinstance(count, (int, float, np.number)):
+            return example_inputs(self, count, seed)
         return checked(self.inputs, by_name(self.inputs, (states,), {}))
 
     @property

@@ -344,7 +344,7 @@ class _Builder:
         return Operand(identity.name, (row, column))
 
 
-def _full(symbol: Symbol) -> Expression:
+def _full(symbol: Symbol) -> Symbol:
     """A diagonal operator as a full matrix."""
     assert isinstance(symbol.node, Constant)
     return matrix(symbol.node.name, np.diag(symbol.node.array))

@@ -282,7 +282,7 @@ class Scalar:
 NOTATION = {frozenset({"u", "v"}): "q", frozenset({"psi", "psi_sigma"}): "Q"}
 
 
-def diagonal(name: str, vector: Any) -> Expression:
+def diagonal(name: str, vector: Any) -> Symbol:
     """A diagonal operator, from its (sites,) diagonal: a position, a projector, a window."""
     values = _entries(name, vector)
     if values.ndim != 1:
@@ -290,7 +290,7 @@ def diagonal(name: str, vector: Any) -> Expression:
     return Symbol(as_constant(name, ("x",), values), 0, 0)
 
 
-def matrix(name: str, array: Any) -> Expression:
+def matrix(name: str, array: Any) -> Symbol:
     """An operator from its (rows, columns) matrix."""
     values = _entries(name, array)
     if values.ndim != 2:
@@ -312,15 +312,13 @@ def _named(name: str) -> str:
     return name
 
 
-def displacement(name: str, array: Any) -> Expression:
+def displacement(name: str, array: Any) -> Symbol:
     """A matrix d(x, y) that multiplies another operator entry by entry.
 
     In a commutator it takes the place of X_x − X_y (on a ring, say); anywhere else it stands in
     `hadamard`.
     """
-    symbol = matrix(name, array)
-    assert isinstance(symbol, Symbol)
-    return Symbol(symbol.node, 0, 1, elementwise=True)
+    return Symbol(matrix(name, array).node, 0, 1, elementwise=True)
 
 
 def input(name: str, rows: int, columns: int | None = None, *, hermitian: bool = False) -> Symbol:
@@ -455,17 +453,17 @@ def local(expression: Expression, per: Any = None) -> Scalar:
     return Scalar(((1.0, (Trace(expression, True, per),)),))
 
 
-def Re(scalar: Scalar) -> Scalar:
+def Re(scalar: Any) -> Scalar:
     """The real part of a trace or of a polynomial of traces."""
     return _part("real", scalar)
 
 
-def Im(scalar: Scalar) -> Scalar:
+def Im(scalar: Any) -> Scalar:
     """The imaginary part of a trace or of a polynomial of traces."""
     return _part("imag", scalar)
 
 
-def _part(op: str, scalar: Scalar) -> Scalar:
+def _part(op: str, scalar: Any) -> Scalar:
     if not isinstance(scalar, Scalar):
         raise ConfigError(
             f"Re and Im take numbers, such as Tr(…) and local(…), not a {type(scalar).__name__}"

@@ -172,7 +172,7 @@ def _fed(
         return [(groups[0][0], nodes[name])]
     source = Input(name, (BATCH, "tensor", *inds), (None, len(groups), *shape))
     nodes[name] = source
-    taken = []
+    taken: list[tuple[Tags, Node]] = []
     for number, (group, _) in enumerate(groups):
         options = {"ind": "tensor", "at": number}
         label = f"{name}.{number}"

@@ -246,8 +246,9 @@ def _proposals(leaves: Sequence[Value], out: Sequence[str]) -> list[Tree]:
 
 def _tree_of_path(n: int, path: Sequence[Sequence[int]]) -> Tree:
     branches: list[Tree] = list(range(n))
-    for step in (*path, range(n)):  # what a path leaves apart is multiplied at the end
-        joined = [branches[i] for i in step if i < len(branches)]
+    for step in path:
+        joined = [branches[i] for i in step]
         branches = [b for i, b in enumerate(branches) if i not in step]
         branches.append(functools.reduce(lambda a, b: (a, b), joined))
-    return branches[0]
+    # what a path leaves apart is multiplied at the end
+    return functools.reduce(lambda a, b: (a, b), branches)
