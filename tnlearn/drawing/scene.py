@@ -52,6 +52,7 @@ LOOK: dict[str, Style] = {
     "constant": ("#D5D5D5", "#5C5C5C", 1.0, 0.0),
     "parameter": ("#F6CE7A", "#B85600", 1.8, 0.0),
     "function": ("#D6EFE6", "#007A5A", 1.0, 0.09),
+    "contraction": (WHITE, INK, 1.0, 0.0),
 }
 LOOK |= {"frozen": LOOK["input"], "live": LOOK["parameter"]}
 # An index that stands on many tensors at once is a bar inside their boxes, not a line.
