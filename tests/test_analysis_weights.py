@@ -19,6 +19,7 @@ from tnlearn.analysis.places import (
 from tnlearn.analysis.retraining import retrained
 from tnlearn.analysis.weights import (
     Singular,
+    Weight,
     kept_numbers,
     rank_grid,
     ranks_for_share,
@@ -45,6 +46,12 @@ def fitted(chains: Any) -> Any:
     net = tnl.rswn(CELLS).trainable("D", channels=2, init=tnl.init.normal(0.1))
     net = net.head(classes=2, hidden=(5,))
     return tnl.fit(net, chains, members=3, epochs=6, batch_size=32, lr=0.03, progress=False)
+
+
+@pytest.fixture(scope="module")
+def parts(fitted: Any) -> Any:
+    """The singular values and vectors of its D."""
+    return singular(fitted, next(w for w in weights_of(fitted.net) if w.name == "D"))
 
 
 # ------------------------------------------------------------------ weights as matrices
@@ -79,14 +86,17 @@ def test_every_weight_of_every_network_is_read_as_matrices(name: str) -> None:
     ],
 )
 def test_shapes_of_the_matrices(network: str, node: str, matrices: tuple[int, ...]) -> None:
-    net = build_network(CATALOGUE[network], CELLS, 4)
-    weight = next(w for w in weights_of(net) if w.name == node)
+    weight = weight_of(network, node)
     assert (weight.copies, weight.rows, weight.columns) == matrices
 
 
+def weight_of(network: str, node: str) -> Weight:
+    weights = weights_of(build_network(CATALOGUE[network], CELLS, 4))
+    return {weight.name: weight for weight in weights}[node]
+
+
 def singular_of(network: str, node: str, values: np.ndarray) -> Singular:
-    net = build_network(CATALOGUE[network], CELLS, 4)
-    weight = next(w for w in weights_of(net) if w.name == node)
+    weight = weight_of(network, node)
     return Singular(weight, *np.linalg.svd(weight.matrices(values), full_matrices=False))
 
 
@@ -114,7 +124,7 @@ def test_ranks_that_keep_a_share_of_the_norm() -> None:
 
 
 def test_numbers_kept_are_those_of_the_factors_or_of_the_matrix() -> None:
-    weight = singular_of("quartic", "D", np.ones((1, 4, 8, 8))).weight
+    weight = weight_of("quartic", "D")
     assert kept_numbers(weight, 1) == 4 * 16
     assert kept_numbers(weight, 8) == 4 * 64
     assert kept_numbers(weight, np.array([[0, 1, 2, 8]])).tolist() == [16 + 32 + 64]
@@ -138,11 +148,9 @@ def test_the_smallest_rank_is_that_from_which_all_are_good() -> None:
     assert smallest_rank(ranks, np.array([0.9, np.nan, 0.9, 0.9]), 0.8) == 2
 
 
-def test_cuts_end_at_the_network_itself_and_at_none_of_the_weight(fitted: Any, chains: Any) -> None:
-    parts = singular(fitted, next(w for w in weights_of(fitted.net) if w.name == "D"))
+def test_a_cut_that_keeps_all_is_the_network_itself(fitted: Any, parts: Any, chains: Any) -> None:
     whole = with_parameters(fitted, {"D": parts.truncated(CELLS)})
     assert whole.accuracy(chains) == pytest.approx(fitted.accuracy(chains))
-    assert not parts.truncated(0).any()
     assert parts.relative(1) == pytest.approx(1.0)
     ratio = parts.values[..., 2] / parts.values[..., 0]
     assert parts.relative(3) == pytest.approx(ratio.mean(axis=1))
@@ -151,7 +159,7 @@ def test_cuts_end_at_the_network_itself_and_at_none_of_the_weight(fitted: Any, c
 # ------------------------------------------------------------------ training on at a rank
 
 
-def test_the_rank_is_kept_while_everything_trains(fitted: Any, chains: Any) -> None:
+def test_the_rank_is_kept_while_everything_trains(fitted: Any, parts: Any, chains: Any) -> None:
     settings = [{"D": np.full((3, 2), rank)} for rank in (0, 1, 3)]
     ends = retrained(fitted, settings, chains, epochs=3, lr=0.01)
     for rank, end in zip((0, 1, 3), ends, strict=True):
@@ -162,12 +170,8 @@ def test_the_rank_is_kept_while_everything_trains(fitted: Any, chains: Any) -> N
             assert (values[..., rank - 1] > 1e-3).all()
             moved = np.abs(end.parameters["head.0.weight"] - fitted.parameters["head.0.weight"])
             assert moved.max() > 1e-4
-    cut = [with_parameters(fitted, {"D": singular(fitted, w).truncated(1)}) for w in named(fitted)]
-    assert (ends[1].log_loss(chains) < cut[0].log_loss(chains)).all()
-
-
-def named(fitted: Any) -> list[Any]:
-    return [w for w in weights_of(fitted.net) if w.name == "D"]
+    cut = with_parameters(fitted, {"D": parts.truncated(1)})
+    assert (ends[1].log_loss(chains) < cut.log_loss(chains)).all()
 
 
 def test_a_rate_of_almost_nothing_leaves_the_truncated_network(fitted: Any, chains: Any) -> None:
@@ -228,7 +232,7 @@ def test_positions_of_entries() -> None:
 
 
 def test_edge_shares() -> None:
-    weight = singular_of("quartic", "D", np.ones((1, 4, 8, 8))).weight
+    weight = weight_of("quartic", "D")
     there = edge_entries(weight, CELLS, 0.25)
     assert there.mean() == 0.25
     corner, bulk = np.zeros((1, 4, 8, 8)), np.zeros((1, 4, 8, 8))
@@ -240,7 +244,7 @@ def test_edge_shares() -> None:
 
 
 def test_edge_states_are_near_zero_and_in_outer_cells() -> None:
-    weight = singular_of("linear", "logits.weight", np.ones((1, 4, 2, 8, 8))).weight
+    weight = weight_of("linear", "logits.weight")
     there = edge_entries(weight, CELLS, 0.25, states=2)
     rows, columns = np.nonzero(np.broadcast_to(there, weight.shape)[0, 0])
     assert set(rows) == {0, 1}
@@ -275,31 +279,27 @@ def test_sublattices_have_a_picture_each_and_hidden_indices_none() -> None:
 # ------------------------------------------------------------------ masks
 
 
-@pytest.mark.parametrize("how", MASKS)
-@pytest.mark.parametrize("kept", [0, 1, 3, CELLS])
-def test_masks_keep_what_they_say(chains: Any, how: str, kept: int) -> None:
-    cut = masked(chains, how, kept)
+@pytest.mark.parametrize(
+    ("how", "places"),
+    [
+        *[("nearest", []), ("nearest", [0]), ("nearest", [0, 1, 2])],
+        *[("farthest", []), ("farthest", [7]), ("farthest", [5, 6, 7])],
+        *[("outer", []), ("outer", [0]), ("outer", [0, 1, 7]), ("outer", [0, 1, 6, 7])],
+        *[("inner", []), ("inner", [3]), ("inner", [2, 3, 4]), ("inner", [2, 3, 4, 5])],
+        *[(how, [*range(CELLS)]) for how in MASKS],
+    ],
+)
+def test_masks_keep_what_they_say(chains: Any, how: str, places: list[int]) -> None:
+    cut = masked(chains, how, len(places))
     axis = (0, 2) if how in ("nearest", "farthest") else (0, 1)
-    there = np.abs(cut.states.u).sum(axis=axis) > 0
-    assert there.sum() == kept
-    assert np.array_equal(there, np.abs(cut.states.v).sum(axis=axis) > 0)
-    places = np.flatnonzero(there)
-    if how == "nearest":
-        assert places.tolist() == list(range(kept))
-    elif how == "farthest":
-        assert places.tolist() == list(range(CELLS - kept, CELLS))
-    elif kept and how == "outer":
-        distance = np.minimum(np.arange(CELLS), CELLS - 1 - np.arange(CELLS))
-        assert distance[there].max() <= distance[~there].min(initial=CELLS)
-    elif kept:
-        assert places.tolist() == list(range((CELLS - kept) // 2, (CELLS - kept) // 2 + kept))
-    whole = masked(chains, how, CELLS)
-    assert np.array_equal(whole.states.u, chains.states.u)
+    for before, after in ((chains.states.u, cut.states.u), (chains.states.v, cut.states.v)):
+        assert np.flatnonzero(np.abs(after).sum(axis=axis)).tolist() == places
+        assert np.array_equal(after[after != 0], before[after != 0])
     assert np.array_equal(cut.labels, chains.labels)
 
 
 def test_masks_refuse_what_is_not_there(chains: Any) -> None:
-    with pytest.raises(UnknownNameError, match="did you mean 'outer'"):
-        masked(chains, "outter", 2)
-    with pytest.raises(ConfigError, match="0 to 8 of 8"):
-        masked(chains, "inner", 9)
+    for how, error, words in (("outter", UnknownNameError, "did you mean 'outer'"),
+                              ("inner", ConfigError, "0 to 8 of 8")):  # fmt: skip
+        with pytest.raises(error, match=words):
+            masked(chains, how, 9)
