@@ -120,7 +120,13 @@ def end_cells(cells: int) -> int:
 
 
 def _lowest(count: int) -> Intervention:
-    return _shifted(f"no-zero-modes-{count}", "the chain, and all its other states")
+    title = "lowest pair left out" if count == 1 else f"{count} lowest pairs left out"
+    pairs = "pair of states" if count == 1 else f"{count} pairs of states"
+    return replace(
+        _shifted(f"no-zero-modes-{count}", "the chain, and all its other states"),
+        title=title,
+        changes=f"the {pairs} nearest zero energy, replaced by zeros",
+    )
 
 
 def _replaced(part: str, depth: int | None = None) -> Intervention:
