@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from tnlearn.look import COLOURS, png
-from tnlearn.report.claims import Claim, above, at_least, below
+from tnlearn.report.claims import Claim, above, at_least, below, claim, titled
 from tnlearn.report.figures import dots, heat, image, lines, network_styles
 from tnlearn.report.page import interval, wide
 
@@ -15,7 +15,7 @@ NAN = float("nan")
 MARGIN = above(lambda p: p)
 
 
-def claim(rows, holds=MARGIN, **more):
+def claim_of(rows, holds=MARGIN, **more):
     findings = pd.DataFrame(rows, columns=["network", "size", "value", "low", "high", "members"])
     return Claim("k", "It holds.", "us", lambda t, p: findings, holds, **more)
 
@@ -34,7 +34,7 @@ ROWS = [("a", 500, 0.8, 0.7, 0.9, 8), ("b", 500, 0.4, 0.3, 0.5, 8), ("c", 4000, 
     ],
 )
 def test_a_verdict_is_that_of_the_findings_that_decide(rows, margin, word):
-    verdict = claim(rows).decide(pd.DataFrame(), margin)
+    verdict = claim_of(rows).decide(pd.DataFrame(), margin)
     assert verdict.word == word
     assert list(verdict.records({})) == [] if not rows else True
 
@@ -47,7 +47,7 @@ def test_rules():
 
 
 def test_records_say_of_what():
-    verdict = claim(ROWS, by="size", unit="points").decide(pd.DataFrame(), 0.6)
+    verdict = claim_of(ROWS, by="size", unit="points").decide(pd.DataFrame(), 0.6)
     assert verdict.counts == {"500": (1, 2)}
     assert verdict.record({})["holds"] == "500: 1 of 2"
     first, _, last = verdict.records({"a": "Alpha"}, "ssh")
@@ -60,8 +60,41 @@ def test_records_say_of_what():
     assert (last["low"], last["holds"], last["condition"]) == (None, None, "training chains: 4,000")
 
 
+def test_a_claim_is_a_function_whose_docstring_states_it():
+    @claim("us", above(0.6), by="network")
+    def is_right(table, profile):
+        """Networks are right.
+
+        Accuracy of a
+        network.
+
+        On clean chains.
+        """
+        return table
+
+    @is_right.picture
+    def with_interval(rows, profile):
+        """All of them."""
+        return len(rows)
+
+    words = is_right.key, is_right.words, is_right.measured, is_right.condition
+    assert words == ("is-right", "Networks are right.", "Accuracy of a network", "On clean chains.")
+    table = pd.DataFrame(ROWS, columns=["network", "size", "value", "low", "high", "members"])
+    for rows, drawn in ((table, 3), (table[:0], None)):
+        verdict = is_right.decide(rows, None)
+        assert with_interval.drawn(table, None, {"is-right": verdict}) == drawn
+    assert (with_interval.name, with_interval.caption) == ("with-interval", "All of them.")
+
+
+def test_a_value_is_read_by_its_title():
+    titles = {"a": "Alpha", "chains.a": "chains of a"}
+    read = [titled(titles, *of) for of in (("chains", "a"), ("network", "a"), ("size", 4000))]
+    assert read == ["chains of a", "Alpha", "4,000"]
+    assert [titled({}, "size", none) for none in (None, NAN, pd.NA, "")] == [""] * 4
+
+
 def test_findings_as_they_are_read():
-    verdict = claim(ROWS[:2]).decide(pd.DataFrame(), 0.6)
+    verdict = claim_of(ROWS[:2]).decide(pd.DataFrame(), 0.6)
     table = wide(verdict, {"a": "Alpha"}, "size")
     assert table.columns.tolist() == ["network", "500"]
     assert table.values.tolist() == [
@@ -96,9 +129,12 @@ def test_figures(draw, panels):
     figure = draw()
     shown = [ax for ax in figure.axes if ax.get_visible() and ax.get_label() != "<colorbar>"]
     assert len(shown) == panels
+    again = draw()
+    for one in (figure, again):
+        one.set_dpi(40)
     picture = png(figure)
     assert picture.startswith(b"\x89PNG")
-    assert picture == png(draw())
+    assert picture == png(again)
 
 
 def test_a_matrix_is_drawn_as_it_is_written():

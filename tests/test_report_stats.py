@@ -20,7 +20,7 @@ from tnlearn.report.stats import (
     rate_gap,
     unbounded_mean,
 )
-from tnlearn.report.table import against, over_members, where
+from tnlearn.report.table import against, in_points, over_members, spread, where
 
 SHARES = st.lists(st.floats(0.0, 1.0), min_size=2, max_size=20)
 FLAGS = st.lists(st.booleans(), min_size=1, max_size=30)
@@ -149,3 +149,6 @@ def test_tables_of_conditions():
     kept = against(TABLE, ["a"], ["b"], ["shift"], "accuracy", keep=lambda r: r["accuracy"] > 0.55)
     assert kept["value"].item() == pytest.approx(0.25)
     assert where(TABLE, network=["a", "b"], shift="ring").empty
+    assert in_points(leads)["value"].item() == pytest.approx(30.0)
+    cells = spread(TABLE[["network", "shift"]], "shift", "vwxyz")
+    assert cells.to_numpy().tolist() == [["a", "v", ""], ["b", "x", ""], ["c", "", "z"]]

@@ -20,7 +20,6 @@ from tnlearn.report.table import in_words
 
 __all__ = [
     "FAMILIES",
-    "WRONG",
     "Figure",
     "dots",
     "heat",
