@@ -1,6 +1,6 @@
 """Items shared out over processes of this machine: one thread each, and none outlives its run.
 
-Every process is a pool of one (`concurrent.futures`): where it dies, nothing but its item is lost.
+Where a process dies, nothing but its item is lost.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
 from tqdm import tqdm
@@ -30,8 +29,6 @@ Result = TypeVar("Result")
 # An item that has killed this many processes is given up.
 DEATHS = 2
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-
-_work: Callable[[Any], Any]  # of a worker process
 
 
 def in_processes(
@@ -70,50 +67,55 @@ def attempts(
     An item whose process died is begun again after all others, and given up when it dies again.
     """
     if workers == 1:
-        for item in items:
-            yield item, _attempt(work, item)
+        yield from ((item, _attempt(work, item)) for item in items)
         return
     fresh = ((item, 1) for item in items)
     again: deque[tuple[Item, int]] = deque()
     crew: list[_Worker] = []
     places: list[_Worker | None] = [None] * workers  # that are free; None before a process is there
-    busy: dict[Future[Result], tuple[_Worker, Item, int]] = {}
+    busy: dict[Connection, tuple[_Worker, Item, int]] = {}
     outcomes: list[tuple[Item, Result | BaseException]] = []
     try:
         while True:
             while places and (entry := next(fresh, None) or (again.popleft() if again else None)):
                 worker = places.pop()
-                if worker is None or not worker.alive:
+                if worker is None or not worker.process.is_alive():
                     crew.append(worker := _Worker(work))
-                busy[worker.submit(entry[0])] = (worker, *entry)
+                busy[worker.pipe] = (worker, *entry)
+                worker.give(entry[0])
             yield from outcomes
             if not busy:
                 return
             outcomes = []
-            for future in wait(busy, return_when=FIRST_COMPLETED).done:
-                worker, item, trial = busy.pop(future)
-                error = future.exception()
-                if not isinstance(error, BrokenProcessPool):
-                    places.append(worker)
-                    outcomes.append((item, future.result() if error is None else error))
-                    continue
-                places.append(None)
-                how = worker.end()
-                _check_born(worker, how, sum(one.stillborn for one in crew))
-                if trial < DEATHS:
-                    again.append((item, trial + 1))
+            for pipe in wait(list(busy)):
+                worker, item, trial = busy[pipe]  # type: ignore[index]
+                try:
+                    outcome = worker.pipe.recv()
+                except (EOFError, OSError):  # it died
+                    how = worker.end()
+                    _check_born(worker, how, sum(not one.born for one in crew))
+                    if trial < DEATHS:
+                        again.append((item, trial + 1))
+                    else:
+                        outcomes.append((item, _gave_up(how)))
+                    places.append(None)
                 else:
-                    outcomes.append((item, _gave_up(how)))
+                    if not worker.born:
+                        worker.born = True
+                        continue
+                    outcomes.append((item, outcome))
+                    places.append(worker)
+                del busy[worker.pipe]
     finally:
         for one in crew:
-            one.kill()
+            one.process.kill()
         for one in crew:
             one.end()
 
 
 def _check_born(worker: _Worker, how: str, stillborn: int) -> None:
     # One may have been killed while it started; what ends by itself will do so again.
-    if worker.stillborn and (stillborn >= DEATHS or how.startswith("exit")):
+    if not worker.born and (stillborn >= DEATHS or how.startswith("exit")):
         raise TnlearnError(
             f"a worker process ended before it began ({how}): memory is short, or the "
             "calling script lacks `if __name__ == '__main__':`"
@@ -156,52 +158,39 @@ def _attempt(work: Callable[[Item], Result], item: Item) -> Result | Exception:
 
 
 class _Worker:
-    """A process that does one item at a time; it starts with the first."""
+    """A process that does one item at a time; its first word is that it is there."""
 
     def __init__(self, work: Callable[[Any], Any]) -> None:
         spawn = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(1, spawn, initializer=_begin, initargs=(work,))
-        self._hello: Future[int] | None = None
-        self._process: Any = None
-
-    @property
-    def alive(self) -> bool:
-        """Whether the process is there."""
-        return self._process is not None and self._process.is_alive()
-
-    @property
-    def stillborn(self) -> bool:
-        """Whether the process has ended before it was ready to work."""
-        return self._hello is not None and self._hello.done() and bool(self._hello.exception())
-
-    def submit(self, item: Any) -> Future[Any]:
-        """Hand it an item."""
+        self.pipe, theirs = spawn.Pipe()
+        self.process = spawn.Process(target=_serve, args=(work, theirs), daemon=True)
+        self.born = False
         with worker_surroundings():
-            if self._hello is None:
-                self._hello = self._pool.submit(os.getpid)
-                # To kill a pool is public from Python 3.14 on only.
-                (self._process,) = self._pool._processes.values()
-            return self._pool.submit(_do, item)
+            self.process.start()
+        theirs.close()
 
-    def kill(self) -> None:
-        """Make the process end, also in the middle of an item."""
-        if self._process is not None:
-            self._process.kill()
+    def give(self, item: Any) -> None:
+        """Hand it an item."""
+        with contextlib.suppress(BrokenPipeError):  # it died: its pipe will say so
+            self.pipe.send(item)
 
     def end(self) -> str:
         """Wait until a process that was killed or died is gone; how it ended."""
-        self._pool.shutdown()
-        code = 0 if self._process is None else self._process.exitcode
+        self.process.join()
+        self.pipe.close()
+        code = self.process.exitcode or 0
         with contextlib.suppress(ValueError):
             return signal.Signals(-code).name
         return f"exit status {code}" if code >= 0 else f"signal {-code}"
 
 
-def _begin(work: Callable[[Any], Any]) -> None:
-    """What a worker process does before its first item."""
-    global _work
-    _work = work
+def _serve(work: Callable[[Any], Any], pipe: Connection) -> None:
+    """What a worker process does."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    pipe.send(None)
+    with contextlib.suppress(EOFError):
+        while True:
+            pipe.send(carried(work, pipe.recv()))
 
 
 def _end_with_parent() -> None:
@@ -210,10 +199,6 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-def _do(item: Any) -> Any:
-    return carried(_work, item)
 
 
 @contextlib.contextmanager
