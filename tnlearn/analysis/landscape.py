@@ -14,17 +14,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-import torch.nn.functional as F
 
 from tnlearn.errors import ConfigError, ShapeError
 from tnlearn.models.network import Network
 from tnlearn.networks.graph import Graph, Parameter
 from tnlearn.training.features import fold_states, is_complex, state_tensors
+from tnlearn.training.losses import find_loss
 
 __all__ = ["Curvature", "Objective", "barrier", "line", "scaled"]
 
 Floats = npt.NDArray[np.float64]
 Tensor = torch.Tensor
+_CROSS_ENTROPY = find_loss("cross-entropy")
 
 
 def scaled(net: Network, factor: float) -> Network:
@@ -160,10 +161,7 @@ class Objective:
         return self._compiled(self.unpack(points), *self.features)
 
     def _loss(self, logits: Tensor) -> Tensor:
-        members, samples, classes = logits.shape
-        targets = self.labels.expand(members, samples).reshape(-1)
-        each = F.cross_entropy(logits.reshape(-1, classes), targets, reduction="none")
-        return each.view(members, samples).mean(dim=1)
+        return _CROSS_ENTROPY(logits, self.labels.expand(logits.shape[:2]))
 
 
 class Curvature:
