@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
-from tnlearn.report.stats import Estimate, rate
+from tnlearn.report.stats import Estimate, share
 
 __all__ = ["binned", "closest", "gain", "ratio"]
 
@@ -116,10 +116,10 @@ def binned(distance: Floats, right: Array, edges: Floats) -> list[dict[str, Any]
     for low, high in itertools.pairwise(edges):
         inside = (distance >= low) & (distance < high)
         if count := int(inside.sum()):
-            share = float(mean[inside].mean())
-            ends = rate(np.arange(count) < round(share * count))
+            value = float(mean[inside].mean())
             centre = float(np.exp(np.log(distance[inside]).mean()))
-            of = {"distance": centre, "samples": count, "value": share}
+            ends = share(round(value * count), count)
+            of = {"distance": centre, "samples": count, "value": value}
             rows.append({**of, "low": ends["low"], "high": ends["high"]})
     return rows
 
