@@ -240,7 +240,8 @@ def put_together(target: Path, record: dict[str, Any], pieces: Iterable[dict[str
         h5py.File(temporary, "w", **options).close()
         _reserve(temporary, head, rows, chunk)
         with h5py.File(temporary, "r+", **options) as file:
-            file.attrs["recipe"] = json.dumps(record, sort_keys=True)
+            # As a string of fixed length: others lie where HDF5 has no checksum.
+            file.attrs["recipe"] = np.bytes_(json.dumps(record, sort_keys=True).encode())
             for name, values in head.items():
                 shape = values.shape[1:]
                 whole, part = (rows, *shape), (chunk, *shape)
