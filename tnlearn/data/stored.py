@@ -77,6 +77,8 @@ class StoredDataset:
             raise
 
     def _read_recipe(self) -> None:
+        if self._file.attrs.get_id("recipe").dtype.kind != "S":
+            raise ValueError("its recipe has no checksum: an earlier version wrote it")
         record = json.loads(self._file.attrs["recipe"])
         if record["format"] != FORMAT:
             raise ValueError(f"its format is {record['format']!r}")

@@ -361,5 +361,6 @@ def svd_error(energies: Array, real: bool) -> Array:
     cells = energies.shape[1]
     pair = energies[:, -1] + energies[:, -2] if real and cells > 1 else 2 * energies[:, -1]
     pair = np.maximum(pair, np.finfo(float).tiny)
-    moved = 2 * 4 * _EPS * np.sqrt(cells) * energies[:, 0] / pair
+    with np.errstate(over="ignore"):  # of a singular block with large elements
+        moved = 2 * 4 * _EPS * np.sqrt(cells) * energies[:, 0] / pair
     return np.asarray(np.minimum(2 * cells * moved, float(cells)))
