@@ -309,6 +309,7 @@ MISTAKES = {
     "draw rswn --out a": "unknown kind of picture ''",
     "draw rswn --cels 3 --out a.png": "Did you mean --cells?",
     "draw rswn --cells 1 --out a.png": "Must be >= 2",
+    "draw rswn --cells 1000000 --out a.png": "would need",
     "draw rswn --cells x --out a.png": 'unable to convert "x" into int',
     "draw rswn --window 1.5 --out a.png": "Must be <= 1",
     "draw rswn --window nan --out a.png": "window",

@@ -191,7 +191,7 @@ def test_many_claim_and_one_gets_it(tmp_path: Path) -> None:
 # ------------------------------------------------------------------ archives and parts
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     arrays=st.dictionaries(
         st.text("abc./é ", min_size=1, max_size=8).filter(lambda x: x.strip("./ ") == x),

@@ -355,11 +355,11 @@ def _check_range(name: str, ends: tuple[float, float], least: float) -> None:
 
 def _picture(out: Path, kinds: Sequence[str]) -> str:
     """The ending of a picture that can be written."""
-    from tnlearn.errors import FileError, check_choice
+    from tnlearn.errors import check_choice
+    from tnlearn.files import target_path
 
     suffix = check_choice("kind of picture", out.suffix.lower(), kinds)
-    if not out.parent.is_dir():
-        raise FileError(f"the folder {out.parent} does not exist; create it first")
+    target_path(out)
     return suffix
 
 
@@ -398,9 +398,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Only now is the family of errors needed: its module loads numpy.
         from tnlearn.errors import TnlearnError
 
-        if not isinstance(error, TnlearnError | OSError):
+        if not isinstance(error, TnlearnError | OSError | MemoryError):
             raise
-        return _fail(str(error))
+        return _fail(str(error) or "there is not enough memory")
     return 0
 
 

@@ -23,7 +23,8 @@ except ImportError:  # not a POSIX system: two runs on one output are then the u
     fcntl = None  # type: ignore[assignment]
 
 __all__ = ["TEMPORARY", "claimed", "lock", "make_folder", "open_file", "open_lock", "parsing"]
-__all__ += ["read_bytes", "read_json", "replace_file", "replacing", "sweep", "write_bytes"]
+__all__ += ["read_bytes", "read_json", "replace_file", "replacing", "sweep", "target_path"]
+__all__ += ["write_bytes"]
 
 TEMPORARY = ".tnlearn-"  # how the name of a file begins until it is complete
 LARGEST = 2**28  # bytes of a file that is read at once: of all that is text
@@ -74,6 +75,20 @@ def read_json(path: Path, what: str, *, error: type[FileError] = FileError, hint
         return json.loads(content)
 
 
+def target_path(path: str | os.PathLike[str]) -> Path:
+    """Where a file is to be written; `FileError` if that cannot be."""
+    target = _no_folder(Path(path))
+    if not target.parent.is_dir():
+        raise FileError(f"the folder {target.parent} does not exist; create it first")
+    return target
+
+
+def _no_folder(target: Path) -> Path:
+    if target.is_dir():
+        raise FileError(f"{target} is a folder; give the name of a file")
+    return target
+
+
 @contextlib.contextmanager
 def replacing(target: Path) -> Iterator[Path]:
     """A temporary path beside `target` that takes its place when the block ends without error.
@@ -87,9 +102,7 @@ def replacing(target: Path) -> Iterator[Path]:
         If the file cannot be written; `target` is then as it was, and the
         temporary file is gone.
     """
-    if target.is_dir():
-        raise FileError(f"{target} is a folder; give the name of a file")
-    temporary, held = target, None
+    temporary, held = _no_folder(target), None
     try:
         sweep(target.parent)
         while held is None:  # (unless a sweep takes it for dead in the instant before it is locked)

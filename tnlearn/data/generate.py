@@ -14,9 +14,9 @@ from tnlearn.data.stored import (
     open_dataset,
     put_together,
     record_of,
-    target_path,
 )
 from tnlearn.errors import ConfigError, FileError
+from tnlearn.files import target_path
 from tnlearn.progress import tqdm
 
 __all__ = ["dataset", "generate"]

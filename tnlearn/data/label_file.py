@@ -17,7 +17,6 @@ from tnlearn.archive import Parts, parts_of
 from tnlearn.data.sources import Source, open_source
 from tnlearn.errors import (
     ConfigError,
-    FileError,
     NotChiralError,
     NotFiniteError,
     ShapeError,
@@ -28,7 +27,7 @@ from tnlearn.errors import (
     check_memory,
     check_whole,
 )
-from tnlearn.files import replacing
+from tnlearn.files import replacing, target_path
 from tnlearn.physics.chains import Chains
 from tnlearn.physics.hamiltonians import read
 from tnlearn.physics.memory import check_threads
@@ -47,6 +46,9 @@ COLUMNS = ("value", "integer", "gap", "reliable", "error")
 REASONS = ("", "NaN or infinite", "not Hermitian or not chiral", "not clean", "not clear")
 _KINDS = (NotFiniteError, NotChiralError, ConfigError, UnclearError)  # in the same order
 
+# What the caller says of the samples, and of their labels.
+_WORDS = ("kind", "boundary", "order", "cells", "tolerance", "sublattice", "chiral", "positions")
+_SETTINGS = ("method", "window", "tolerance")
 # What is read at a time, in bytes and in samples: also what is lost by a kill.
 _STRETCH_BYTES = 64 * 2**20
 _STRETCH_SAMPLES = 2**15
@@ -140,31 +142,20 @@ def label_file(
         For files that cannot be read or written, and for samples that cannot be
         labelled: the message names the sample, and the rows before it are kept.
     """
-    source_path, target = Path(path), Path(out)
+    words = {name: value for name, value in locals().items() if name in _WORDS}
+    settings = {name: value for name, value in locals().items() if name in _SETTINGS}
+    source_path, target = Path(path), target_path(out)
     check_choice("method", method, METHODS)
     check_choice("kind of output", target.suffix.lower(), OUTPUTS)
     skip = check_choice("on_error", on_error, ON_ERROR) == "skip"
     check_tolerance(TOLERANCE if tolerance is None else tolerance)
     check_threads(threads)
-    if not target.parent.is_dir():
-        raise FileError(f"the folder {target.parent} does not exist; create it first")
     if target.exists() and source_path.exists() and target.samefile(source_path):
         raise ConfigError(f"{target} is the input; give another name for the output")
     if chunk is not None:
         chunk = check_whole("chunk", chunk, 1)
     with open_source(source_path, key) as source:
-        words: dict[str, Any] = {
-            "kind": kind,
-            "boundary": boundary,
-            "order": order,
-            "cells": cells,
-            "tolerance": tolerance,
-            "sublattice": sublattice,
-            "chiral": chiral,
-            "positions": positions,
-        }
         words = _with_the_files(words, source)
-        settings: dict[str, Any] = {"method": method, "window": window, "tolerance": tolerance}
         # (One way for all stretches, in whichever process: the same bits after a kill.)
         compiled = source.samples >= _COMPILED
         number = partial(winding, **settings, threads=threads, compiled=compiled)

@@ -34,12 +34,12 @@ from tnlearn.data.dataset import (
 )
 from tnlearn.data.hdf5 import HINT, columns_of, open_hdf5
 from tnlearn.errors import ConfigError, FileError, check_whole
-from tnlearn.files import parsing, replacing
+from tnlearn.files import parsing, replacing, target_path
 from tnlearn.physics.chains import Chains
 from tnlearn.physics.memory import check_memory
 from tnlearn.physics.winding import Winding
 
-__all__ = ["StoredDataset", "open_dataset", "put_together", "record_of", "save", "target_path"]
+__all__ = ["StoredDataset", "open_dataset", "put_together", "record_of", "save"]
 
 Array = NDArray[Any]
 Path_ = str | os.PathLike[str]
@@ -260,16 +260,6 @@ def _reserve(path: Path, head: Mapping[str, Array], rows: int, chunk: int) -> No
         size = sum(chunk * (x.nbytes // len(x)) + 512 for x in head.values())
         with path.open("rb+") as stream:
             os.posix_fallocate(stream.fileno(), 0, -(-rows // chunk) * size + 2**16 * len(head))
-
-
-def target_path(path: Path_) -> Path:
-    """Where a file is to be written; `FileError` if that cannot be."""
-    target = Path(path)
-    if target.is_dir():
-        raise FileError(f"{target} is a folder; give the name of a file")
-    if not target.parent.is_dir():
-        raise FileError(f"the folder {target.parent} does not exist; create it first")
-    return target
 
 
 def record_of(data: Dataset, rows: int, chunk: int | None) -> dict[str, Any]:
