@@ -193,6 +193,17 @@ def test_options_reach_the_labels(here, more):
         assert np.allclose(table["value"], expected, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("cells", ["", "--cells 20"])
+def test_what_has_two_readings_is_read_by_the_word(here, refused, cells):
+    np.save("a.npy", np.kron(np.eye(2), tnl.ssh(20, 0.5, 1.0).hamiltonian()[0]))
+    words = "label a.npy --method lyapunov --out o.npz"
+    assert "order=" in refused(words)
+    assert "cells=7 does not divide" in refused(f"{words} --order orbital --cells 7")
+    run(f"{words} --order orbital {cells}")
+    with np.load("o.npz") as table:
+        assert (table["integer"][0], table["reliable"][0]) == (2, True)
+
+
 def test_what_is_not_chiral_is_one_line_with_the_violation(refused):
     full = CHAINS.hamiltonian()
     full[:, 3, 3] = 0.125

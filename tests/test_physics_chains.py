@@ -12,7 +12,7 @@ from tnlearn.errors import (
     ShapeError,
     UnknownNameError,
 )
-from tnlearn.physics.hamiltonians import block_from_hamiltonian
+from tnlearn.physics.hamiltonians import read
 
 quick = settings(max_examples=40, deadline=None)
 
@@ -53,14 +53,14 @@ def test_hamiltonian_is_hermitian_chiral_and_gives_the_block_back(batch):
     sign = np.tile([1.0, -1.0], batch.cells)
     assert np.array_equal(full, full.conj().swapaxes(1, 2))
     assert np.array_equal(sign[:, None] * full * sign, -full)
-    assert np.array_equal(block_from_hamiltonian(full), batch.block())
+    assert np.array_equal(read(full, sublattice="site", ends=False).dense(), batch.block())
 
 
 def test_sublattice_order():
     batch = tnl.ssh(5, 0.4, 1.0, 0.2, 0.2, seed=3)
     h = batch.block()[0]
     full = np.block([[np.zeros((5, 5)), h], [h.T, np.zeros((5, 5))]])
-    assert np.array_equal(block_from_hamiltonian(full, order="sublattice"), h)
+    assert np.array_equal(read(full, sublattice="sublattice").dense()[0], h)
 
 
 def test_disorder_is_seeded_per_offset_and_prefix_stable():
@@ -143,13 +143,13 @@ def test_bad_input_gets_one_clear_error(error, match, call):
 def test_a_hamiltonian_that_is_not_chiral_is_refused_with_the_size_of_the_violation():
     full = tnl.ssh(4, 0.5, 1.0).hamiltonian()[0]
     potential = full + 0.3 * np.eye(8)
-    with pytest.raises(NotChiralError, match=r"0\.3"):
-        block_from_hamiltonian(potential)
     skew = full.copy()
     skew[0, 1] += 0.25
-    with pytest.raises(NotChiralError, match=r"not Hermitian.*0\.25"):
-        block_from_hamiltonian(skew)
-    with pytest.raises(ShapeError, match="odd"):
-        block_from_hamiltonian(np.eye(3))
-    with pytest.raises(UnknownNameError, match="order"):
-        block_from_hamiltonian(full, order="cells")
+    for error, match, words in (
+        (NotChiralError, r"0\.3", {"given": potential, "sublattice": "site"}),
+        (NotChiralError, r"not Hermitian.*0\.25", {"given": skew, "sublattice": "site"}),
+        (ShapeError, "odd", {"given": np.eye(3), "sublattice": "site"}),
+        (UnknownNameError, "order", {"given": full, "order": "cells"}),
+    ):
+        with pytest.raises(error, match=match):
+            tnl.winding(**words)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from strategies import chains as any_chains
 
 import tnlearn as tnl
-from tnlearn.physics.localizer import KAPPA, inertia, localizer_values, smallest_modulus
+from tnlearn.physics.localizer import KAPPA, inertia, localizer_values
 
 quick = settings(max_examples=60, deadline=None)
 
@@ -24,6 +24,8 @@ def test_localizer_of_one_offset(m):
 def test_localizer_by_inertia_is_half_the_signature(batch):
     bands = batch.bands()
     value, clear, gap = localizer_values(bands)
+    counted = localizer_values(bands, compiled=True)
+    assert np.allclose(counted[2], gap, rtol=1e-6, atol=1e-9 * np.abs(batch.block()).max())
     norm = np.sum([np.abs(t).max(axis=1) for t in bands.bonds.values()], axis=0)
     away = np.arange(batch.cells) - (batch.cells - 1) / 2 - 0.25
     for s, h in enumerate(batch.block()):
@@ -33,6 +35,7 @@ def test_localizer_by_inertia_is_half_the_signature(batch):
         least = np.abs(energies).min()
         assert abs(gap[s] - least) < 1e-7 * norm[s]
         if least > 1e-6 * norm[s]:
+            assert counted[0][s] == value[s]
             assert value[s] == ((energies < 0).sum() - (energies > 0).sum()) / 2
         if abs(least - kappa * batch.cells / 4) > 1e-6 * norm[s]:
             assert clear[s] == (least > kappa * batch.cells / 4)
@@ -82,4 +85,3 @@ def test_inertia_counts():
     energies = np.linalg.eigvalsh(full)
     for shift in (-2.0, -0.1, 0.0, 0.7, 3.0):
         assert inertia(bands, shift)[0] == (energies < shift).sum()
-    assert abs(smallest_modulus(bands, 20.0) - np.abs(energies).min()) < 2e-6

@@ -8,8 +8,9 @@ from strategies import chains as any_chains
 
 import tnlearn as tnl
 from tnlearn.physics import pencil
-from tnlearn.physics.lyapunov import _divide, _regular, _stacked, lyapunov_winding, ring_pencil
-from tnlearn.physics.rings import ring_gaps, twist_winding
+from tnlearn.physics.gaps import chain_gaps
+from tnlearn.physics.lyapunov import _divide, _regular, lyapunov_winding, ring_pencil, stacked
+from tnlearn.physics.rings import twist_winding
 
 quick = settings(max_examples=60, deadline=None)
 
@@ -17,7 +18,7 @@ quick = settings(max_examples=60, deadline=None)
 def powers(chains):
     low, high = min(chains.hoppings), max(chains.hoppings)
     power = np.full(chains.samples, 99)
-    pencil.ring_powers(_stacked(chains.hoppings, low, high), high, power)
+    pencil.ring_powers(stacked(chains.hoppings, low, high), high, power)
     return power, high
 
 
@@ -119,7 +120,7 @@ def test_the_dominant_coefficient_and_the_squared_pencil_count_the_same(batch):
     if low == high:
         return
     count, settled = lyapunov_winding(batch.hoppings)
-    bonds = _stacked(batch.hoppings, low, high)
+    bonds = stacked(batch.hoppings, low, high)
     a, b, alive = ring_pencil(bonds, high)
     outside, known = _divide(a, b, batch.cells)
     assert np.array_equal(count[settled], low + outside[settled])
@@ -245,7 +246,7 @@ def test_the_gap_of_long_rings_is_that_of_the_svd():
             300, hoppings, disorder={0: 1.0}, boundary="periodic", flux=0.3, samples=2, seed=3
         )
         s = np.linalg.svd(batch.block(), compute_uv=False)
-        assert np.allclose(ring_gaps(batch), s[:, -1], rtol=1e-6, atol=1e-13)
+        assert np.allclose(chain_gaps(batch), s[:, -1], rtol=1e-6, atol=1e-13)
     assert tnl.winding(tnl.ssh(300, 1.0, 1.0), "lyapunov").gap[0] < 1e-12
     long = tnl.winding(tnl.ssh(20_000, 0.5, 1.0), "lyapunov")
     assert long.reliable[0]

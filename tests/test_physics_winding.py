@@ -255,8 +255,8 @@ def test_bad_options():
         tnl.winding(batch, window=2.0)
 
 
-@pytest.mark.parametrize("complex_hoppings", [False, True])
-def test_twist_on_long_rings(complex_hoppings):
+@pytest.mark.parametrize(("complex_hoppings", "cells"), [(False, 100), (True, 100), (True, 300)])
+def test_twist_on_long_rings(complex_hoppings, cells):
     """LU determinants gave wrong windings, marked reliable, on some of these rings."""
     rng = np.random.default_rng(1)
     drawn = {}
@@ -264,7 +264,7 @@ def test_twist_on_long_rings(complex_hoppings):
         drawn[m] = rng.uniform(-1, 1, 250)
         if complex_hoppings:
             drawn[m] = drawn[m] + 1j * rng.uniform(-1, 1, 250)
-    chains = tnl.chain(100, drawn, boundary="periodic")
+    chains = tnl.chain(cells, drawn, boundary="periodic")
     twist, lyapunov = tnl.winding(chains, "twist"), tnl.winding(chains, "lyapunov")
     both = twist.reliable & lyapunov.reliable
     assert both.mean() > 0.95

@@ -34,7 +34,7 @@ _NAMES = {
     "physics.lattices": "Lattice lattice",
     "physics.states": "States",
     "physics.tightbinding": "haldane qwz tight_binding",
-    "physics.winding": "winding",
+    "physics.winding": "local_winding winding",
     "training.fit": "fit",
     "training.fitted": "Fitted load",
 }
@@ -44,8 +44,8 @@ __all__ = [
     "Audit", "Chains", "Dataset", "Fitted", "Lattice", "Marker", "Network", "PhaseDiagram",
     "States", "StoredDataset", "__version__", "audit", "augment", "baseline", "chain", "chern",
     "dataset", "fit", "formula", "haldane", "init", "invariants", "label_file", "lattice", "load",
-    "local_chern", "marker", "network", "open_dataset", "phase_diagram", "qwz", "rswn", "shift",
-    "ssh", "states", "study", "tight_binding", "winding",
+    "local_chern", "local_winding", "marker", "network", "open_dataset", "phase_diagram", "qwz",
+    "rswn", "shift", "ssh", "states", "study", "tight_binding", "winding",
 ]  # fmt: skip
 
 
@@ -86,6 +86,6 @@ if TYPE_CHECKING:
     from tnlearn.physics.lattices import Lattice, lattice
     from tnlearn.physics.states import States
     from tnlearn.physics.tightbinding import haldane, qwz, tight_binding
-    from tnlearn.physics.winding import winding
+    from tnlearn.physics.winding import local_winding, winding
     from tnlearn.training.fit import fit
     from tnlearn.training.fitted import Fitted, load

@@ -193,12 +193,17 @@ class Labelling:
 
     Args:
         method: rswn, lyapunov, twist, log, localizer or momentum.
-        boundary: open or periodic; default: what the file says, else open.
+        boundary: open or periodic; default: what the file says, else what the corners of each
+            matrix say.
         window: Of rswn on an open chain: share of the cells.
         kind: What a matrix is: block, hamiltonian, or auto: told by its name in the file (h, H),
             else by its structure.
+        order: Of the orbitals: site (cell after cell), sublattice (all A, then all B), orbital (all
+            cells of one orbital after the other); default: the one that makes a chain of it.
+        cells: Number of unit cells, where they have several orbitals on a sublattice.
         key: Which array of an .npz or .h5 file.
-        tolerance: Error that the fast forms of rswn may make, 1e-13 to 0.1; default: 1e-12.
+        tolerance: What counts as rounding, 1e-13 to 0.1, of the elements of a matrix (default:
+            1e-8, and 1e-4 in single precision) and of the fast forms of rswn (1e-12).
         threads: That share the samples.
         chunk: Samples at a time; default: about 64 MiB.
         on_error: What to do with a sample that cannot be labelled (not chiral, NaN): stop, or skip:
@@ -209,6 +214,8 @@ class Labelling:
     boundary: str | None = None
     window: Share = 0.5
     kind: str = "auto"
+    order: str | None = None
+    cells: Count | None = None
     key: str | None = None
     tolerance: float | None = None
     threads: Count = 1

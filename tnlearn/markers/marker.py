@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from autoray import do
@@ -136,10 +136,7 @@ class Marker:
     def __call__(
         self,
         given: Any,
-        *,
-        kind: str = "auto",
-        order: str | None = None,
-        tolerance: float | None = None,
+        **words: Unpack[hamiltonians.Words],
     ) -> Marking:
         """The winding number of open chains.
 
@@ -149,8 +146,9 @@ class Marker:
             `Chains` with open ends; all states of them (`States`, or a data set); a block
             h[x, y] = <A,x|H|B,y>, (cells, cells) or (samples, cells, cells); or a
             Hamiltonian: whatever `tnl.winding` takes.
-        kind, order, tolerance
-            What a matrix is, and how it is read, as in `tnl.winding`.
+        **words
+            What a matrix is, and how it is read, by kind, order, sublattice, chiral, positions,
+            cells, params and tolerance: as in `tnl.winding`.
 
         Raises
         ------
@@ -163,14 +161,14 @@ class Marker:
             As `tnl.winding`.
         """
         try:
-            source, inside = self._source(given, kind, order, tolerance)
+            source, inside = self._source(given, words)
         except hamiltonians.UnbalancedError as error:
             if error.samples > 1:
                 raise
             return self._unknown()
         samples = len(source)
         chances = np.empty((samples, len(self.classes)))
-        for part in _parts(samples, _cells_of(source)):
+        for part in _parts(samples, source.cells):
             solved = source[part] if isinstance(source, States) else states(source[part])
             chances[part] = self._probabilities(solved)
         windings = np.asarray(self.classes)
@@ -180,7 +178,7 @@ class Marker:
             chances @ windings,
             windings[chances.argmax(axis=1)].astype(np.int64),
             probability,
-            (probability >= self.threshold) & inside & (low <= _cells_of(source) <= high),
+            (probability >= self.threshold) & inside & (low <= source.cells <= high),
             chances,
             self.classes,
             self.name,
@@ -194,8 +192,8 @@ class Marker:
         return Marking(value, none, even[:, 0], none > 0, even, self.classes, self.name)
 
     def _source(
-        self, source: Any, kind: str, order: str | None, tolerance: float | None
-    ) -> tuple[Chains | States | Array, Array]:
+        self, source: Any, words: hamiltonians.Words
+    ) -> tuple[Chains | States | Blocks, Array]:
         """What is to be solved or is solved, and whether it has none but the known hoppings."""
         solved = source if isinstance(source, States) else getattr(source, "states", None)
         if isinstance(solved, States):
@@ -205,7 +203,7 @@ class Marker:
                 _check_orbitals(source, chains)
                 return solved, self._known_chains(chains)
             return solved, np.full(len(solved), not np.iscomplexobj(solved.u))
-        ready = hamiltonians.read(source, kind=kind, order=order, tolerance=tolerance)
+        ready = hamiltonians.read(source, **words)
         if not isinstance(ready, Blocks):
             return ready, self._known_chains(ready)
         chains, _ = ready.chains()
@@ -214,7 +212,7 @@ class Marker:
             m: np.where(np.abs(t) > ready.tolerance * largest[:, None], t, 0.0)
             for m, t in chains.hoppings.items()
         }
-        return ready.source, self._known_chains(replace(chains, hoppings=bonds))
+        return ready, self._known_chains(replace(chains, hoppings=bonds))
 
     def _known_chains(self, chains: Chains) -> Array:
         if chains.boundary != "open":
@@ -316,10 +314,6 @@ def write_marker(
         arrays[f"layer{number}/bias"] = np.asarray(bias, dtype=np.float32)
     head = {"activation": activation, "classes": [int(c) for c in classes], "layers": len(layers)}
     write(path, KIND, {**head, "record": dict(record)}, arrays)
-
-
-def _cells_of(source: Chains | States | Array) -> int:
-    return int(source.shape[-1] if isinstance(source, np.ndarray) else source.cells)
 
 
 def _check_orbitals(data: Any, chains: Chains) -> None:

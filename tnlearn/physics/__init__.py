@@ -14,10 +14,11 @@ What lives here, from the foundation up:
     spectrum      low end of a bidiagonal spectrum
     bidiagonal    winding numbers of nearest-neighbour chains, by sweeps
     banded        the same of chains of any range
+    gaps          the smallest singular value
     rswn          the real-space winding number, in linear time or by the SVD
-    rings         integers of a ring by momentum, flux and logarithm
-    pencil        transfer pencils of rings, eight at a time
+    pencil        counts of short real rings, eight at a time
     lyapunov      integers of rings by growing exponents
+    rings         integers of rings by momentum, flux and logarithm
     exponents     Lyapunov exponents of long chains
     boundary      where a disordered chain changes its phase
     localizer     half signature of the spectral localizer
@@ -25,8 +26,9 @@ What lives here, from the foundation up:
     orders        in which order a block is a chain, and where it closes
     sublattices   which orbitals are A and which are B
     systems       models of PythTB and kwant
-    rawblocks     blocks of which no more is known, and their bulk
+    rawblocks     blocks of which no more is known than the matrix holds
     hamiltonians  anyone's H to its block
+    bulk          the integer of a bulk, and who has to agree
     winding       winding(): six methods, gap, error, flag
     lattices      lattices in the plane, of any shape
     tightbinding  models on them: disorder, flux, occupied states

@@ -16,6 +16,7 @@ from tnlearn.errors import ConfigError, check_choice, check_whole
 __all__ = [
     "BOUNDARIES",
     "Bands",
+    "Window",
     "bands_of",
     "check_boundary",
     "check_cells",
@@ -29,6 +30,8 @@ __all__ = [
 ]
 
 Array = NDArray[Any]
+# Share of the cells in the middle of a chain, or its first cell and the one after its last.
+Window = float | tuple[int, int]
 
 BOUNDARIES = ("open", "periodic")
 
@@ -83,36 +86,44 @@ def displacement(cells: int, boundary: str = "open") -> Array:
     return d.astype(float)
 
 
-def kept_cells(cells: int, fraction: float) -> tuple[int, int]:
-    """First cell and number of cells of the window of a given fraction.
+def kept_cells(cells: int, window: Window) -> tuple[int, int]:
+    """First cell and number of cells of a window: a share of the chain, or (start, stop).
 
-    kept = round(fraction · L), half to even, starting at cell (L − kept) // 2.
-    Raises `ConfigError` if `fraction` is not in (0, 1] or keeps no cell at all.
+    Of a share f the round(f · L) cells (half to even) that start at (L − kept) // 2; of a pair the
+    cells start … stop − 1.  Raises `ConfigError` if the share is not in (0, 1], if the pair
+    leaves the chain, or if no cell is kept.
     """
     check_cells(cells)
+    if np.ndim(window) == 1 and len(window) == 2:  # type: ignore[arg-type]
+        start, stop = (check_whole("an end of the window", end, 0) for end in window)  # type: ignore[union-attr]
+        if not start < stop <= cells:
+            raise ConfigError(
+                f"window={window!r} must keep cells start … stop − 1 of 0 … {cells - 1}"
+            )
+        return start, stop - start
     try:
-        share = float(fraction)
+        share = float(window)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         share = float("nan")
     if not 0.0 < share <= 1.0:
-        raise ConfigError(f"window must be a fraction in (0, 1], got {fraction!r}")
+        raise ConfigError(
+            f"window must be a fraction in (0, 1], or cells (start, stop), got {window!r}"
+        )
     kept = round(share * cells)
     if kept < 1:
         raise ConfigError(
-            f"window={fraction!r} keeps no cell of a chain of {cells}; "
+            f"window={window!r} keeps no cell of a chain of {cells}; "
             f"take a fraction above {0.5 / cells:.3g}"
         )
     return (cells - kept) // 2, kept
 
 
-def window_cells(cells: int, fraction: float = 0.5) -> Array:
+def window_cells(cells: int, window: Window = 0.5) -> Array:
     """Indicator of the B cells over which the trace is taken, shape (cells,), 0.0 or 1.0.
 
-    The round(fraction · L) cells (half to even) that start at (L − kept) // 2 are
-    kept; the sum of the indicator is the L' of W = (1/L') Σ.
-    Raises `ConfigError` if the fraction is not in (0, 1] or keeps no cell.
+    Those of `kept_cells`; the sum of the indicator is the L' of W = (1/L') Σ.
     """
-    first, kept = kept_cells(cells, fraction)
+    first, kept = kept_cells(cells, window)
     indicator = np.zeros(cells)
     indicator[first : first + kept] = 1.0
     return indicator

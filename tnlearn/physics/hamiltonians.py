@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import scipy.sparse as sp
@@ -41,7 +41,7 @@ from tnlearn.physics.sublattices import (
 )
 from tnlearn.physics.systems import read_system
 
-__all__ = ["KINDS", "ORDERS", "block_from_hamiltonian", "read", "states"]
+__all__ = ["KINDS", "ORDERS", "Words", "read", "states"]
 
 Array = NDArray[Any]
 
@@ -60,8 +60,21 @@ class UnbalancedError(ShapeError):
         self.samples = samples
 
 
+class Words(TypedDict, total=False):
+    """How a matrix is read: the arguments of `tnlearn.winding` of the same names."""
+
+    kind: str
+    order: str | None
+    sublattice: Any
+    chiral: Any
+    positions: Any
+    cells: int | None
+    params: Mapping[str, Any] | None
+    tolerance: float | None
+
+
 @dataclass(frozen=True)
-class Words:
+class _Told:
     """What the user says of a matrix; None where it has to be seen from the matrix."""
 
     kind: str = "auto"
@@ -90,7 +103,8 @@ def read(
 ) -> Chains | Blocks:
     """The chains that anything describes: `Chains` as they are, all else as blocks.
 
-    What comes and how it is read, with the errors, is told in `tnlearn.winding`.  Beyond that:
+    What comes and how it is read, with the errors, is told in `tnlearn.winding`; blocks that were
+    read come back as they are.  Beyond that:
 
     Parameters
     ----------
@@ -99,6 +113,8 @@ def read(
     first : int
         Number of the first sample, for messages.
     """
+    if isinstance(given, Blocks):
+        return given
     check_choice("kind", kind, KINDS)
     if order is not None:
         check_choice("order", order, ORDERS)
@@ -107,7 +123,10 @@ def read(
     where = {"sublattice": sublattice, "chiral": chiral, "positions": positions}
     named = [name for name, value in where.items() if value is not None]
     if isinstance(given, Chains):
-        words = [*named, *[n for n, v in (("order", order), ("params", params)) if v]]
+        words = [
+            *named,
+            *[n for n, v in (("order", order), ("cells", cells), ("params", params)) if v],
+        ]
         _refuse("chains know their sublattices", words)
         if boundary is None or boundary == given.boundary:
             return given
@@ -145,50 +164,10 @@ def read(
     elif order == "sublattice":
         signs = read_sublattice(order, loaded.size)
     along = None if positions is None else position_order(positions, loaded.size)
-    return _blocks(loaded, Words(kind, order, signs, along, cells, boundary, ends))
+    return _blocks(loaded, _Told(kind, order, signs, along, cells, boundary, ends))
 
 
-def block_from_hamiltonian(H: Any, *, order: str = "site", tolerance: float = 1e-10) -> Array:
-    """The block h of a chiral Hamiltonian H = [[0, h], [h†, 0]], h[x, y] = <A,x|H|B,y>.
-
-    Parameters
-    ----------
-    H : (2 cells, 2 cells) or (samples, 2 cells, 2 cells) array
-        Hermitian, real or complex, in units of the hopping.
-    order : "site" | "sublattice"
-        "site": A0 B0 A1 B1 … (the order of `Chains.hamiltonian`);
-        "sublattice": A0 A1 … B0 B1 …
-    tolerance : float
-        Largest violation of hermiticity and chirality, relative to the largest element of H.
-
-    Returns
-    -------
-    h : (cells, cells) or (samples, cells, cells) array
-
-    Raises
-    ------
-    NotChiralError, ShapeError, NotFiniteError, UnknownNameError
-        As `read`.
-    """
-    check_choice("order", order, ORDERS[:2])
-    blocks = read(H, sublattice=order, tolerance=tolerance, ends=False)
-    assert isinstance(blocks, Blocks)
-    h = blocks.dense()
-    return np.asarray(h[0] if np.ndim(H) == 2 else h)
-
-
-def states(
-    h: Chains | Any,
-    *,
-    kind: str = "auto",
-    order: str | None = None,
-    sublattice: Any = None,
-    chiral: Any = None,
-    positions: Any = None,
-    cells: int | None = None,
-    params: Mapping[str, Any] | None = None,
-    tolerance: float | None = None,
-) -> States:
+def states(h: Chains | Any, **words: Unpack[Words]) -> States:
     """Eigenstates of chiral chains, from the SVD of the block h.
 
     Open nearest-neighbour chains (a bidiagonal block) go through LAPACK's `dbdsdc`,
@@ -202,8 +181,9 @@ def states(
     ----------
     h : Chains, or anything else that `tnlearn.winding` takes
         A block h[x, y] = <A,x|H|B,y>, in units of the hopping, is taken in the order it has.
-    kind, order, sublattice, chiral, positions, cells, params, tolerance
-        How a matrix is read: as in `tnlearn.winding`.
+    **words
+        How a matrix is read, by kind, order, sublattice, chiral, positions, cells, params and
+        tolerance: as in `tnlearn.winding`.
 
     Returns
     -------
@@ -217,21 +197,9 @@ def states(
         For a matrix that is neither a block nor a chiral Hamiltonian, or could be both; for NaN
         or infinity; for a size past memory.
     """
-    if isinstance(h, Chains):
-        return h.states()
-    blocks = read(
-        h,
-        kind=kind,
-        order=order,
-        sublattice=sublattice,
-        chiral=chiral,
-        positions=positions,
-        cells=cells,
-        params=params,
-        tolerance=tolerance,
-        ends=False,
-    )
-    assert isinstance(blocks, Blocks)
+    blocks = read(h, ends=False, **words)
+    if isinstance(blocks, Chains):
+        return blocks.states()
     if isinstance(blocks.source, Chains):
         solved = blocks.source.states()
     else:
@@ -260,17 +228,16 @@ class _Reading:
     place: Place
 
 
-def _blocks(loaded: Matrices, words: Words) -> Blocks:
-    shape = _Shape(loaded.largest(), loaded.skew())
+def _blocks(loaded: Matrices, words: _Told) -> Blocks:
     readings = []
     for samples, pattern in loaded.patterns(loaded.tolerance):
         kind = words.kind
         if kind == "auto":
-            kind = _kind_of(loaded, samples, pattern, shape)
+            kind = _kind_of(loaded, samples, pattern)
         everything = np.arange(loaded.size)
         pairs = [(everything, everything)]
         if kind == "hamiltonian":
-            pairs = _sublattices(loaded, samples, pattern, words, shape)
+            pairs = _sublattices(loaded, samples, pattern, words)
         name = loaded.name(samples[0])
         readings.append(_Reading(samples, kind, *_one_place(name, pattern, words, pairs, kind)))
     first = readings[0]
@@ -289,33 +256,25 @@ def _blocks(loaded: Matrices, words: Words) -> Blocks:
     return stacked(parts, first.place.boundary, loaded.tolerance, loaded.exponents, orbitals)
 
 
-@dataclass(frozen=True, eq=False)
-class _Shape:
-    """Of each sample the largest element and max |M − M†|."""
-
-    largest: Array
-    skew: Array
-
-
-def _kind_of(loaded: Matrices, samples: Array, pattern: Any, shape: _Shape) -> str:
+def _kind_of(loaded: Matrices, samples: Array, pattern: Any) -> str:
     """ "block" or "hamiltonian" for samples of one pattern, or an error that names both."""
     if not np.any(np.not_equal(*pattern.nonzero())):
         return "block"  # diagonal: as a Hamiltonian it would have no hopping
     block = 'as a block h[x, y] = <A,x|H|B,y> (say kind="block")'
-    relative = shape.skew[samples] / shape.largest[samples]
+    relative = loaded.skew[samples] / loaded.largest[samples]
     hermitian = relative <= loaded.tolerance
     nearly = ~hermitian & (relative <= _NEARLY)
     coloured = colours(pattern) is not None
     if nearly.any():
         k = samples[nearly.argmax()]
         raise NotChiralError(
-            f"{loaded.name(k)} is Hermitian but for {shape.skew[k]:.3g} (largest element "
-            f"{shape.largest[k]:.3g}), more than the tolerance {loaded.tolerance:.1g}: it is read "
+            f"{loaded.name(k)} is Hermitian but for {loaded.skew[k]:.3g} (largest element "
+            f"{loaded.largest[k]:.3g}), more than the tolerance {loaded.tolerance:.1g}: it is read "
             f"as a Hamiltonian if you symmetrise it or give tolerance={_NEARLY:g}, or {block}"
         )
     if hermitian.any() and not coloured:
         k = samples[hermitian.argmax()]
-        raise NotChiralError(f"{_not_chiral(loaded, k, shape)}.  It can also be read {block}")
+        raise NotChiralError(f"{_not_chiral(loaded, k)}.  It can also be read {block}")
     far = samples[~hermitian]
     if not len(far):
         return "hamiltonian"
@@ -323,35 +282,34 @@ def _kind_of(loaded: Matrices, samples: Array, pattern: Any, shape: _Shape) -> s
     if coloured and 2 * pattern.multiply(pattern.T).nnz >= pattern.nnz:
         why = "non-reciprocal hoppings"
     elif pattern.diagonal().any():
-        bare = loaded.chosen(far).without_diagonal().skew()
-        near = bare <= _NEARLY * shape.largest[far]
+        near = loaded.bare_skew[far] <= _NEARLY * loaded.largest[far]
         why, far = ("gain and loss" if near.any() else None), far[near]
     if why is not None:
         k = far[0]
         raise NotChiralError(
             f"{loaded.name(k)} can be read {block}, or as a Hamiltonian with {why} (H − H† "
-            f"reaches {shape.skew[k]:.3g}), which has no winding number of this kind "
+            f"reaches {loaded.skew[k]:.3g}), which has no winding number of this kind "
             '(kind="hamiltonian" expects H = H†)'
         )
     return "block"
 
 
-def _not_chiral(loaded: Matrices, sample: int, shape: _Shape) -> str:
+def _not_chiral(loaded: Matrices, sample: int) -> str:
     weights = sp.csr_array(abs(sp.csr_array(loaded.values[int(sample)])))
     return (
         f"the Hamiltonian ({loaded.name(sample)}) is not chiral: whatever orbitals are called A "
         "and B, elements within a sublattice (on-site terms among them) reach "
-        f"{violation(weights):.3g}, where {loaded.tolerance * shape.largest[sample]:.1g} is "
-        f"allowed (largest element {shape.largest[sample]:.3g}); remove those terms, or give the "
+        f"{violation(weights):.3g}, where {loaded.tolerance * loaded.largest[sample]:.1g} is "
+        f"allowed (largest element {loaded.largest[sample]:.3g}); remove those terms, or give the "
         "chiral operator if it is not diagonal"
     )
 
 
 def _sublattices(
-    loaded: Matrices, samples: Array, pattern: Any, words: Words, shape: _Shape
+    loaded: Matrices, samples: Array, pattern: Any, words: _Told
 ) -> list[tuple[Array, Array]]:
     """The A orbitals and the B orbitals; several pairs where H does not tell."""
-    largest, skew = shape.largest, shape.skew
+    largest, skew = loaded.largest, loaded.skew
     bad = samples[skew[samples] > loaded.tolerance * largest[samples]]
     if len(bad):
         k = bad[skew[bad].argmax()]
@@ -366,7 +324,7 @@ def _sublattices(
     else:
         coloured = colours(pattern)
         if coloured is None:
-            raise NotChiralError(_not_chiral(loaded, k, shape))
+            raise NotChiralError(_not_chiral(loaded, k))
         candidates = standard_signs(*coloured, words.order)
         if not candidates:
             raise NotChiralError(
@@ -399,7 +357,7 @@ def _sublattices(
 
 
 def _one_place(
-    sample: str, pattern: Any, words: Words, pairs: list[tuple[Array, Array]], kind: str
+    sample: str, pattern: Any, words: _Told, pairs: list[tuple[Array, Array]], kind: str
 ) -> tuple[Array, Array, Place]:
     """The only pair of sublattices and order along the chain that makes the block local."""
     as_it_came = (*pairs[0], Place(np.arange(len(pairs[0][0])), words.boundary or "open"))
@@ -428,7 +386,7 @@ def _one_place(
 
 
 def _fitting(
-    pattern: Any, words: Words, pairs: list[tuple[Array, Array]]
+    pattern: Any, words: _Told, pairs: list[tuple[Array, Array]]
 ) -> Iterator[tuple[Array, Array, Place]]:
     seen = set()
     for rows, columns in pairs:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from tnlearn.physics.blocks import Bands
+from tnlearn.physics.gaps import smallest_singular_value
 from tnlearn.physics.kernels import kernel
 
 __all__ = ["KAPPA", "localizer_values"]
@@ -44,7 +46,7 @@ def localizer_values(
     ----------
     bands : Bands
     gap : bool
-        Whether to find the gap of the localizer, which costs 50 eliminations more.
+        Whether to find the gap of the localizer, which costs tens of eliminations more.
     compiled : bool, optional
         Whether by eliminations in a compiled kernel, or from the eigenvalues; None: where these
         would take more than a second.
@@ -57,8 +59,8 @@ def localizer_values(
         Whether the gap of the localizer exceeds κ L/4.  False also where the elimination
         was not stable and the chain too long for eigenvalues, and for a block of zeros.
     size : (samples,) float array
-        That gap, its eigenvalue of smallest modulus, in units of the hopping; to 1e-7 of
-        the norm.  NaN if not asked for.
+        That gap, its eigenvalue of smallest modulus, in units of the hopping.  NaN if not asked
+        for.
 
     Source: Loring, arXiv:1502.03498; Loring, Schulz-Baldes, arXiv:1802.04517.
     """
@@ -92,7 +94,7 @@ def localizer_values(
         if compiled:
             for k in range(len(matrix)):
                 at = start + k
-                value[at], clear[at], size[at] = _by_inertia(matrix[k], least[k], norm[at], gap)
+                value[at], clear[at], size[at] = _by_inertia(matrix[k], least[k], gap)
         else:
             value[part], clear[part], size[part] = _by_eigenvalues(matrix, least)
     if not gap:
@@ -111,12 +113,16 @@ def _by_eigenvalues(matrix: Array, least: Array) -> tuple[Array, Array, Array]:
     return (energies < 0).sum(axis=1) - size / 2, smallest > least, smallest
 
 
-def _by_inertia(matrix: Array, least: float, norm: float, gap: bool) -> tuple[float, bool, float]:
-    cells = len(matrix) // 2
+def _by_inertia(matrix: Array, least: float, gap: bool) -> tuple[float, bool, float]:
+    cells, width = len(matrix) // 2, matrix.shape[1]
     negative, growth = inertia(matrix, 0.0)
     within = count_within(matrix, least)
-    size = smallest_modulus(matrix, norm + 4 * least) if gap and within >= 0 else np.nan
-    if growth <= _GROWTH and within >= 0 and (size >= 0 or not gap):
+    if growth <= _GROWTH and within >= 0:
+        size = np.nan
+        if gap:
+            below = [matrix[j:, j] for j in range(width)]
+            lower = sp.diags_array(below, offsets=list(range(0, -width, -1)), format="csc")
+            size = smallest_singular_value(lower + sp.tril(lower, -1).conj().T)
         return float(negative - cells), within == 0, size
     if cells > _DENSE_CELLS:
         return float(negative - cells), False, np.nan
@@ -173,24 +179,3 @@ def count_within(matrix: Array, mark: float) -> int:
             return upto - below
         mark *= 1.0 + 1.3e-8
     return -1
-
-
-@kernel
-def smallest_modulus(matrix: Array, top: float) -> float:
-    """The eigenvalue of smallest modulus, known to be below `top`, to 1e-7 of that: bisection.
-
-    NaN where no elimination is stable.
-    """
-    low, high = 0.0, top
-    for _ in range(60):
-        if high - low <= 2e-8 * top:
-            break
-        middle = 0.5 * (low + high)
-        within = count_within(matrix, middle)
-        if within < 0:
-            return np.nan
-        if within == 0:
-            low = middle
-        else:
-            high = middle
-    return 0.5 * (low + high)

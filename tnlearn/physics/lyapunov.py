@@ -31,10 +31,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tnlearn.physics.chains import Chains
+from tnlearn.physics.gaps import chain_gaps
 from tnlearn.physics.memory import kernels_pay
-from tnlearn.physics.rings import ring_gaps
 
-__all__ = ["lyapunov_winding", "ring_pencil"]
+__all__ = ["determinant", "lyapunov_winding", "ring_pencil", "stacked"]
 
 Array = NDArray[Any]
 
@@ -44,8 +44,9 @@ _EPS = float(np.finfo(float).eps)
 _SQUARINGS = 45
 _GRAEFFE = 8
 _SETTLED = 1e-7
-# Numbers in the working array of one chunk of samples: about what a cache holds.
-_CHUNK = 2**17
+# Samples that are worked side by side, fewer where they are long; and pieces of few samples.
+_CHUNK = 2048
+_PIECES = 256
 # Cells up to which the bound on the rounding of a trace of a product of bonds pays.
 _SHORT = 128
 # Up to here a determinant is expanded in minors: 2^r of them.
@@ -64,8 +65,8 @@ def lyapunov_winding(
     hoppings : dict of offset m to (samples, cells) array
         t_m(y) on the whole ring.
     compiled : bool, optional
-        Whether the eliminations run in a compiled kernel; None: where that pays
-        (`tnlearn.physics.memory.kernels_pay`).
+        Whether short real rings of range 2 and 3 go through the kernel of
+        `tnlearn.physics.pencil` first; None: where that pays.
 
     Returns
     -------
@@ -91,21 +92,20 @@ def lyapunov_winding(
     if r == 1 and len(hoppings) == 2:
         count, settled = _two_offsets(hoppings, low, high)
         rest = np.flatnonzero(~settled)
-    if compiled is None:
-        # (Measured, in seconds: a row of the elimination in numpy.)
-        calls = -(-len(rest) // _chunk(r, cells))
+    kind = np.result_type(*hoppings.values()).kind
+    if not (2 <= r <= 3 and cells <= _SHORT and kind != "c"):
+        compiled = False
+    elif compiled is None:
+        # (Measured, in seconds: a row of the elimination.)
+        calls = -(-len(rest) // _CHUNK)
         compiled = kernels_pay(cells * (4e-5 * calls + 3e-8 * r * r * len(rest)))
-    chunk = _chunk(r, cells) if compiled else min(2048, _chunk(r, cells))
+    chunk = max(1, _CHUNK // max(1, cells // 64))
     for start in range(0, len(rest), chunk):
         some = rest[start : start + chunk]
         part = slice(start, start + len(some)) if len(rest) == samples else some
-        bonds = _stacked({m: t[part] for m, t in hoppings.items()}, low, high)
+        bonds = stacked({m: t[part] for m, t in hoppings.items()}, low, high)
         count[part], settled[part] = _count(bonds, low, high, compiled)
     return count, settled
-
-
-def _chunk(r: int, cells: int) -> int:
-    return max(1, _CHUNK // ((1 + 6 * r * r) * max(1, cells // 64)))
 
 
 def _two_offsets(hoppings: Mapping[int, Array], low: int, high: int) -> tuple[Array, Array]:
@@ -119,7 +119,7 @@ def _two_offsets(hoppings: Mapping[int, Array], low: int, high: int) -> tuple[Ar
     return np.where(difference > 0, float(high), float(low)), settled
 
 
-def _stacked(hoppings: Mapping[int, Array], low: int, high: int) -> Array:
+def stacked(hoppings: Mapping[int, Array], low: int, high: int) -> Array:
     """The bonds t_m(y), m = high … low: (samples, r + 1, cells)."""
     samples, cells = next(iter(hoppings.values())).shape
     kind = np.result_type(np.float64, *[t.dtype for t in hoppings.values()])
@@ -132,18 +132,15 @@ def _stacked(hoppings: Mapping[int, Array], low: int, high: int) -> Array:
 def _count(bonds: Array, low: int, high: int, compiled: bool) -> tuple[Array, Array]:
     r, cells = high - low, bonds.shape[2]
     power = np.full(len(bonds), -1)
-    eliminate = ring_pencil
     if compiled:
-        from tnlearn.physics import pencil
+        from tnlearn.physics.pencil import ring_powers
 
-        eliminate = pencil.ring_pencil
-        if 2 <= r <= 3 and cells <= _SHORT and not np.iscomplexobj(bonds):
-            pencil.ring_powers(bonds, high, power)
+        ring_powers(bonds, high, power)
     outside = (r - power).astype(float)
     settled = power >= 0
     rest = np.flatnonzero(~settled)
     if len(rest):
-        a, b, alive = eliminate(bonds if len(rest) == len(bonds) else bonds[rest], high)
+        a, b, alive = ring_pencil(bonds if len(rest) == len(bonds) else bonds[rest], high)
         power = dominant_power(a, b, cells)
         outside[rest] = np.where(alive, r - power, np.nan)
         settled[rest] = alive & (power >= 0)
@@ -156,11 +153,12 @@ def _count(bonds: Array, low: int, high: int, compiled: bool) -> tuple[Array, Ar
 
 
 def ring_pencil(bonds: Array, high: int) -> tuple[Array, Array, Array]:
-    """The pencil (A, B) of one turn around each ring, by unitary eliminations, in numpy.
+    """The pencil (A, B) of one turn around each ring, by unitary eliminations.
 
     bonds (samples, r + 1, cells): t_m(y) for m = high, high − 1 … low, so that row x
     of h has the coefficients t_m(x − m) of v(x − high) … v(x − low); each row is
-    scaled to a largest modulus of 1.
+    scaled to a largest modulus of 1.  Of few samples pieces of the rings are worked side by side,
+    and joined in pairs.
 
     Returns
     -------
@@ -175,16 +173,44 @@ def ring_pencil(bonds: Array, high: int) -> tuple[Array, Array, Array]:
         rows[:, k] = np.roll(bonds[:, k], high - k, axis=1).T
     top = np.abs(rows).max(axis=1, keepdims=True)
     rows /= np.where(top > 0, top, 1.0)
-    # The window of r + 1 amplitudes, and those before the seam.
-    stack = np.zeros((bands, 2 * r + 1, samples), dtype=bonds.dtype)
-    part = np.zeros((r, 2 * r, samples), dtype=bonds.dtype)
+    pieces = 1
+    while 2 * pieces * samples <= _PIECES and 32 * pieces <= cells:
+        pieces *= 2
+    length = cells // pieces
+    sides = rows[: pieces * length].reshape(pieces, length, bands, samples)
+    sides = sides.transpose(1, 2, 0, 3).reshape(length, bands, pieces * samples)
+    part = np.zeros((r, 2 * r, pieces * samples), dtype=bonds.dtype)
     part[range(r), range(r)] = 1.0
     part[range(r), range(r, 2 * r)] = -1.0
+    part = _turned(part, sides).reshape(r, 2 * r, pieces, samples)
+    while part.shape[2] > 1:
+        first, then = (part[:, :, k::2].reshape(r, 2 * r, -1) for k in (0, 1))
+        part = _joined(first, then).reshape(r, 2 * r, -1, samples)
+    part = _turned(part[:, :, 0], rows[pieces * length :])
+    return part[:, :r], -part[:, r:], (top > 0).all(axis=(0, 1))
+
+
+def _turned(part: Array, rows: Array) -> Array:
+    """[A | −B] of pencils (r, 2 r, samples) and then some rows (…, r + 1, samples) more."""
+    r, _, samples = part.shape
+    # The window of r + 1 amplitudes, and those before the first row.
+    stack = np.zeros((r + 1, 2 * r + 1, samples), dtype=part.dtype)
     for row in rows:
         stack[:r, :r], stack[:r, r + 1 :] = part[:, :r], part[:, r:]
-        stack[r, :bands] = row
+        stack[r, : r + 1] = row
         part = _eliminate(stack)
-    return part[:, :r], -part[:, r:], (top > 0).all(axis=(0, 1))
+    return part
+
+
+def _joined(first: Array, then: Array) -> Array:
+    """[A | −B] of two pencils one after the other: A V₁ = B V₀ and A V₂ = B V₁ without V₁."""
+    r, _, samples = first.shape
+    stack = np.zeros((2 * r, 3 * r, samples), dtype=np.result_type(first, then))
+    stack[:r, :r], stack[:r, r : 2 * r] = first[:, :r], first[:, r:]
+    stack[r:, :r], stack[r:, 2 * r :] = then[:, r:], then[:, :r]
+    for _ in range(r):
+        stack = _eliminate(stack)
+    return np.concatenate([stack[:, r:], stack[:, :r]], axis=1)
 
 
 def _eliminate(stack: Array) -> Array:
@@ -209,7 +235,7 @@ def dominant_power(a: Array, b: Array, cells: int) -> Array:
     the error, carried along from the rounding of the eliminations, allows.
     a, b (r, r, samples); the result (samples,) int.
     """
-    c = _coefficients(a, b)
+    c = determinant(a, b)
     scale = (np.abs(a) + np.abs(b)).sum(axis=1).prod(axis=0)
     error = 4 * (cells + 8) * _EPS * scale
     bands, samples = c.shape
@@ -239,7 +265,7 @@ def dominant_power(a: Array, b: Array, cells: int) -> Array:
     return power
 
 
-def _coefficients(a: Array, b: Array) -> Array:
+def determinant(a: Array, b: Array) -> Array:
     """c_j of det(λA − B) = Σ_j c_j λ^j, (r + 1, samples)."""
     r, _, samples = a.shape
     if r > _MINORS:
@@ -289,18 +315,13 @@ def _divide(a: Array, b: Array, cells: int) -> tuple[Array, Array]:
 
 
 def _square(a: Array, b: Array) -> tuple[Array, Array]:
-    """The pencil of two turns: from A V₁ = B V₀ and A V₂ = B V₁, eliminate V₁."""
-    r, _, samples = a.shape
-    stack = np.zeros((2 * r, 3 * r, samples), dtype=np.result_type(a, b))
-    stack[:r, :r] = a
-    stack[:r, r : 2 * r] = -b
-    stack[r:, :r] = -b
-    stack[r:, 2 * r :] = a
-    for _ in range(r):
-        stack = _eliminate(stack)
-    size = np.abs(stack).max(axis=(0, 1))
-    stack /= np.where(size > 0, size, 1.0)
-    return stack[:, r:], -stack[:, :r]
+    """The pencil of two turns, scaled."""
+    r = len(a)
+    part = np.concatenate([a, -b], axis=1)
+    part = _joined(part, part)
+    size = np.abs(part).max(axis=(0, 1))
+    part /= np.where(size > 0, size, 1.0)
+    return part[:, :r], -part[:, r:]
 
 
 def _projector(a: Array, b: Array) -> Array:
@@ -340,7 +361,7 @@ def _regular(bonds: Array, high: int, a: Array, b: Array) -> Array:
     for k in range(samples):
         hoppings = {high - j: bonds[k, j][None] for j in range(bands)}
         least[k] = min(
-            ring_gaps(Chains(cells, hoppings, "periodic", flux))[0] for flux in fluxes[k].tolist()
+            chain_gaps(Chains(cells, hoppings, "periodic", flux))[0] for flux in fluxes[k].tolist()
         )
     norm = np.abs(bonds).max(axis=2).sum(axis=1)
     # (The eigenvalues of a multiple zero are off by far more than rounding.)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -60,31 +61,31 @@ class Matrices:
         """Whether they are sparse."""
         return isinstance(self.values, list)
 
+    @cached_property
     def largest(self) -> Array:
         """The largest modulus of an element of each, (samples,)."""
         if self.sparse:
             return np.array([_top(m) for m in self.values])
         return np.asarray(np.abs(self.values).max(axis=(1, 2)))
 
+    @cached_property
     def skew(self) -> Array:
         """How far each is from its adjoint, max |M − M†|, (samples,)."""
+        return self._apart(bare=False)
+
+    @cached_property
+    def bare_skew(self) -> Array:
+        """The same but for the diagonal."""
+        return self._apart(bare=True)
+
+    def _apart(self, bare: bool) -> Array:
         if self.sparse:
-            return np.array([_top(m - m.conj().T) for m in self.values])
+            gaps = [m - m.conj().T for m in self.values]
+            return np.array([_top(g - sp.diags_array(g.diagonal() * bare)) for g in gaps])
         gap = np.abs(self.values - self.values.conj().swapaxes(1, 2))
+        if bare:
+            np.einsum("sii->si", gap)[:] = 0.0
         return np.asarray(gap.max(axis=(1, 2)))
-
-    def chosen(self, samples: Array) -> Matrices:
-        """Some of the samples."""
-        if self.sparse:
-            return replace(self, values=[self.values[s] for s in samples])
-        return replace(self, values=self.values[samples])
-
-    def without_diagonal(self) -> Matrices:
-        """The same with every diagonal element zero."""
-        if self.sparse:
-            return replace(self, values=[m - sp.diags_array(m.diagonal()) for m in self.values])
-        apart = 1.0 - np.eye(self.size)
-        return replace(self, values=self.values * apart)
 
     def in_basis(self, basis: Any) -> Matrices:
         """T† M T of each."""
@@ -102,7 +103,7 @@ class Matrices:
 
     def patterns(self, tolerance: float) -> Iterator[tuple[Array, Any]]:
         """Samples with elements above rounding at the same places, and those places (sparse)."""
-        largest = self.largest()
+        largest = self.largest
         if self.sparse:
             groups: dict[bytes, tuple[list[int], Any]] = {}
             for s, matrix in enumerate(self.values):

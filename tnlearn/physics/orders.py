@@ -133,9 +133,9 @@ def _is_sheet(x: Array, y: Array, size: int, boundary: str) -> bool:
     steps = dijkstra(graph, directed=False, unweighted=True, indices=0)
     shells = np.bincount(steps[np.isfinite(steps)].astype(int))
     widest, depth = int(shells.max()), len(shells) - 1
-    if boundary == "periodic":  # it grows both ways round
-        widest, depth = -(-widest // 2), 2 * depth
     neighbours = int(max(np.bincount(x).max(), np.bincount(y).max()))
+    if boundary == "periodic":  # it grows both ways round
+        return widest > 2 * (neighbours - 1) and widest >= 1.2 * depth
     return widest > neighbours and widest >= 0.3 * depth
 
 

@@ -1,4 +1,4 @@
-"""The counts of `tnlearn.physics.lyapunov` as compiled kernels, eight samples side by side.
+"""The counts of `tnlearn.physics.lyapunov` as a compiled kernel, eight samples side by side.
 
 Short real rings of range up to 3 need no elimination.  With the rows b_0 v(x−m_max) + … +
 b_r v(x−m_min) = 0, b_j = t_{m_max−j}, the step of the amplitudes is a companion matrix T_x with
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from tnlearn.physics.kernels import LANES, kernel, load, size, store
 
-__all__ = ["ring_pencil", "ring_powers"]
+__all__ = ["ring_powers"]
 
 Array = NDArray[Any]
 
@@ -32,89 +32,6 @@ _EPS = float(np.finfo(float).eps)
 # Added to the bounds in each step: what underflow may have cost, and more.
 _TINY = 1e-290
 _SQUARINGS = 40
-
-
-def ring_pencil(bonds: Array, high: int) -> tuple[Array, Array, Array]:
-    """As `tnlearn.physics.lyapunov.ring_pencil`, to rounding."""
-    samples, bands, _ = bonds.shape
-    r = bands - 1
-    pencil = np.empty((r, 2 * r, samples), dtype=bonds.dtype)
-    alive = np.empty(samples, dtype=bool)
-    _eliminate(bonds, high, pencil, alive)
-    return pencil[:, :r], -pencil[:, r:], alive
-
-
-@kernel
-def _eliminate(bonds: Array, high: int, pencil: Array, alive: Array) -> None:
-    """Fill pencil (r, 2 r, samples), [A | −B]; eight samples are worked side by side."""
-    samples, bands, cells = bonds.shape
-    r = bands - 1
-    wide = 2 * r + 1
-    part = np.zeros((r, 2 * r, LANES), dtype=bonds.dtype)
-    stack = np.zeros((r + 1, wide, LANES), dtype=bonds.dtype)
-    weight = np.zeros((wide, LANES), dtype=bonds.dtype)
-    mirror = np.zeros((r + 1, LANES), dtype=bonds.dtype)
-    half = np.zeros(LANES)
-    lives = np.ones(LANES, dtype=np.bool_)
-    for start in range(0, samples, LANES):
-        part[:] = 0.0
-        lives[:] = True
-        for a in range(r):
-            for k in range(LANES):
-                part[a, a, k] = 1.0
-                part[a, r + a, k] = -1.0
-        for x in range(cells):
-            stack[:] = 0.0
-            for a in range(r):
-                for b in range(r):
-                    for k in range(LANES):
-                        stack[a, b, k] = part[a, b, k]
-                        stack[a, r + 1 + b, k] = part[a, r + b, k]
-            for k in range(LANES):
-                half[k] = 0.0
-            for b in range(bands):
-                y = (x - high + b) % cells
-                for k in range(LANES):
-                    bond = bonds[min(start + k, samples - 1), b, y]
-                    stack[r, b, k] = bond
-                    half[k] = max(half[k], abs(bond))
-            for k in range(LANES):
-                lives[k] = lives[k] and half[k] > 0.0
-                half[k] = 1.0 / half[k] if half[k] > 0.0 else 1.0
-            for b in range(bands):
-                for k in range(LANES):
-                    stack[r, b, k] *= half[k]
-            for k in range(LANES):
-                half[k] = 0.0
-            for a in range(r + 1):
-                for k in range(LANES):
-                    mirror[a, k] = stack[a, 0, k]
-                    half[k] += abs(stack[a, 0, k]) ** 2
-            for k in range(LANES):
-                norm = np.sqrt(half[k])
-                head = abs(mirror[0, k])
-                if head > 0.0:
-                    mirror[0, k] += mirror[0, k] / head * norm
-                else:
-                    mirror[0, k] += norm
-                half[k] = norm * (norm + head)
-                half[k] = 1.0 / half[k] if half[k] > 0.0 else 0.0
-            weight[:] = 0.0
-            for a in range(r + 1):
-                for b in range(1, wide):
-                    for k in range(LANES):
-                        weight[b, k] += np.conj(mirror[a, k]) * stack[a, b, k]
-            for a in range(r):
-                for b in range(2 * r):
-                    for k in range(LANES):
-                        part[a, b, k] = (
-                            stack[a + 1, b + 1, k] - mirror[a + 1, k] * weight[b + 1, k] * half[k]
-                        )
-        for k in range(min(LANES, samples - start)):
-            alive[start + k] = lives[k]
-            for a in range(r):
-                for b in range(2 * r):
-                    pencil[a, b, start + k] = part[a, b, k]
 
 
 @kernel

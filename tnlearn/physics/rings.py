@@ -1,8 +1,7 @@
-"""Integers of rings from h(z), from det h(φ) and from the logarithm form; the gap of long rings."""
+"""Integers of rings from h(z), from det h(φ) and from the logarithm form."""
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -10,8 +9,9 @@ from numpy.typing import NDArray
 
 from tnlearn.errors import ConfigError
 from tnlearn.physics.chains import Chains
+from tnlearn.physics.lyapunov import determinant, ring_pencil, stacked
 
-__all__ = ["log_winding", "momentum_winding", "ring_gaps", "twist_winding", "zeros_inside"]
+__all__ = ["log_winding", "momentum_winding", "twist_winding", "zeros_inside"]
 
 Array = NDArray[Any]
 
@@ -20,8 +20,8 @@ _CLEAN = 1e-12
 # A polynomial that comes nearer to zero than this share of its coefficients, somewhere on the
 # unit circle, may have another number of zeros inside: so does rounding.
 _ROUNDING = 1e-12
-# Rings above this size have their gap by sparse elimination.
-_DENSE_GAP = 256
+# Rings above this size have their determinants from one turn of amplitudes.
+_DENSE = 256
 # An eigenvalue of X_A X_B† this near to −1 could be taken for either side of the cut.
 _CUT = 1e-6
 
@@ -105,7 +105,8 @@ def twist_winding(chains: Chains) -> tuple[Array, Array]:
 
     With offsets m_min … m_max, det h is a Laurent polynomial in z = e^{iφ} with powers
     m_min … m_max.  Its coefficients follow exactly from r + 1 = m_max − m_min + 1
-    determinants, and its winding from its zeros inside the unit circle.
+    determinants, and its winding from its zeros inside the unit circle.  Beyond 256 cells they
+    are those of the pencil of one turn, det(A/z − B): in linear time.
 
     Parameters
     ----------
@@ -125,6 +126,10 @@ def twist_winding(chains: Chains) -> tuple[Array, Array]:
     """
     low, high = chains.offsets[0], chains.offsets[-1]
     points = high - low + 1
+    if chains.cells > _DENSE and points > 1:
+        a, b, alive = ring_pencil(stacked(chains.hoppings, low, high), high)
+        inside, resolved = zeros_inside(determinant(a, b).T)
+        return np.where(alive, high - inside, np.nan), resolved & alive
     fluxes = 2 * np.pi * np.arange(points) / points
     sign = np.empty((chains.samples, points), dtype=complex)
     size = np.empty((chains.samples, points))
@@ -149,10 +154,9 @@ def _phase_and_log_det(block: Array) -> tuple[Array, Array]:
     factored, tau = np.linalg.qr(block, mode="raw")  # [s, j, i]: column j below and above r_jj
     diagonal = np.einsum("sjj->sj", factored)
     below = (np.abs(np.triu(factored, 1)) ** 2).sum(axis=-1)
-    modulus = np.abs(diagonal)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        phases = (1 - tau * (1 + below)) * np.where(modulus > 0, diagonal / modulus, 0)
-        return phases.prod(axis=-1), np.log(modulus).sum(axis=-1)
+    with np.errstate(divide="ignore"):
+        phases = (1 - tau * (1 + below)) * np.exp(1j * np.angle(diagonal))
+        return phases.prod(axis=-1), np.log(np.abs(diagonal)).sum(axis=-1)
 
 
 def log_winding(block: Array) -> tuple[Array, Array, Array]:
@@ -186,49 +190,3 @@ def log_winding(block: Array) -> tuple[Array, Array, Array]:
     angles = np.angle(np.linalg.eigvals(turned))
     clear = (np.pi - np.abs(angles)).min(axis=1) > _CUT
     return angles.sum(axis=1) / (2 * np.pi), s, clear
-
-
-def ring_gaps(chains: Chains) -> Array:
-    """Smallest singular value of each block, (samples,), in units of the hopping.
-
-    Beyond 256 cells in linear time, by Lanczos' iteration on (h†h)⁻¹ from a sparse LU: to
-    1e-11 relative where the value stands alone and up to 1,000 cells, to 1e-5 at the dense band
-    edge of 20,000.
-    """
-    if chains.cells <= _DENSE_GAP:
-        return np.asarray(np.linalg.svd(chains.block(), compute_uv=False)[:, -1])
-    return np.array([_sparse_gap(_sparse(chains, k)) for k in range(chains.samples)])
-
-
-def _sparse_gap(h: Any) -> float:
-    from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh, splu
-
-    size = h.shape[0]
-    tol = min(5e-7 * size, 1e-2) ** 2
-    start = np.random.default_rng(0).normal(size=size).astype(h.dtype)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            lu = splu(h)
-            inverse = LinearOperator(
-                h.shape, lambda z: lu.solve(lu.solve(z, trans="H")), dtype=h.dtype
-            )
-            top = eigsh(inverse, 1, v0=start, tol=tol, return_eigenvectors=False)[0]
-    except (RuntimeError, ArpackError):  # exactly singular, or to the last digit
-        return 0.0
-    return float(1 / np.sqrt(top)) if np.isfinite(top) else 0.0
-
-
-def _sparse(chains: Chains, sample: int) -> Any:
-    """The block of one sample as a sparse array."""
-    import scipy.sparse as sp
-
-    size = chains.cells
-    y = np.arange(size)
-    rows = [(y + m) % size for m in chains.hoppings]
-    values = [
-        t[sample] * np.exp(1j * chains.flux * ((y + m) // size)) if chains.flux else t[sample]
-        for m, t in chains.hoppings.items()
-    ]
-    place = (np.concatenate(rows), np.tile(y, len(rows)))
-    return sp.csc_array((np.concatenate(values), place), shape=(size, size))

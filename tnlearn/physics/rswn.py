@@ -11,18 +11,22 @@ from numpy.typing import NDArray
 from tnlearn.errors import ConfigError
 from tnlearn.physics.blocks import (
     Bands,
+    Window,
     bands_of,
     displacement,
     for_kernel,
     gauge_to_real,
     kept_cells,
+    window_cells,
 )
 from tnlearn.physics.chains import Chains
+from tnlearn.physics.gaps import chain_gaps
 from tnlearn.physics.memory import check_memory, chunk_length, in_threads, kernels_pay
 from tnlearn.physics.states import bidiagonal_svd
 from tnlearn.physics.zolotarev import pole_error, pole_tables, poles
 
 __all__ = [
+    "ROUNDING_LIMIT",
     "TOLERANCE",
     "Labels",
     "banded_applies",
@@ -30,6 +34,7 @@ __all__ = [
     "bidiagonal_rswn",
     "check_tolerance",
     "dense_rswn",
+    "local_windings",
     "plain_bidiagonal_rswn",
     "rswn",
     "rswn_values",
@@ -39,14 +44,16 @@ __all__ = [
 
 Array = NDArray[Any]
 
+# A real winding number further than this from an integer is not rounded in good faith.
+ROUNDING_LIMIT = 0.3
 # Below what the four networks are compared to; few poles more than for 1e-11.
 TOLERANCE = 1e-12
 # Largest chain for which the dense SVD is a way out.
 DENSE_CELLS = 4096
 # Below this the dense SVD of a banded block is as good.
 BANDED_CELLS = 64
-# What zero modes may weigh on a cell of the window and be out of sight.
-_UNSEEN = 1e-9
+# An error of W from which on it is not sound.
+_ERROR = 0.05
 _EPS = float(np.finfo(float).eps)
 
 
@@ -71,7 +78,7 @@ def check_tolerance(tolerance: Any) -> float:
     return number
 
 
-def bidiagonal_rswn(bands: Bands, window: float, tolerance: float, threads: int) -> Labels:
+def bidiagonal_rswn(bands: Bands, window: Window, tolerance: float, threads: int) -> Labels:
     """RSWN of open nearest-neighbour chains, in linear time: see `tnlearn.physics.bidiagonal`.
 
     A sample whose error bound misses the tolerance by far is computed again by
@@ -113,13 +120,13 @@ def bidiagonal_rswn(bands: Bands, window: float, tolerance: float, threads: int)
     if len(poor) and cells <= DENSE_CELLS:
         for k in poor.tolist():
             block = (np.diag(p[k]) + np.diag(r[k], -1))[None]
-            by_svd, energies = rswn_values(block, "open", window, start=first)
+            by_svd, energies = rswn_values(block, "open", (first, first + kept))
             value[k] = by_svd[0]
             bound[k] = min(bound[k], svd_error(energies, real=True)[0])
-    return Labels(value if down else -value, gap, bound, sound & (bound < 0.05))
+    return Labels(value if down else -value, gap, bound, sound & (bound < _ERROR))
 
 
-def plain_bidiagonal_rswn(bands: Bands, window: float, threads: int) -> Labels:
+def plain_bidiagonal_rswn(bands: Bands, window: Window, threads: int) -> Labels:
     """The same from the SVD by LAPACK, chain by chain: what is far below the norm by `dbdsqr`.
 
     The error is that of the singular vectors: as `svd_error`, and for pairs that LAPACK's
@@ -130,7 +137,8 @@ def plain_bidiagonal_rswn(bands: Bands, window: float, threads: int) -> Labels:
     norm = np.abs(diagonal).max(axis=1) + np.abs(other).max(axis=1, initial=0.0)
     norm = np.where(norm > 0, norm, 1.0)
     p, r = diagonal / norm[:, None], other / norm[:, None]
-    weight = _moments(cells, "open", window).T
+    inside = window_cells(cells, window)
+    weight = displacement(cells).T * (inside / inside.sum())[:, None]
     value, gap, error = np.empty((3, samples))
 
     def work(part: slice) -> None:
@@ -154,7 +162,7 @@ def plain_bidiagonal_rswn(bands: Bands, window: float, threads: int) -> Labels:
     in_threads(work, samples, threads)
     least = np.abs(p).min(axis=1)
     return Labels(
-        value, np.where(least > 0, gap, 0.0) * norm, error, (least > 4 * _EPS) & (error < 0.05)
+        value, np.where(least > 0, gap, 0.0) * norm, error, (least > 4 * _EPS) & (error < _ERROR)
     )
 
 
@@ -177,7 +185,7 @@ def banded_applies(bands: Bands) -> bool:
     return bands.cells >= BANDED_CELLS and w <= 8 and 16 * w <= bands.cells
 
 
-def banded_rswn(bands: Bands, window: float, threads: int) -> Labels:
+def banded_rswn(bands: Bands, window: Window, threads: int) -> Labels:
     """RSWN of long open chains of any range, in linear time: see `tnlearn.physics.banded`.
 
     Two tables of poles are tried, with cut-offs 1e-3 and 1e-6 of the norm, each
@@ -187,7 +195,7 @@ def banded_rswn(bands: Bands, window: float, threads: int) -> Labels:
     v_0 that the poles cut costs a column d = 2ε v_0(x)² but W up to 2ε |v_0(x)| L.)
     Whether a sample is reliable is judged by L d, which is nearer to what is seen.
     """
-    from tnlearn.physics.banded import banded_gaps, banded_windings
+    from tnlearn.physics.banded import banded_windings
 
     cells, samples, low = bands.cells, bands.samples, bands.low
     first, kept = kept_cells(cells, window)
@@ -195,13 +203,13 @@ def banded_rswn(bands: Bands, window: float, threads: int) -> Labels:
     norm = np.where(norm > 0, norm, 1.0)
     kind = np.result_type(np.float64, *bands.bonds.values())
     h = np.zeros((samples, cells, bands.high - low + 1), dtype=kind)
-    for m, t in bands.bonds.items():
-        h[:, :, m - low] = t / norm[:, None]
-    value, gap, defect, error = np.empty((4, samples))
+    scaled = Chains(cells, {m: t / norm[:, None] for m, t in bands.bonds.items()})
+    for m, t in scaled.hoppings.items():
+        h[:, :, m - low] = t
+    value, defect, error = np.empty((3, samples))
     check_memory(f"the poles of chains of {cells} cells", threads * 5 * 40 * h[0].nbytes)
 
     def work(part: slice) -> None:
-        banded_gaps(h[part], low, 200, gap[part])
         out = value[part], defect[part]
         banded_windings(h[part], low, first, kept, *coarse, *out)
         again = np.flatnonzero(defect[part] > 1e-9) + part.start
@@ -214,23 +222,23 @@ def banded_rswn(bands: Bands, window: float, threads: int) -> Labels:
     tables = [poles(low_end, count) for low_end, count in ((1e-3, 24), (1e-6, 40))]
     coarse, fine = [(t.shifts, t.weights) for t in tables]
     in_threads(work, samples, threads)
+    gap = chain_gaps(scaled)
     defect[~np.isfinite(defect)] = np.inf
     error[:] = cells * (2 * tables[1].error + np.sqrt(2 * defect))
     likely = cells * (2 * tables[1].error + defect)
     sound = (gap > 4 * _EPS * cells) | (defect < 1e-9)
     poor = np.flatnonzero(defect > 1e-7) if cells <= DENSE_CELLS else np.empty(0, dtype=int)
     if len(poor):
-        bonds = {m: t[poor] / norm[poor, None] for m, t in bands.bonds.items()}
-        dense = dense_rswn(Chains(cells, bonds), "open", window, threads)
+        dense = dense_rswn(scaled[poor], "open", window, threads)
         value[poor], gap[poor], sound[poor] = dense.value, dense.gap, dense.sound
         error[poor] = likely[poor] = dense.error
-    return Labels(value, gap * norm, np.minimum(error, cells), sound & (likely < 0.05))
+    return Labels(value, gap * norm, np.minimum(error, cells), sound & (likely < _ERROR))
 
 
 def rswn(
     source: Chains | Array,
     boundary: str,
-    window: float,
+    window: Window,
     tolerance: float = TOLERANCE,
     threads: int = 1,
     compiled: bool | None = None,
@@ -265,7 +273,7 @@ def rswn(
     return replace(labels, sound=labels.sound & (not whole))
 
 
-def dense_rswn(source: Chains | Array, boundary: str, window: float, threads: int) -> Labels:
+def dense_rswn(source: Chains | Array, boundary: str, window: Window, threads: int) -> Labels:
     """RSWN of any chains or blocks by the SVD, a few at a time."""
     cells = source.cells if isinstance(source, Chains) else source.shape[-1]
     samples = len(source)
@@ -281,16 +289,18 @@ def dense_rswn(source: Chains | Array, boundary: str, window: float, threads: in
         for k in range(part.start, part.stop, step):
             piece = slice(k, min(k + step, part.stop))
             block = source[piece].block() if isinstance(source, Chains) else source[piece]
-            u, s, vh = np.linalg.svd(block)
-            value[piece] = _from_svd(u, vh, _moments(cells, boundary, window))
+            local, s, modes = local_windings(block, boundary)
+            value[piece] = local[:, kept].mean(axis=1)
             gap[piece] = s[:, -1]
-            # Zero modes whose pairing is arbitrary do no harm where the window does not see them.
+            # Zero modes whose pairing is arbitrary do no harm where the window hardly sees them:
+            # of weight w on a cell y they move Σ_x d |q_xy|² by L (2 √w + w) at most.
             null = s <= zero_level(s)[:, None]
-            seen = np.einsum("sn,sny->sy", null, np.abs(vh[..., kept]) ** 2).max(axis=1)
-            harmless = null.any(axis=1) & (seen < _UNSEEN)
+            weight = np.einsum("sn,sny->sy", null, modes[..., kept]).max(axis=1)
+            moved = cells * (2 * np.sqrt(weight) + weight)
+            harmless = null.any(axis=1) & (moved < _ERROR)
             clear = np.where(null & harmless[:, None], s[:, :1], s)
             bound = svd_error(np.sort(clear, axis=1)[:, ::-1], real=not np.iscomplexobj(block))
-            error[piece] = np.minimum(bound + harmless * cells * np.sqrt(2 * seen), cells)
+            error[piece] = np.minimum(bound + harmless * moved, cells)
             sound[piece] = ~null.any(axis=1) | (harmless & (s[:, 0] > 0))
 
     in_threads(work, samples, threads)
@@ -302,9 +312,7 @@ def zero_level(energies: Array) -> Array:
     return np.asarray(4 * energies.shape[1] * _EPS * energies[:, 0])
 
 
-def rswn_values(
-    block: Array, boundary: str = "open", window: float = 0.5, start: int | None = None
-) -> tuple[Array, Array]:
+def rswn_values(block: Array, boundary: str = "open", window: Window = 0.5) -> tuple[Array, Array]:
     """Real-space winding number (RSWN) of blocks by their polar factor.
 
     With h = U S V† and q = U V†,
@@ -321,8 +329,6 @@ def rswn_values(
         h[x, y] = <A,x|H|B,y>.
     boundary, window
         As in `tnlearn.physics.blocks.displacement` and `window_cells`.
-    start : int, optional
-        First cell of the window, where it is not to stand in the middle.
 
     Returns
     -------
@@ -333,23 +339,30 @@ def rswn_values(
     Source: arXiv:2509.26261, with its two sublattice names exchanged, so that the
     SSH chain with |t_1| > |t_0| has W = +1.
     """
+    local, s, _ = local_windings(block, boundary)
+    inside = window_cells(block.shape[-1], window if boundary == "open" else 1.0)
+    return local @ (inside / inside.sum()), s
+
+
+def local_windings(block: Array, boundary: str = "open") -> tuple[Array, Array, Array]:
+    """Winding number cell by cell, c(y) = Σ_x d(x, y) |q_xy|², whose mean over a window is W.
+
+    Parameters
+    ----------
+    block : (samples, cells, cells) array
+
+    Returns
+    -------
+    local : (samples, cells) float array
+    energies : (samples, cells) float array
+        Singular values, descending.
+    modes : (samples, states, cells) float array
+        |v_n(y)|².
+    """
     u, s, vh = np.linalg.svd(block)
-    return _from_svd(u, vh, _moments(block.shape[-1], boundary, window, start)), s
-
-
-def _from_svd(u: Array, vh: Array, moments: Array) -> Array:
-    return np.asarray(np.einsum("sxy,xy->s", np.abs(u @ vh) ** 2, moments))
-
-
-def _moments(cells: int, boundary: str, window: float, start: int | None = None) -> Array:
-    """d(x, y) / L' for y in the window, else 0."""
-    d = displacement(cells, boundary)
-    if boundary != "open":
-        return d / cells
-    first, kept = kept_cells(cells, window)
-    inside = np.zeros(cells)
-    inside[first if start is None else start :][:kept] = 1 / kept
-    return d * inside
+    weight = np.abs(u @ vh) ** 2
+    local = np.einsum("sxy,xy->sy", weight, displacement(block.shape[-1], boundary))
+    return local, s, np.abs(vh) ** 2
 
 
 def svd_error(energies: Array, real: bool) -> Array:

@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tnlearn.errors import check_choice
+from tnlearn.physics.blocks import Window
+from tnlearn.physics.bulk import Bulk, bulk_of, confirmed
 from tnlearn.physics.chains import Chains
-from tnlearn.physics.hamiltonians import read
+from tnlearn.physics.gaps import chain_gaps
+from tnlearn.physics.hamiltonians import Words, read
 from tnlearn.physics.localizer import localizer_values
-from tnlearn.physics.lyapunov import lyapunov_winding
 from tnlearn.physics.matrices import times_power
-from tnlearn.physics.memory import check_threads, chunk_length, in_threads
-from tnlearn.physics.rawblocks import Blocks, bulk_of
-from tnlearn.physics.rings import log_winding, momentum_winding, ring_gaps, twist_winding
-from tnlearn.physics.rswn import TOLERANCE, Labels, check_tolerance, rswn, zero_level
+from tnlearn.physics.memory import check_memory, check_threads, chunk_length
+from tnlearn.physics.rings import log_winding, momentum_winding, twist_winding
+from tnlearn.physics.rswn import (
+    ROUNDING_LIMIT,
+    TOLERANCE,
+    Labels,
+    check_tolerance,
+    local_windings,
+    rswn,
+    zero_level,
+)
 from tnlearn.shown import Shown, some, span
 
-__all__ = ["METHODS", "Winding", "winding"]
+__all__ = ["METHODS", "Winding", "local_winding", "winding"]
 
 Array = NDArray[Any]
 
 METHODS = ("rswn", "lyapunov", "twist", "log", "momentum", "localizer")
 
-# A real winding number further than this from an integer is not rounded in good faith.
-ROUNDING_LIMIT = 0.3
 # Hoppings of this power of two and beyond are scaled before anything is computed.
 _PLAIN_EXPONENT = 100
 
@@ -53,7 +59,7 @@ class Winding(Shown):
         False if the gap is zero to rounding, if |value − integer| > 0.3, or if
         the method could not settle its count; for `localizer`, if its integer
         might be another one elsewhere in the middle half of the chain; for raw blocks, if
-        their bulk does not say the same (`tnlearn.physics.rawblocks`).
+        their bulk does not say the same (`tnlearn.physics.bulk`).
     method : str
         Which number this is.
     error : (samples,) float array
@@ -118,7 +124,7 @@ def winding(
     given: Any,
     method: str = "rswn",
     boundary: str | None = None,
-    window: float = 0.5,
+    window: Window = 0.5,
     *,
     kind: str = "auto",
     order: str | None = None,
@@ -148,7 +154,7 @@ def winding(
     `rswn` looks at the chain as it is, `localizer` at the open chain, the others at the
     same sample closed into a ring.  `Chains` hold the hopping of every cell; a raw open block
     answers by the cell of its bulk, if that repeats, or by its complete rows, and is called
-    reliable only where a bound or two independent ways agree (`tnlearn.physics.rawblocks`).
+    reliable only where a bound or two independent ways agree (`tnlearn.physics.bulk`).
     The SSH chain with |t_1| > |t_0| has W = +1.
 
     Parameters
@@ -167,8 +173,9 @@ def winding(
     boundary : "open" | "periodic", optional
         Known where chains are given; giving it all the same opens them or closes
         them.  Of a matrix, seen from the corners: elements that join the ends make a ring.
-    window : float
-        Fraction of the cells over which `rswn` traces an open chain.
+    window : float, or (start, stop)
+        Cells over which `rswn` traces an open chain: a share of them in the middle, or the cells
+        start … stop − 1 wherever they are, to see a domain wall (`local_winding`).
     kind : "auto" | "block" | "hamiltonian"
         What a matrix is.  "auto": a Hamiltonian if it is Hermitian and joins A to B only, or
         if one of the following is given; a block if it is far from Hermitian.  What has both
@@ -226,162 +233,140 @@ def winding(
     check_choice("method", method, METHODS)
     limit = check_tolerance(TOLERANCE if tolerance is None else tolerance)
     workers = check_threads(threads)
-    source = given
-    if not isinstance(given, Blocks):
-        source = read(
-            given,
-            kind=kind,
-            order=order,
-            sublattice=sublattice,
-            chiral=chiral,
-            positions=positions,
-            cells=cells,
-            boundary=boundary,
-            params=params,
-            tolerance=tolerance,
-        )
-    number = partial(rswn, tolerance=limit, threads=workers, compiled=compiled)
+    source = read(
+        given,
+        kind=kind,
+        order=order,
+        sublattice=sublattice,
+        chiral=chiral,
+        positions=positions,
+        cells=cells,
+        boundary=boundary,
+        params=params,
+        tolerance=tolerance,
+    )
     if not len(source):
         none = np.empty(0)
-        labels = Labels(none, none, none, none > 0)
-    elif isinstance(source, Blocks):
-        labels = _of_blocks(source, method, window, number, gap, compiled)
+        return Winding(none, none.astype(np.int64), none, none > 0, method, none)
+    if isinstance(source, Chains):
+        source, exponents, kept = _scaled(source)
+        whole, ends = source, source.boundary
     else:
-        chains, exponents = _scaled(source)
-        if method == "rswn":
-            labels = number(chains, chains.boundary, window)
-        else:
-            ring = chains.with_boundary("periodic", chains.flux)
-            labels = _of_rings(method, [(np.arange(len(ring)), ring)], gap, compiled, workers)
-        labels = replace(labels, gap=times_power(labels.gap, exponents))
-    exists = np.isfinite(labels.value)
-    nearest = np.round(np.where(exists, labels.value, 0.0))
-    near = np.abs(np.where(exists, labels.value, np.inf) - nearest) <= ROUNDING_LIMIT
-    reliable = labels.sound & near & exists
-    integer = nearest.astype(np.int64)
-    return Winding(labels.value, integer, labels.gap, reliable, method, labels.error)
-
-
-def _of_blocks(
-    blocks: Blocks,
-    method: str,
-    window: float,
-    number: Callable[..., Labels],
-    gap: bool,
-    compiled: bool | None,
-) -> Labels:
-    """Blocks by one method; reliable only where the bulk says the same.
-
-    `number(source, boundary, window)` is their real-space winding number.
-    """
-    bulk = bulk_of(blocks)
+        exponents, whole, ends = source.exponents, source.source, source.boundary
+        kept = np.ones(len(source), dtype=bool)
+    bulk = bulk_of(source, compiled, workers)
     if method == "rswn":
-        labels = number(blocks.source, blocks.boundary, window)
-        agreed = labels
+        labels = rswn(whole, ends, window, limit, workers, compiled)
+    elif method == "localizer":
+        chains = source if isinstance(source, Chains) else source.chains()[0]
+        value, clear, size = localizer_values(chains.bands(), gap, compiled=compiled)
+        labels = Labels(value, size, np.where(clear, 0.0, np.inf), clear)
     else:
-        whole = [(np.arange(len(blocks)), blocks.chains()[0])]
-        labels = _of_rings(method, whole if method == "localizer" else bulk.rings, gap, compiled)
-        # Where no bound says it, the real-space number has to be the bulk's, too.
-        agreed = labels
-        if (bulk.likely & labels.sound).any():
-            agreed = number(blocks.source, blocks.boundary, 0.5)
-    near = np.abs(np.nan_to_num(agreed.value, nan=np.inf) - bulk.integer) <= ROUNDING_LIMIT
-    doubt = np.flatnonzero(labels.sound & near & bulk.likely & ~bulk.certain)
-    if len(doubt) and blocks.boundary == "open":
-        # What lies beyond the ends is not known: the middle half has to have one integer.
-        middle = _localizer(blocks.chains()[0][doubt], False, compiled)
-        near[doubt] = middle.sound & (middle.value == bulk.integer[doubt])
-    same = np.round(np.nan_to_num(labels.value)) == bulk.integer
-    sound = labels.sound & same & (bulk.certain | (bulk.likely & agreed.sound & near))
-    return replace(labels, gap=times_power(labels.gap, blocks.exponents), sound=sound)
+        labels = _of_rings(method, bulk, gap)
+    exists = np.isfinite(labels.value)
+    integer = np.round(np.where(exists, labels.value, 0.0)).astype(np.int64)
+    near = exists & (np.abs(np.where(exists, labels.value, np.inf) - integer) <= ROUNDING_LIMIT)
+    # A number is trusted where the bulk has that integer, by a bound or by all who were asked.
+    reliable = kept & labels.sound & near & (integer == bulk.integer)
+    reliable &= confirmed(source, bulk, reliable, compiled)
+    size = times_power(labels.gap, exponents)
+    return Winding(labels.value, integer, size, reliable, method, labels.error)
 
 
-def _of_rings(
-    method: str,
-    rings: list[tuple[Array, Chains]],
-    gap: bool,
-    compiled: bool | None,
-    threads: int = 1,
-) -> Labels:
-    """Labels of rings, each with the numbers of its samples, a few samples at a time."""
-    arrays = np.empty((4, sum(len(samples) for samples, _ in rings)))
-    for samples, chains in rings:
-        # (The count of exponents takes linear memory.)
-        step = len(chains) if method == "lyapunov" and not gap else chunk_length(chains.cells)
-        for start in range(0, len(chains), step):
-            part = slice(start, start + step)
-            labels = _RING[method](chains[part], gap, compiled, threads)
-            arrays[:, samples[part]] = labels.value, labels.gap, labels.error, labels.sound
-    value, size, error, sound = arrays
+def local_winding(given: Any, boundary: str | None = None, **words: Unpack[Words]) -> Array:
+    """Local winding number of chiral chains, cell by cell: where its plateaus end is a wall.
+
+        c(y) = Σ_x d(x, y) |q_xy|²,    W of a window = the mean of c over its cells.
+
+    Deep inside a phase c is its integer, up to exponentially small terms (and disorder); at a
+    wall, over a localisation length, it is none.  At the ends of an open chain it is large and
+    of the other sign: the sum over a whole open chain is zero.
+
+    Parameters
+    ----------
+    given, boundary, **words
+        Chains, blocks, Hamiltonians or models, and how they are read: as in `tnlearn.winding`.
+        A chain of several orbitals a cell is taken orbital by orbital; if `cells` says how many
+        cells there are, c is the mean over the orbitals of each.
+
+    Returns
+    -------
+    c : (samples, cells) float array
+        q has the pairing that the SVD found where a singular value is zero: on the cells of a
+        zero mode c is then arbitrary.
+
+    Raises
+    ------
+    As `tnlearn.winding`.
+
+    Examples
+    --------
+    >>> import numpy as np, tnlearn as tnl
+    >>> left, right = np.repeat([1.0, 0.2], 20), np.repeat([0.2, 1.0], 20)
+    >>> wall = tnl.chain(40, {0: left[None], -1: right[None]})
+    >>> tnl.local_winding(wall)[0, [10, 30]].round(2)
+    array([ 0., -1.])
+
+    Source: arXiv:2509.26261, the summands of its formula; Mondragon-Shem, Hughes, Song, Prodan,
+    arXiv:1311.5233, for the local form.
+    """
+    source = read(given, boundary=boundary, **words)
+    if isinstance(source, Chains):
+        source, _, _ = _scaled(source)
+    samples, size = len(source), source.cells
+    check_memory(f"the local windings of {samples} chains of {size} cells", 64 * size**2)
+    local = np.empty((samples, size))
+    step = chunk_length(size)
+    for start in range(0, samples, step):
+        part = np.arange(start, min(start + step, samples))
+        local[part] = local_windings(source[part].block(), source.boundary)[0]
+    unit = words.get("cells") or size
+    return local.reshape(samples, unit, -1).mean(axis=2)
+
+
+def _of_rings(method: str, bulk: Bulk, gap: bool) -> Labels:
+    """Numbers of the rings of a bulk by a method that needs one, and their gaps."""
+    value, size, error, sound = np.full((4, len(bulk.count)), np.nan)
+    for samples, ring in bulk.rings:
+        step = chunk_length(ring.cells)
+        if method in ("lyapunov", "momentum") and not gap:
+            step = len(samples)
+        for start in range(0, len(samples), step):
+            chains, at = ring[start : start + step], samples[start : start + step]
+            if method == "log":
+                values, energies, clear = log_winding(chains.block())
+                size[at], error[at] = energies[:, -1], np.abs(values - np.round(values))
+                clear &= energies[:, -1] > zero_level(energies)
+            else:
+                values, clear = bulk.count[at], bulk.settled[at]
+                if method != "lyapunov":
+                    count = twist_winding if method == "twist" else momentum_winding
+                    values, clear = count(chains)
+                error[at] = np.where(clear & np.isfinite(values), 0.0, np.inf)
+                if gap:
+                    size[at] = chain_gaps(chains)
+                    norm = np.sum([np.abs(t).max(axis=1) for t in chains.hoppings.values()], axis=0)
+                    clear &= size[at] > 4 * ring.cells * np.finfo(float).eps * norm
+            value[at], sound[at] = values, clear
     return Labels(value, size, error, sound > 0)
 
 
-def _scaled(chains: Chains) -> tuple[Chains, Array]:
-    """The chains with hoppings of order one, and the power of two that each sample was over it.
+def _scaled(chains: Chains) -> tuple[Chains, Array, Array]:
+    """The chains with hoppings of order one, the power of two that each was over it, and whether
+    no hopping was lost on the way, being that much smaller than the largest.
 
     Only samples whose squares could leave the range of the numbers are touched.
     """
     bonds = chains.hoppings
     with np.errstate(over="ignore", under="ignore"):
         squares = sum(np.einsum("sy,sy->s", t, t.conj()).real for t in bonds.values())
-    exponents = np.zeros(chains.samples, dtype=int)
+    exponents, kept = np.zeros(chains.samples, dtype=int), np.ones(chains.samples, dtype=bool)
     if np.all((squares > 1e-60) & (squares < 1e60)):
-        return chains, exponents
+        return chains, exponents, kept
     parts = [np.abs(part).max(axis=1) for t in bonds.values() for part in (t.real, t.imag)]
     exponents = np.frexp(np.max(parts, axis=0))[1]
     exponents[np.abs(exponents) < _PLAIN_EXPONENT] = 0
     scaled = {m: times_power(t, -exponents[:, None]) for m, t in bonds.items()}
-    return replace(chains, hoppings=scaled), exponents
-
-
-def _localizer(chains: Chains, gap: bool, compiled: bool | None, threads: int = 1) -> Labels:
-    value, clear, size = localizer_values(chains.bands(), gap, compiled=compiled)
-    return Labels(value, size, np.where(clear, 0.0, np.inf), clear)
-
-
-def _lyapunov(chains: Chains, gap: bool, compiled: bool | None, threads: int) -> Labels:
-    value, settled = np.empty((2, len(chains)))
-
-    def work(part: slice) -> None:
-        bonds = {m: t[part] for m, t in chains.hoppings.items()}
-        value[part], settled[part] = lyapunov_winding(bonds, compiled)
-
-    in_threads(work, len(chains), 1 if gap else threads, group=32)
-    return _with_gap(chains, value, settled > 0, gap)
-
-
-def _twist(chains: Chains, gap: bool, compiled: bool | None, threads: int) -> Labels:
-    value, resolved = twist_winding(chains)
-    # The determinants of nearly singular rings are off by more than rounding: another
-    # method has to agree.
-    count, settled = lyapunov_winding(chains.hoppings)
-    return _with_gap(chains, value, resolved & settled & (count == value), gap)
-
-
-def _momentum(chains: Chains, gap: bool, compiled: bool | None, threads: int) -> Labels:
-    return _with_gap(chains, *momentum_winding(chains), gap)
-
-
-def _log(chains: Chains, gap: bool, compiled: bool | None, threads: int) -> Labels:
-    value, energies, clear = log_winding(chains.block())
-    sound = clear & (energies[:, -1] > zero_level(energies))
-    return Labels(value, energies[:, -1], np.abs(value - np.round(value)), sound)
-
-
-_RING: dict[str, Callable[[Chains, bool, bool | None, int], Labels]] = {
-    "lyapunov": _lyapunov,
-    "twist": _twist,
-    "log": _log,
-    "momentum": _momentum,
-    "localizer": _localizer,
-}
-
-
-def _with_gap(chains: Chains, value: Array, settled: Array, gap: bool) -> Labels:
-    error = np.where(settled & np.isfinite(value), 0.0, np.inf)
-    if not gap:
-        return Labels(value, np.full(len(value), np.nan), error, settled)
-    smallest = ring_gaps(chains)
-    norm = np.sum([np.abs(t).max(axis=1) for t in chains.hoppings.values()], axis=0)
-    rounding = 4 * chains.cells * np.finfo(float).eps
-    return Labels(value, smallest, error, settled & (smallest > rounding * norm))
+    for m, t in bonds.items():
+        kept &= ((t == 0) | (np.abs(scaled[m]) >= np.finfo(float).tiny)).all(axis=1)
+    return replace(chains, hoppings=scaled), exponents, kept
