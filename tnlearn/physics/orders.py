@@ -99,7 +99,11 @@ def _closure(x: Array, y: Array, size: int, said: str | None) -> str | None:
     narrow = np.ptp(m) <= 4 and 3 * reach <= 2 * size and reach < size - 1 if len(m) else True
     if reach <= max(size // 3, min(2, size // 2)) or narrow:
         return "open"
-    seam = np.isin(turned[far], m[~far]).all()
+    # Each offset across the seam is one of the bulk: there the most of its bonds are.
+    offsets, across = np.unique(turned[far], return_counts=True)
+    seam = all(
+        np.count_nonzero(m[~far] == o) >= 2 * n for o, n in zip(offsets, across, strict=True)
+    )
     return "periodic" if size >= 4 and near and far.any() and seam else None
 
 
