@@ -7,7 +7,7 @@ import pytest
 from tnlearn.look import COLOURS, png
 from tnlearn.report.claims import Claim, above, at_least, below, claim, titled
 from tnlearn.report.figures import dots, heat, image, lines, network_styles
-from tnlearn.report.page import interval, wide
+from tnlearn.report.page import _aligned, interval, wide
 
 NAN = float("nan")
 
@@ -101,6 +101,14 @@ def test_findings_as_they_are_read():
         ["Alpha", "0.800 [0.700, 0.900] ✓"],
         ["b", "0.400 [0.300, 0.500] ✗"],
     ]
+    descending = claim_of(ROWS[::-1]).decide(table, 0.6)
+    assert list(wide(descending, {}, "size")) == ["network", "500", "4,000"]
+    cells = {
+        "n": ["8", "≤ 0.02"],
+        "of": ["8 and 10 cells", ""],
+        "value": ["−0.5 [−1, ∞] ✓", "100 %"],
+    }
+    assert _aligned(pd.DataFrame(cells)) == ["", "text", ""]
     assert interval({"value": 1.5e-15, "low": None, "high": None}) == "1.5e−15"
 
 

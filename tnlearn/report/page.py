@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import math
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -75,9 +76,14 @@ def wide(verdict: Verdict, titles: Mapping[str, str], columns: str = "") -> pd.D
     shown = rows[labels].apply(lambda x: x.map(lambda value: titled(titles, x.name, value)))
     texts = [interval(row, verdict.claim.unit) for row in rows.to_dict("records")]
     texts = [a + b for a, b in zip(texts, rows["holds"].map(_mark), strict=True)]
-    if columns in labels and len(labels) > 1:
-        return spread(shown, columns, texts)
-    return shown.assign(measured=texts, members=rows["members"])
+    if columns not in labels or len(labels) < 2:
+        return shown.assign(measured=texts, members=rows["members"])
+    table = spread(shown, columns, texts)
+    if pd.api.types.is_numeric_dtype(rows[columns]):
+        ascending = sorted(rows[columns].dropna().unique().tolist())
+        heads = [titled(titles, columns, value) for value in ascending]
+        table = table[[head for head in table.columns if head not in heads] + heads]
+    return table
 
 
 def interval(row: Mapping[str, Any], unit: str = "") -> str:
@@ -105,7 +111,8 @@ def _aligned(frame: pd.DataFrame) -> list[str]:
 
 
 def _numeric(cell: str) -> bool:
-    return not cell or cell == "nan" or cell[0] in "−-0123456789∞."
+    """Whether it begins as a number does, and holds no word (two letters in a row)."""
+    return not cell or cell == "nan" or re.match(r"[−\-\d∞.≤](?!.*[^\W\d_]{2})", cell) is not None
 
 
 def _mark(value: Any) -> str:
