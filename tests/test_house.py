@@ -36,6 +36,7 @@ ORDER = [
     "analysis",
     "phase",
     "studies",
+    "sklearn",
     "cli",
 ]
 # The two lazy lines that lead upward: a formula's network, and where a data set is written.
