@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tnlearn.data.balanced import assembled
 from tnlearn.data.dataset import Dataset
+from tnlearn.data.generate import assembled
 from tnlearn.data.recipes import Recipe, recipe_for
 from tnlearn.data.sampling import first_that_suits, stream, targets
 from tnlearn.errors import ConfigError, check_whole

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tnlearn.data.balanced import build
 from tnlearn.data.dataset import Dataset
+from tnlearn.data.generate import build
 from tnlearn.data.integers import known_winding_numbers
 from tnlearn.data.recipes import DATASETS
 from tnlearn.data.sampling import derived_seed, stream
