@@ -8,29 +8,20 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-_HOMES = {
-    "DATASETS": "recipes",
-    "Dataset": "dataset",
-    "Recipe": "recipes",
-    "SHIFTS": "shifts",
-    "Shift": "shifts",
-    "StoredDataset": "stored",
-    "disagreement": "integers",
-    "open_dataset": "stored",
-    "shift": "shifts",
+# Where each name comes from.
+_NAMES = {
+    "dataset": "Dataset",
+    "integers": "disagreement",
+    "recipes": "DATASETS Recipe",
+    "shifts": "SHIFTS Shift shift",
+    "stored": "StoredDataset open_dataset",
 }
+_HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}
 
 __all__ = [
-    "DATASETS",
-    "SHIFTS",
-    "Dataset",
-    "Recipe",
-    "Shift",
-    "StoredDataset",
-    "disagreement",
-    "open_dataset",
-    "shift",
-]
+    "DATASETS", "SHIFTS", "Dataset", "Recipe", "Shift", "StoredDataset", "disagreement",
+    "open_dataset", "shift",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
