@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from tnlearn.errors import ConfigError
 from tnlearn.physics.chains import Chains
-from tnlearn.physics.winding import METHODS, ROUNDING_LIMIT, Winding, winding
+from tnlearn.physics.rswn import ROUNDING_LIMIT
+from tnlearn.physics.winding import METHODS, Winding, winding
 
 __all__ = ["ambiguity", "array_fields", "class_indices", "disagreement", "known_winding_numbers"]
 __all__ += ["sample_integers"]
