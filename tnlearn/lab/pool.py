@@ -119,7 +119,7 @@ def _check_born(worker: _Worker, how: str, stillborn: int) -> None:
         raise TnlearnError(
             f"a worker process ended before it began ({how}): memory is short, or the "
             "calling script lacks `if __name__ == '__main__':`"
-        )
+        ) from None
 
 
 def _gave_up(how: str) -> TnlearnError:
