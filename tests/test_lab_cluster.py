@@ -164,8 +164,8 @@ def test_a_scheduler_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.Mo
     ("address", "error", "words"),
     [
         ("slurm", ConfigError, "not 'slurm'"),
-        ("none.json", FileError, r"cannot read .*none\.json \(No such file"),
-        ("bad.json", FileError, r"bad\.json is not a file of"),
+        ("none.json", FileError, r"cannot read .*none\.json: `dask scheduler"),
+        ("bad.json", FileError, r"bad\.json is .* not a file of a dask scheduler"),
     ],
 )
 def test_what_is_no_scheduler(
