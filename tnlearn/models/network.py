@@ -459,9 +459,10 @@ class Network(Graph, Shown):
 
     def _data(self, states: Any, batch: int, seed: int) -> dict[str, Any]:
         """Arrays by name: of states, or of so many example chains."""
-        count: Any = batch if states is None else states
-        if isinstance(count, (int, float, np.number)):
-            return example_inputs(self, count, seed)
+        if states is None:
+            return example_inputs(self, batch, seed)
+        if isinstance(states, (int, np.integer)):
+            return example_inputs(self, int(states), seed)
         return checked(self.inputs, by_name(self.inputs, (states,), {}))
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -41,7 +42,7 @@ __all__ = ["build"]
 
 
 def build(
-    formula: Scalar, name: str = "W", part: str = "real", dense: frozenset[str] = frozenset()
+    formula: Any, name: str = "W", part: str = "real", dense: frozenset[str] = frozenset()
 ) -> Graph:
     """The graph of a formula, whose output `name` is its real (or imaginary) part.
 

@@ -262,7 +262,7 @@ class Scalar:
         times = check_whole("the power of a trace", power, 1)
         return Scalar(((weight**times, product * times),))
 
-    def __truediv__(self, factor: float) -> Scalar:
+    def __truediv__(self, factor: Any) -> Scalar:
         if isinstance(factor, Scalar):
             raise ConfigError("a formula is a polynomial: a trace is divided by numbers only")
         return self * (1.0 / _factor(factor))

@@ -5,7 +5,8 @@ it cannot see that ``Σ_n u_n(x) v_n(y)*`` occurs twice in the winding number.
 Here a tree is scored by the set of *different* terms it needs.  Small
 contractions are searched exhaustively; larger ones start from the tree the
 formula was written as and from cotengra's, and are improved by exchanging
-neighbouring branches until no exchange helps.
+neighbouring branches until no exchange helps.  Large networks, those of quimb
+say, are swept and rebuilt piece by piece, by cotengra.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from collections.abc import Iterator, Sequence, Set
 from typing import Any
 
 from tnlearn.errors import ConfigError
-from tnlearn.networks.graph import Tree, count
+from tnlearn.networks.graph import Inds, Tree, count
 from tnlearn.networks.terms import TermTable, Value
 
 __all__ = ["branch_values", "enter_tree", "find_tree", "leaves_of", "propose"]
 
 EXHAUSTIVE = 5  # there are (2n - 3)!! trees: 105 for five tensors, 10,395 for seven
+OPTIMAL = 14  # past it cotengra's optimal path takes long, and its other searches are random
+LARGE = 20  # past it a network hardly repeats a step, and exchanges of branches take long
 NOMINAL_BATCH = 64
 # An intermediate of more entries than this at that batch (1 GiB in float64) is never made if any
 # other tree exists.
@@ -115,7 +118,8 @@ def find_tree(
         best = min(_all_trees(tuple(range(n))), key=scorer)
     else:
         starts = [*([written] if written is not None else []), *_proposals(leaves, out)]
-        best = min((_improve(tree, scorer) for tree in starts), key=scorer)
+        improved = starts if n > LARGE else [_improve(tree, scorer) for tree in starts]
+        best = min(improved, key=scorer)
     return scorer(best)[0], best
 
 
@@ -219,11 +223,7 @@ def propose(leaves: Sequence[Value], out: Sequence[str], optimize: Any) -> Tree:
     """
     import cotengra  # slow to import, and small contractions never need it
 
-    sizes: dict[str, int] = {}
-    for leaf in leaves:
-        for name, size in zip(leaf.names, leaf.term.shape, strict=True):
-            sizes[name] = NOMINAL_BATCH if size is None else size
-    inputs, n = [leaf.names for leaf in leaves], len(leaves)
+    (inputs, sizes), n = _spelled(leaves), len(leaves)
     try:
         path = cotengra.array_contract_path(inputs, tuple(out), size_dict=sizes, optimize=optimize)
         tree = _tree_of_path(n, path)
@@ -238,10 +238,45 @@ def propose(leaves: Sequence[Value], out: Sequence[str], optimize: Any) -> Tree:
     return tree
 
 
+def _spelled(leaves: Sequence[Value]) -> tuple[list[Inds], dict[str, int]]:
+    """The indices of every operand, and the size of each."""
+    sizes: dict[str, int] = {}
+    for leaf in leaves:
+        for name, size in zip(leaf.names, leaf.term.shape, strict=True):
+            sizes[name] = NOMINAL_BATCH if size is None else size
+    return [leaf.names for leaf in leaves], sizes
+
+
 def _proposals(leaves: Sequence[Value], out: Sequence[str]) -> list[Tree]:
-    # Past 14 tensors the optimal path takes long, and cotengra's other searches are random.
-    methods = ("greedy", *(["optimal"] if len(leaves) <= 14 else []))
-    return [propose(leaves, out, method) for method in methods]
+    if len(leaves) <= OPTIMAL:
+        return [propose(leaves, out, method) for method in ("greedy", "optimal")]
+    import cotengra
+
+    inputs, sizes = _spelled(leaves)
+    grown = cotengra.ContractionTree.from_path(
+        inputs, tuple(out), sizes, ssa_path=_grown(inputs, out)
+    )
+    # Rebuilt eight branches at a time, each time in the best way, until nothing changes.
+    rebuilt = grown.subtree_reconfigure(subtree_size=8, seed=0, minimize="flops")
+    path = rebuilt.get_path()
+    return [propose(leaves, out, "greedy"), _tree_of_path(len(leaves), path)]
+
+
+def _grown(inputs: Sequence[Inds], out: Sequence[str]) -> list[tuple[int, int]]:
+    """The path that starts at the first tensor and takes in the neighbour with fewest new indices.
+
+    That is the sweep along a chain, and a fair start for trees and patches.
+    """
+    indices, left = [set(inds) for inds in inputs], list(range(1, len(inputs)))
+    path, grown, last, number = [], set(indices[0]), 0, len(inputs)
+    while left:
+        key = [(not indices[i] & grown, len(indices[i] - grown), i) for i in left]
+        chosen = min(key)[-1]
+        left.remove(chosen)
+        path.append((last, chosen))
+        last, number = number, number + 1
+        grown = (grown | indices[chosen]) & set(out).union(*(indices[i] for i in left))
+    return path
 
 
 def _tree_of_path(n: int, path: Sequence[Sequence[int]]) -> Tree:
