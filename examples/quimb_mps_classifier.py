@@ -6,7 +6,6 @@ of every cell, one vector a site; an MPS of bond 2 could hold both products.
 
 import numpy as np
 import quimb.tensor as qtn
-import torch
 
 import tnlearn as tnl
 
@@ -23,18 +22,13 @@ print(net.cost(64, backward=True))
 
 def chains(samples, seed):
     t = np.random.default_rng(seed).uniform(0.6, 1.4, (2, samples, 1))
-    made = tnl.ssh(CELLS, *t, disorder_intra=0.8, disorder_inter=0.8, samples=samples, seed=seed)
-    x = np.abs([made.hoppings[0], made.hoppings[1]]).transpose(1, 2, 0)
-    labels = tnl.winding(made, method="lyapunov").integer
-    return torch.tensor(x / x.sum(axis=2, keepdims=True)).float(), torch.tensor(labels)
+    drawn = tnl.ssh(CELLS, *t, disorder_intra=0.8, disorder_inter=0.8, samples=samples, seed=seed)
+    x = np.abs([drawn.hoppings[0], drawn.hoppings[1]]).transpose(1, 2, 0)
+    labels = tnl.winding(drawn, method="lyapunov").integer
+    return tnl.Dataset.from_arrays({"x": x / x.sum(axis=2, keepdims=True)}, labels)
 
 
-(x, labels), (test, truth), module = chains(2000, 1), chains(1000, 2), net.module(seed=0)
-adam = torch.optim.Adam(module.parameters(), lr=1e-2)
-for rows in torch.randint(len(x), (400, 64)):
-    adam.zero_grad()
-    torch.nn.functional.cross_entropy(module(x[rows]), labels[rows]).backward()
-    adam.step()
-print("accuracy:", (module(test).argmax(1) == truth).float().mean().item())
-learned = module.tensor_network(test[:5].numpy(), contraction="contraction")
-print("the trained network in quimb:", learned.contract(output_inds=["batch"]).data.round(3))
+fitted = tnl.fit(net, chains(2000, 1), members=2, epochs=15, batch_size=64, lr=1e-2, seed=0)
+print("accuracy:", fitted.accuracy(chains(1000, 2)))
+learned = fitted.member(0).tensor_network(chains(5, 3), contraction="contraction")
+print("in quimb again:", learned.contract(output_inds=["batch"]).data.round(3))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import json
 from functools import cache
 
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 import tnlearn as tnl
 from tnlearn.errors import ConfigError, NotFiniteError, ShapeError, UnknownNameError
+from tnlearn.models.catalogue import rebuild
 from tnlearn.networks import formula as f
 
 CELLS = 4
@@ -221,6 +223,177 @@ def test_operators_that_do_not_fit_are_named(wrong, names):
     ],
 )
 def test_errors_are_clear(wrong, error, match):
+    with pytest.raises(error, match=match):
+        wrong(*_parts())
+
+
+RNG = np.random.default_rng(7)
+POSITION, MASK = RNG.normal(size=(2, 5))
+GRAINS = RNG.normal(size=(5, 5))
+CELLS_OF = [1, 0, 2, 1, 0]
+
+
+def _fed(samples: int = 3) -> dict[str, np.ndarray]:
+    """Any operators: rectangular psi, hermitian P, general A."""
+    raw = RNG.normal(size=(2, 3, samples, 5, 5)) * np.array([1.0, 1j]).reshape(2, 1, 1, 1, 1)
+    psi, P, A = raw.sum(0)
+    return {"psi": psi[..., :2], "P": P + P.conj().swapaxes(1, 2), "A": A}
+
+
+def _language() -> dict[str, tuple[f.Scalar, object]]:
+    """Formulas, and what they are of matrices (samples, rows, columns) in numpy."""
+    psi, P = f.input("psi", 5, 2), f.input("P", 5, hermitian=True)
+    A, X, w = f.input("A", 5), f.diagonal("X", POSITION), f.diagonal("w", MASK)
+    g, d = f.matrix("g", GRAINS), f.displacement("d", GRAINS)
+    Q = f.define("Q", psi @ psi.H, hermitian=True)
+    S = f.define("S", P @ X @ P + 0.5 * Q - w, hermitian=True)
+    D = f.define("D", X @ w)
+    x, m = np.diag(POSITION), np.diag(MASK)
+
+    def tr(a):
+        return np.trace(a, axis1=1, axis2=2)
+
+    def cells(a):
+        return np.stack(
+            [np.diagonal(a, 0, 1, 2)[:, np.equal(CELLS_OF, k)].sum(1) for k in range(3)], 1
+        )
+
+    def numbers(psi, P, A):
+        Q = psi @ psi.conj().swapaxes(1, 2)
+        S = P @ x @ P + 0.5 * Q - m
+        return {
+            "definitions": tr(Q @ A @ S @ Q) + tr(x @ m @ A),
+            "adjoints": tr((S @ A).conj().swapaxes(1, 2) @ P) - tr(A.conj().swapaxes(1, 2)),
+            "commutator": tr(A @ (P @ S - S @ P)),
+            "entrywise": tr(x @ (GRAINS * (A @ P))) + tr((GRAINS * S).conj().swapaxes(1, 2) @ A),
+            "products": 2 * tr(A @ x) * tr(P @ A) ** 2 - (tr(A) - tr(Q @ A)) * tr(A @ x),
+            "parts": tr(A).imag * tr(A @ P).real ** 3 + 0j,
+            "cells": cells(A @ x) * tr(P)[:, None] - 3 * cells(Q).real,
+            "weights": np.diagonal(A @ P, 0, 1, 2) @ GRAINS,
+            "sites": np.diagonal(P @ A, 0, 1, 2) ** 2,
+            "antisymmetric": tr(A @ P @ S) - tr(P @ A @ S),
+        }
+
+    formulas = {
+        "definitions": f.Tr(Q @ A @ S @ Q) + f.Tr(D @ A),
+        "adjoints": f.Tr((S @ A).H @ P) - f.Tr(A.H),
+        "commutator": f.Tr(A @ f.commutator(P, S)),
+        "entrywise": f.Tr(X @ f.hadamard(g, A @ P)) + f.Tr(f.hadamard(d, S).H @ A),
+        "products": 2 * f.Tr(A @ X) * f.Tr(P @ A) ** 2 - (f.Tr(A) - f.Tr(Q @ A)) * f.Tr(A @ X),
+        "parts": f.Im(f.Tr(A)) * f.Re(f.Tr(A @ P)) ** 3,
+        "cells": f.local(A @ X, per=CELLS_OF) * f.Tr(P) - 3 * f.Re(f.local(Q, per=CELLS_OF)),
+        "weights": f.local(A @ P, per=g),
+        "sites": f.local(P @ A) ** 2,
+        "antisymmetric": sum(s * f.Tr([A, P][i] @ [A, P][j] @ S) for s, (i, j) in f.epsilon(2)),
+    }
+    return {name: (formula, numbers) for name, formula in formulas.items()}
+
+
+@pytest.mark.parametrize("name", _language())
+def test_the_language_equals_linear_algebra(name):
+    formula, numbers = _language()[name]
+    for part in ("real", "imag"):
+        net = tnl.network(formula, name="total", part=part)
+        arrays = {n: x for n, x in _fed().items() if n in net.inputs}
+        exact = getattr(numbers(**_fed() | arrays)[name], part)
+        np.testing.assert_allclose(net(arrays), exact, **TIGHT)
+        tensors = {n: torch.as_tensor(x) for n, x in arrays.items()}
+        module = net.module(dtype="float64", complex=True)
+        np.testing.assert_allclose(module(tensors), exact, **TIGHT)
+        described = rebuild(json.loads(json.dumps(net.describe())))
+        np.testing.assert_array_equal(described(arrays), net(arrays))
+
+
+def test_what_hermitian_operators_share():
+    n = 12
+    A, B = (f.input(name, n, hermitian=True) for name in "AB")
+    w, product = f.diagonal("w", np.arange(n)), 2 * n**3
+    commutator = f.define("K", f.commutator(A, B))
+    assert tnl.network(f.Tr(w @ commutator @ commutator)).cost(1).shared < 1.5 * product
+    plain = f.define("K", A @ f.input("C", n) - f.input("C", n) @ A)
+    assert tnl.network(f.Tr(w @ plain @ plain)).cost(1).shared > 2 * product
+    # psi psi† is seen to be hermitian without a word
+    psi = f.occupied("psi", n, n)
+    P = f.define("P", psi @ psi.H)
+    twice = f.Tr(w @ P @ A @ w @ P @ A) - f.Tr(w @ A @ P @ w @ A @ P)
+    assert tnl.network(twice).cost(1).shared < 2.6 * product
+
+
+def test_what_is_declared_hermitian_is_checked_and_not_believed_of_what_is_trained():
+    A = f.input("A", 5, hermitian=True)
+    X = f.diagonal("X", POSITION)
+    K = f.define("K", A @ X - X @ A, hermitian=True)  # it is antihermitian
+    raw, good = _fed()["A"], _fed()["P"]
+    with pytest.raises(ConfigError, match="'A' is not hermitian"):
+        tnl.network(f.Tr(X @ A))(raw)
+    net = tnl.network(f.Tr(X @ K @ A @ K))
+    with pytest.raises(ConfigError, match="'K' is not hermitian"):
+        net(good)
+    S = f.define("S", A @ X @ A, hermitian=True)
+    net = tnl.network(f.Im(f.Tr(A @ S @ X @ S)) + f.Tr(S @ A) - f.Tr(A @ S)).trainable(
+        "X", structure="dense", init=tnl.init.normal(1.0)
+    )
+    M = net.nodes["X"]
+    X = tnl.networks.init.draw(M.init, M.sizes, "X", M.exact, seed=3, member=0)
+    s = good @ X @ good
+    exact = np.einsum("sab,sbc,cd,sda->s", good, s, X, s).imag
+    np.testing.assert_allclose(net(good, seed=3), exact, **TIGHT)
+
+
+def test_a_product_of_few_states_is_passed_by():
+    psi = f.occupied("psi", 30, 3)
+    P = f.define("P", psi @ psi.H, hermitian=True)
+    A, B = (f.diagonal(name, RNG.normal(size=30)) for name in "AB")
+    short = tnl.network(f.Im(f.Tr(A @ P @ B @ P @ A @ B @ P)))
+    assert short.cost(1).peak <= 90 < short.cost(1).naive
+    assert "P" in short.nodes
+    both = tnl.network(f.Tr(A @ P @ B @ P) + f.Tr(f.hadamard(f.matrix("g", np.ones((30, 30))), P)))
+    x = np.linalg.qr(RNG.normal(size=(2, 30, 3)))[0].swapaxes(1, 2)
+    p = x.swapaxes(1, 2) @ x
+    a, b = (np.diag(short.nodes[n].array) for n in "AB")
+    exact = np.trace(a @ p @ b @ p + p, axis1=1, axis2=2)
+    np.testing.assert_allclose(both(x), exact, **TIGHT)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "match"),
+    [
+        (lambda q, X, M: tnl.network(q), ConfigError, r"close it with formula.Tr"),
+        (lambda q, X, M: tnl.network(3.0), ConfigError, "this is 3.0"),
+        (lambda q, X, M: f.Tr(f.input("a", 3, 5)).network(), ShapeError, "3 rows and 5 columns"),
+        (lambda q, X, M: f.Tr(f.Tr(q)), ConfigError, "no operator"),
+        (lambda q, X, M: f.Tr(q) ** 0.5, ConfigError, "power of a trace"),
+        (lambda q, X, M: f.Tr(q) / f.Tr(q), ConfigError, "divided by numbers only"),
+        (lambda q, X, M: q * f.Tr(q), ConfigError, "takes a number here"),
+        (lambda q, X, M: f.Re(q), ConfigError, "Re and Im take numbers"),
+        (lambda q, X, M: f.hadamard(X, q), ConfigError, "not a diagonal"),
+        (lambda q, X, M: f.hadamard(q, q), ConfigError, "define"),
+        (lambda q, X, M: f.local(q, per=[0.5, 1, 2, 3]), ShapeError, "number of the cell"),
+        (lambda q, X, M: f.local(q, per=[0, 1]).network(), ShapeError, "do not fit together"),
+        (lambda q, X, M: f.local(q, per=X), ConfigError, "sites × cells"),
+        (
+            lambda q, X, M: (f.local(q) + f.local(q, per=[0, 0, 1, 1])).network(),
+            ShapeError,
+            "do not add",
+        ),
+        (
+            lambda q, X, M: f.Tr(f.define("a", q) @ f.define("a", M)).network(),
+            ConfigError,
+            "two different operators",
+        ),
+        (lambda q, X, M: f.input("a", 2, 3, hermitian=True), ShapeError, "cannot be hermitian"),
+        (lambda q, X, M: f.input("a", 0), ConfigError, "rows"),
+        (lambda q, X, M: f.input("a", 3).H + 1, ConfigError, "formula.matrix"),
+        (lambda q, X, M: f.Tr(q).network()(u=1, w=2), UnknownNameError, "unknown input 'w'"),
+        (lambda q, X, M: f.epsilon(0), ConfigError, "dimensions"),
+        (
+            lambda q, X, M: f.Tr(f.input("a", 3)).network()(np.ones((2, 4, 4))),
+            ShapeError,
+            r"\(samples, 3 rows, 3 columns\)",
+        ),
+    ],
+)
+def test_what_the_language_refuses(wrong, error, match):
     with pytest.raises(error, match=match):
         wrong(*_parts())
 

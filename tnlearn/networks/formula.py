@@ -122,8 +122,8 @@ def as_operator(value: Any) -> Expression:
 
 
 def _factor(value: Any) -> float:
-    if isinstance(value, Expression):
-        raise ConfigError("'*' takes a number; the product of two operators is '@'")
+    if isinstance(value, (Expression, Scalar)):
+        raise ConfigError("'*' takes a number here; the product of two operators is '@'")
     try:
         return float(value)
     except (TypeError, ValueError):
