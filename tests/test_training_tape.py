@@ -12,8 +12,7 @@ from fakes_training import assert_same
 import tnlearn as tnl
 from tnlearn.networks.plan import find_plan
 from tnlearn.networks.tape import LAYER, MEET, make_tape
-from tnlearn.training import fit as fit_module
-from tnlearn.training import loop
+from tnlearn.training import loop, run
 
 CELLS = 7
 DATA = tnl.dataset("extended", cells=CELLS, samples=150, seed=1)
@@ -45,7 +44,7 @@ NETWORKS = {
 
 @pytest.fixture(autouse=True)
 def _short_runs_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fit_module, "SHORT", 0)
+    monkeypatch.setattr(run, "SHORT", 0)
 
 
 def fit(net: Any, **options: Any) -> tnl.Fitted:
@@ -58,7 +57,7 @@ def test_it_is_torch_to_rounding(name: str, monkeypatch: pytest.MonkeyPatch) -> 
     net = NETWORKS[name]
     options: dict[str, Any] = {"weight_decay": 0.1, "clip": 0.5, "lr": [1e-3, 1e-2]}
     ours = fit(net, **options)
-    monkeypatch.setattr(fit_module, "SHORT", 10**9)
+    monkeypatch.setattr(run, "SHORT", 10**9)
     theirs = fit(net, **options)
     for key, x in theirs.parameters.items():
         assert np.allclose(ours.parameters[key], x, rtol=1e-4, atol=2e-5), key
@@ -71,7 +70,7 @@ def test_it_is_torch_to_rounding(name: str, monkeypatch: pytest.MonkeyPatch) -> 
 def test_values_are_learned_as_torch_does(loss: str, monkeypatch: pytest.MonkeyPatch) -> None:
     net = quartic(channels=None)
     ours = fit(net, loss=loss, dtype="float64")
-    monkeypatch.setattr(fit_module, "SHORT", 10**9)
+    monkeypatch.setattr(run, "SHORT", 10**9)
     theirs = fit(net, loss=loss, dtype="float64")
     assert np.allclose(ours.parameters["D"], theirs.parameters["D"], rtol=1e-9, atol=1e-12)
     assert np.allclose(ours.history["validation_loss"], theirs.history["validation_loss"])

@@ -10,10 +10,11 @@ What lives here, from the foundation up:
     parts        chains of several lengths as one training set
     modules      any torch module with the interface of a network
     ensemble     learners: one member by the machine or by torch, or a stack of members on a device
-    loop         batches, epochs, validation; a block of members trained from where it stands
     plots        learning curves, confusion, what a node has become
     metrics      accuracy, calibration, confusion, epochs to success; plain numpy
     fitted       what training returns
+    run          a network, the data folded for it, and its learners
+    loop         batches, epochs, validation; a block of members trained from where it stands
     fit          the public face
 
 Bitwise independence of the members.  BLAS and convolution kernels may choose another order of

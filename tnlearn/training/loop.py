@@ -21,12 +21,11 @@ import torch
 from tnlearn.archive import Parts
 from tnlearn.progress import tqdm
 from tnlearn.training.ensemble import Batches, Learner, outputs_of, split
-from tnlearn.training.losses import Loss, measure
+from tnlearn.training.losses import measure
 from tnlearn.training.optimiser import schedule
-from tnlearn.training.options import Options
-from tnlearn.training.parts import Samples
+from tnlearn.training.run import Run
 
-__all__ = ["HISTORY", "Block", "Epoch", "Progress", "Trainer", "augmentation_rng", "sample_order"]
+__all__ = ["HISTORY", "Block", "Epoch", "Progress", "Trainer", "sample_order"]
 
 Tensor = torch.Tensor
 Array = npt.NDArray[Any]
@@ -38,7 +37,6 @@ _PREFIX = "history/"
 _ORDER = 1  # stream numbers below the seed; 0 is left to initial values
 _SHARED = 2
 _LAYERS = 3
-_AUGMENT = 4
 BLOCK = 16  # members that are kept in one file while they are trained
 
 
@@ -49,12 +47,6 @@ def sample_order(
     key = (_SHARED, epoch) if member is None else (_ORDER, member, epoch)
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
     return rng.permutation(samples)
-
-
-def augmentation_rng(*, seed: int, epoch: int, member: int | None) -> np.random.Generator:
-    """What the samples of a member (None: of all) are altered by in an epoch."""
-    key = (_AUGMENT, epoch) if member is None else (_AUGMENT, epoch, member)
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
 
 
 @dataclass(frozen=True)
@@ -220,16 +212,8 @@ class Trainer:
 
     Parameters
     ----------
-    options, loss
-        The settings.
-    learner
-        ``learner(members)`` makes the learner of some members, by their places in the run.
-    answering
-        ``answering(parameters, *features)`` gives the outputs (1, samples, …) of one member.
-    data
-        ``data(members, epoch)`` gives the folded samples some members see in an epoch.
-    validation
-        Folded samples.
+    run
+        Network, data and learners.
     callbacks
         Called with an `Epoch` after every epoch; one that returns True stops the block's members.
     parts
@@ -240,21 +224,16 @@ class Trainer:
 
     def __init__(
         self,
-        options: Options,
-        loss: Loss,
-        learner: Callable[[range], Learner],
-        answering: Any,
-        data: Callable[[range, int], Samples],
-        validation: Samples | None,
+        run: Run,
         *,
         callbacks: Sequence[Callable[[Epoch], Any]],
         parts: Parts | None,
         every: float,
     ) -> None:
-        self.options, self.loss, self.learner, self.answering = options, loss, learner, answering
-        self.data, self.validation, self.callbacks = data, validation, callbacks
+        self.run, self.options, self.callbacks = run, run.options, callbacks
         self.parts, self.every = parts, every
-        self.pool = ThreadPoolExecutor(options.threads) if options.threads > 1 else None
+        threads = run.options.threads
+        self.pool = ThreadPoolExecutor(threads) if threads > 1 else None
 
     def blocks(self) -> list[range]:
         """The members of each block, by their places in the run."""
@@ -269,7 +248,7 @@ class Trainer:
         """
         options, stack = self.options, self.options.stack
         groups = [rows[k : k + stack] for k in range(0, len(rows), stack)]
-        block = Block([self.learner(group) for group in groups])
+        block = Block([self.run.learner(group) for group in groups])
         history = {name: np.full((len(rows), options.epochs), np.nan) for name in HISTORY}
         epoch = 0
         if self.parts is not None and number in self.parts:
@@ -314,7 +293,7 @@ class Trainer:
         ids = self.options.ids[rows.start : rows.stop]
 
         def parameters() -> dict[str, Array]:
-            views = split(torch.from_numpy(block.flat), self.answering.parameters)
+            views = split(torch.from_numpy(block.flat), self.run.answering.parameters)
             return {name: x.numpy() for name, x in views.items()}
 
         event = Epoch(ids, epoch, history, block.failed < 0, parameters, resumed)
@@ -353,7 +332,7 @@ class Trainer:
 
     def _batches(self, group: range, epoch: int) -> Batches:
         """The steps of an epoch for some members."""
-        options, samples = self.options, self.data(group, epoch)
+        options, samples = self.options, self.run.samples(group, epoch)
         count = len(samples.labels) // (len(group) if samples.each else 1)
         steps = count // options.batch_size
         shared = options.batches == "shared"
@@ -381,14 +360,14 @@ class Trainer:
     def _validate(
         self, learner: Learner, rows: slice, epoch: int, history: Mapping[str, Array]
     ) -> None:
-        if self.validation is None:
+        if self.run.validation is None:
             return
         values = torch.from_numpy(learner.flat).to(self.options.device)
         for k, flat in zip(range(rows.start, rows.stop), values, strict=True):
-            parameters = split(flat[None], self.answering.parameters)
+            parameters = split(flat[None], self.run.answering.parameters)
             at = slice(k - rows.start, k - rows.start + 1)
             parameters |= {name: x[at] for name, x in _buffers(learner).items()}
-            outputs = outputs_of(self.answering, parameters, self.validation.features)[0]
-            loss, right = measure(self.loss, outputs, self.validation.labels)
+            outputs = outputs_of(self.run.answering, parameters, self.run.validation.features)[0]
+            loss, right = measure(self.run.loss, outputs, self.run.validation.labels)
             history["validation_loss"][k, epoch] = loss
             history["validation_accuracy"][k, epoch] = right

@@ -74,7 +74,7 @@ def find_loss(loss: Any) -> Loss:
                 )
         return torch.stack(numbers)
 
-    return Loss(getattr(loss, "__qualname__", type(loss).__name__), function)
+    return Loss(f"yours: {getattr(loss, '__qualname__', type(loss).__name__)}", function)
 
 
 def as_values(outputs: Tensor) -> Tensor:
