@@ -78,6 +78,9 @@ class Compiled:
         if members is not None and members < 1:
             raise ConfigError(f"an ensemble has at least one member, not {members!r}")
         self.network, self.members, self.device = graph, members, device
+        # One member is lowered without that axis: plain products have faster gradients.
+        self._alone, self._own = members == 1, own_batches
+        axis = None if members == 1 else members
         self._dtype = torch_dtype(dtype)
         self._input_dtype = complex_dtype(self._dtype) if complex else self._dtype
         self.parameters = {name: node.sizes for name, node in graph.parameters.items()}
@@ -90,7 +93,7 @@ class Compiled:
                 for term in map(plan.term, terms)
             ]
 
-        member = () if members is None else (MEMBER,)
+        member = () if axis is None else (MEMBER,)
         arrays = constant_arrays(plan)
         self._constants = [self._tensor(array) for array in arrays.values()]
         constants = [Slot(plan.term(i).name, i, tuple(range(x.ndim))) for i, x in arrays.items()]
@@ -109,9 +112,9 @@ class Compiled:
         ]
         out = plan.output.term
         outputs = [(out.id, plan.order)]
-        self.step = lower(plan, [*features, *weights, *constants], outputs, members=members)
+        self.step = lower(plan, [*features, *weights, *constants], outputs, members=axis)
         # Nothing trained and no batches of their own: all members are one.
-        self._alike = members is not None and not (out.live or (own_batches and out.data))
+        self._alike = axis is not None and not (out.live or (own_batches and out.data))
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         tensor = torch.as_tensor(array, device=self.device)
@@ -157,6 +160,11 @@ class Compiled:
 
         Features are (members, batch, …) with own batches, else (batch, …).
         """
+        if self._alone:
+            weights = [parameters[name][0] for name in self.parameters]
+            own = [x[0] for x in features] if self._own else features
+            single: Tensor = self.step(*own, *weights, *self._constants)
+            return single[None]
         weights = [parameters[name] for name in self.parameters]
         result: Tensor = self.step(*features, *weights, *self._constants)
         return result.expand(self.members or 1, *result.shape) if self._alike else result

@@ -205,14 +205,18 @@ class TorchLearner:
     def _steps(self, batches: Batches, running: Array) -> tuple[Array, Array, Array]:
         device, steps, members = self._flat.device, len(batches.rows), len(self._flat)
         rows = torch.from_numpy(batches.rows).to(device)
+        targets = batches.targets[rows]
         losses, norms = self._flat.detach().new_full((2, steps, members), math.nan).unbind()
         alive = torch.from_numpy(running).to(device)
         for step in range(steps):
             for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
                 group["lr"] = rate * batches.factors[step]
-            losses[step], norms[step], alive = self.step(
-                tuple(x[rows[step]] for x in batches.features), batches.targets[rows[step]], alive
-            )
+            chosen = rows[step].flatten()
+            features = [
+                x.index_select(0, chosen).view(*rows[step].shape, *x.shape[1:])
+                for x in batches.features
+            ]
+            losses[step], norms[step], alive = self.step(features, targets[step], alive)
             if members == 1 and not bool(alive):
                 break
         over = ~alive.cpu().numpy() & running
