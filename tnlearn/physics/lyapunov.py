@@ -177,12 +177,12 @@ def ring_pencil(bonds: Array, high: int) -> tuple[Array, Array, Array]:
     while 2 * pieces * samples <= _PIECES and 32 * pieces <= cells:
         pieces *= 2
     length = cells // pieces
-    sides = rows[: pieces * length].reshape(pieces, length, bands, samples)
+    sides: Array = rows[: pieces * length].reshape(pieces, length, bands, samples)
     sides = sides.transpose(1, 2, 0, 3).reshape(length, bands, pieces * samples)
-    part = np.zeros((r, 2 * r, pieces * samples), dtype=bonds.dtype)
-    part[range(r), range(r)] = 1.0
-    part[range(r), range(r, 2 * r)] = -1.0
-    part = _turned(part, sides).reshape(r, 2 * r, pieces, samples)
+    start = np.zeros((r, 2 * r, pieces * samples), dtype=bonds.dtype)
+    start[range(r), range(r)] = 1.0
+    start[range(r), range(r, 2 * r)] = -1.0
+    part = _turned(start, sides).reshape(r, 2 * r, pieces, samples)
     while part.shape[2] > 1:
         first, then = (part[:, :, k::2].reshape(r, 2 * r, -1) for k in (0, 1))
         part = _joined(first, then).reshape(r, 2 * r, -1, samples)

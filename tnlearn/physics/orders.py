@@ -84,7 +84,7 @@ def _closure(x: Array, y: Array, size: int, said: str | None) -> str | None:
     m = x - y
     far = 2 * np.abs(m) > size
     turned = minimal_image(m, size)
-    near = np.abs(turned).max(initial=0) <= size // 3
+    turn = int(np.abs(turned).max(initial=0))
     if said == "open":
         return None if far.any() else "open"
     if said == "periodic":
@@ -93,7 +93,7 @@ def _closure(x: Array, y: Array, size: int, said: str | None) -> str | None:
                 'boundary="periodic" is said, but no element joins the last cells to the first: '
                 'the chain is open (boundary="open"), or the bonds across its seam are missing'
             )
-        return "periodic" if near or size < 4 else None
+        return "periodic" if turn <= size // 3 or size < 4 else None
     reach = int(np.abs(m).max(initial=0))
     # (Of few cells, or of a range as long as half the chain: a band is open, a ring is none.)
     narrow = np.ptp(m) <= 4 and 3 * reach <= 2 * size and reach < size - 1 if len(m) else True
@@ -104,7 +104,8 @@ def _closure(x: Array, y: Array, size: int, said: str | None) -> str | None:
     seam = all(
         np.count_nonzero(m[~far] == o) >= 2 * n for o, n in zip(offsets, across, strict=True)
     )
-    return "periodic" if size >= 4 and near and far.any() and seam else None
+    long = size >= 4 if turn < 2 else size > 4 * turn
+    return "periodic" if long and far.any() and seam else None
 
 
 def _falls_apart(x: Array, y: Array, size: int) -> bool:

@@ -50,7 +50,7 @@ class Blocks:
     def __len__(self) -> int:
         return len(self.source)
 
-    def __getitem__(self, samples: Array) -> Blocks:
+    def __getitem__(self, samples: Any) -> Blocks:
         """Some of the samples."""
         return replace(self, source=self.source[samples], exponents=self.exponents[samples])
 

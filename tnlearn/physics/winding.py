@@ -30,7 +30,7 @@ from tnlearn.physics.rswn import (
 )
 from tnlearn.shown import Shown, some, span
 
-__all__ = ["METHODS", "Winding", "local_winding", "winding"]
+__all__ = ["METHODS", "ROUNDING_LIMIT", "Winding", "local_winding", "winding"]
 
 Array = NDArray[Any]
 
@@ -250,13 +250,12 @@ def winding(
         return Winding(none, none.astype(np.int64), none, none > 0, method, none)
     if isinstance(source, Chains):
         source, exponents, kept = _scaled(source)
-        whole, ends = source, source.boundary
     else:
-        exponents, whole, ends = source.exponents, source.source, source.boundary
-        kept = np.ones(len(source), dtype=bool)
+        exponents, kept = source.exponents, np.ones(len(source), dtype=bool)
+    whole = source if isinstance(source, Chains) else source.source
     bulk = bulk_of(source, compiled, workers)
     if method == "rswn":
-        labels = rswn(whole, ends, window, limit, workers, compiled)
+        labels = rswn(whole, source.boundary, window, limit, workers, compiled)
     elif method == "localizer":
         chains = source if isinstance(source, Chains) else source.chains()[0]
         value, clear, size = localizer_values(chains.bands(), gap, compiled=compiled)
@@ -321,7 +320,7 @@ def local_winding(given: Any, boundary: str | None = None, **words: Unpack[Words
         part = np.arange(start, min(start + step, samples))
         local[part] = local_windings(source[part].block(), source.boundary)[0]
     unit = words.get("cells") or size
-    return local.reshape(samples, unit, -1).mean(axis=2)
+    return np.asarray(local.reshape(samples, unit, -1).mean(axis=2))
 
 
 def _of_rings(method: str, bulk: Bulk, gap: bool) -> Labels:
