@@ -252,6 +252,9 @@ def test_a_repeating_bulk_outweighs_noise_up_to_its_gap():
         h = h + size * np.where(h != 0, RNG.uniform(-1, 1, h.shape), 0)
         for method in METHODS:
             assert outcome(lambda m=method, x=h: tnl.winding(x, m)) == (1, True)
+    # (A triple zero next to the circle keeps the gap below any bound of its slope: flagged, soon.)
+    triple = dict(enumerate(np.poly(np.full(3, np.exp(-6e-4)))[::-1]))
+    assert not tnl.winding(tnl.chain(N, triple).block()[0], "log").reliable[0]
     # A zero on the unit circle stays one under noise below every tolerance.
     zero = tnl.chain(N, {0: 1.0, 1: 1.0, 2: 1.0}).block()[0]
     for noise in (0.0, 1e-12, 1e-10):

@@ -38,8 +38,10 @@ Bonds = dict[int, Array]
 
 # Orbitals on a sublattice and cell that a repeating bulk may have, if it is not said.
 _ORBITALS = 6
-# Stretches of k that are looked at first.
+# Stretches of k that are looked at first, and at most: beyond, as near a multiple zero, the gap
+# is called closed.
 _GRID = 4
+_STRETCHES = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,7 +192,7 @@ def _gapped(cell: Bonds, d: int, least: Array) -> Array:
     """Whether σ_min(h(k)) exceeds `least` at every k, proved by a bound of its slope; (samples,).
 
     h(k)[i, j] = Σ t_m(j) e^{ikq} with j + m = q d + i.  Stretches of k on which the bound does
-    not decide are halved; where 50 halvings do not, the gap is called closed.
+    not decide are halved; where 50 halvings or 1,024 stretches do not, it is called closed.
     """
     places = [
         (i, j, q, t[:, j]) for m, t in cell.items() for j in range(d) for q, i in [divmod(j + m, d)]
@@ -210,6 +212,8 @@ def _gapped(cell: Bonds, d: int, least: Array) -> Array:
         low = np.abs(h[:, 0, 0]) if d == 1 else np.linalg.svd(h, compute_uv=False)[:, -1]
         gapped[s[low <= least[s]]] = False
         rest = gapped[s] & (low - slope[s] * width <= least[s])
+        gapped &= np.bincount(s[rest], minlength=len(least)) <= _STRETCHES
+        rest &= gapped[s]
         s, k, width = np.repeat(s[rest], 2), np.repeat(k[rest], 2), width / 2
         if not len(s):
             return gapped
