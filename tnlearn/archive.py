@@ -126,9 +126,9 @@ class Rows:
     Raises
     ------
     ValueError, EOFError
-        If there is another number of bytes than the header says.
-    FileError, MemoryLimitError
-        If it holds Python objects, or more than the memory.
+        If there is another number of bytes than the header says, or it holds Python objects.
+    MemoryLimitError
+        If it is read whole, and does not fit into memory.
     """
 
     def __init__(self, name: str, stream: Any, size: int, *, whole: bool = False) -> None:
@@ -136,7 +136,7 @@ class Rows:
         reader: Any = getattr(np.lib.format, f"read_array_header_{major}_0")
         self.shape, fortran, self.dtype = reader(stream)
         if self.dtype.hasobject:
-            raise FileError(
+            raise ValueError(
                 f"{name} holds Python objects, which are never loaded: they could run code; "
                 "save it as an array of numbers"
             )

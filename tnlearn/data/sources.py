@@ -122,16 +122,17 @@ def open_source(path: Path, key: str | None = None) -> Iterator[Source]:
     check_choice("kind of file", suffix, SUFFIXES)
     with contextlib.ExitStack() as stack:
         stream = stack.enter_context(open_file(path))
-        if suffix == ".npy":
-            if key is not None:
-                raise FileError(f"{path} holds one array without a name; leave the key out")
-            yield _matrices(path, "auto", _rows(path, stream))
-        elif suffix == ".npz":
-            with _damaged(path):
+        with _damaged(path):
+            if suffix == ".npy":
+                if key is not None:
+                    raise FileError(f"{path} holds one array without a name; leave the key out")
+                source = _matrices(path, "auto", _rows(path, stream))
+            elif suffix == ".npz":
                 members = members_of(path, stream)
-            yield _named(path, key, members, members)
-        else:
-            yield _open_hdf5(path, key, stack)
+                source = _named(path, key, members, members)
+            else:
+                source = _open_hdf5(path, key, stack)
+        yield source
 
 
 def read_array(path: str | Path | None) -> Array | None:
@@ -144,16 +145,14 @@ def read_array(path: str | Path | None) -> Array | None:
     """
     if path is None:
         return None
-    with open_file(path) as stream:
+    with open_file(path) as stream, _damaged(path):
         rows = _rows(path, stream)
-        with _damaged(path):
-            check_memory(f"the array in {path}", math.prod(rows.shape) * rows.dtype.itemsize)
-            return rows[...]
+        check_memory(f"the array in {path}", math.prod(rows.shape) * rows.dtype.itemsize)
+        return rows[...]
 
 
 def _rows(path: str | Path, stream: Any) -> Rows:
-    with _damaged(path):
-        return Rows(str(path), stream, os.fstat(stream.fileno()).st_size)
+    return Rows(str(path), stream, os.fstat(stream.fileno()).st_size)
 
 
 def _damaged(path: str | Path) -> Any:
@@ -167,17 +166,16 @@ def _open_hdf5(path: Path, key: str | None, stack: contextlib.ExitStack) -> Sour
         one = stored.hoppings(0, 1)
         width = 16 * len(one.hoppings) * one.cells
         return Source(path, len(stored), width, "chains", stored.hoppings)
-    with _damaged(path):
-        group, name = named_place(file, key)
-        members = columns_of(group)
-        arrays = {n: Column(m) for n, m in members.items() if hasattr(m, "dtype")}
-        groups = {n: m for n, m in members.items() if n not in arrays}
-        sparse = {n: parts for n, m in groups.items() if (parts := sparse_columns(m))}
-        whole = sparse_columns(group) if name is None else {}
-        inner = [*sparse, *(f"{n}/{k}" for n, m in groups.items() if n not in sparse for k in m)]
-        notes = {n: Column(m) for n, m in columns_of(file).items() if n in _BESIDE} | arrays
-        for place in (group, file):
-            notes = {n: place.attrs[n] for n in _BESIDE if n in place.attrs} | notes
+    group, name = named_place(file, key)
+    members = columns_of(group)
+    arrays = {n: Column(m) for n, m in members.items() if hasattr(m, "dtype")}
+    groups = {n: m for n, m in members.items() if n not in arrays}
+    sparse = {n: parts for n, m in groups.items() if (parts := sparse_columns(m))}
+    whole = sparse_columns(group) if name is None else {}
+    inner = [*sparse, *(f"{n}/{k}" for n, m in groups.items() if n not in sparse for k in m)]
+    notes = {n: Column(m) for n, m in columns_of(file).items() if n in _BESIDE} | arrays
+    for place in (group, file):
+        notes = {n: place.attrs[n] for n in _BESIDE if n in place.attrs} | notes
     if whole:
         return _sparse(path, whole, _notes(notes), group.name.rsplit("/", 1)[-1])
     chosen = [n for n in sparse if n in _NAMES] or [n for n in sparse if len(sparse) == 1]
@@ -290,34 +288,33 @@ def _hoppings(path: Path, arrays: Mapping[int, Any], beside: dict[str, Any]) -> 
 def _sparse(
     path: Path, arrays: Mapping[str, Any], beside: dict[str, Any], name: str = ""
 ) -> Source:
-    with _damaged(path):
-        shape = tuple(int(n) for n in np.ravel(arrays["shape"][...]))
-        if len(shape) != 2 or shape[0] != shape[1] or shape[0] < 1:
-            raise ShapeError(f"the sparse matrix in {path} has shape {shape}; a square is expected")
-        layout = next(name for name, parts in LAYOUTS.items() if set(arrays) >= set(parts))
-        if "format" in arrays:
-            layout = _text(np.asarray(arrays["format"][...]).item())
-        check_choice(f"layout of the sparse matrix in {path}", layout, ("csc", "bsr", *LAYOUTS))
-        where = [arrays[n] for n in LAYOUTS["csr" if layout in ("csc", "bsr") else layout]]
-        for array in (*where, arrays["data"]):
-            if np.dtype(array.dtype).kind not in ("iu" if array is not arrays["data"] else "iufcb"):
-                raise ShapeError(f"the sparse matrix in {path} has an array of {array.dtype}")
-        if layout not in ("csr", "csc"):
-            layout, arrays = "csr", _as_csr(path, layout, arrays, where, shape)
-        form = sp.csr_array if layout == "csr" else sp.csc_array
-        indices, indptr = np.asarray(arrays["indices"][...]), np.asarray(arrays["indptr"][...])
-        data = arrays["data"]
-        single = len(data.shape) == 1
-        if data.shape[-1:] != indices.shape or len(data.shape) > 2 or not data.shape[0]:
-            raise ShapeError(
-                f"the sparse matrix in {path} has data of shape {tuple(data.shape)} for "
-                f"{len(indices)} indices"
-            )
-        if indptr.shape != (shape[0] + 1,):
-            raise ShapeError(f"the sparse matrix in {path} has {len(indptr)} pointers to its rows")
-        # Every index, before compiled code trusts it.
-        pattern = form((np.zeros(len(indices)), indices, indptr), shape=shape)
-        pattern.check_format(full_check=True)
+    shape = tuple(int(n) for n in np.ravel(arrays["shape"][...]))
+    if len(shape) != 2 or shape[0] != shape[1] or shape[0] < 1:
+        raise ShapeError(f"the sparse matrix in {path} has shape {shape}; a square is expected")
+    layout = next(name for name, parts in LAYOUTS.items() if set(arrays) >= set(parts))
+    if "format" in arrays:
+        layout = _text(np.asarray(arrays["format"][...]).item())
+    check_choice(f"layout of the sparse matrix in {path}", layout, ("csc", "bsr", *LAYOUTS))
+    where = [arrays[n] for n in LAYOUTS["csr" if layout in ("csc", "bsr") else layout]]
+    for array in (*where, arrays["data"]):
+        if np.dtype(array.dtype).kind not in ("iu" if array is not arrays["data"] else "iufcb"):
+            raise ShapeError(f"the sparse matrix in {path} has an array of {array.dtype}")
+    if layout not in ("csr", "csc"):
+        layout, arrays = "csr", _as_csr(path, layout, arrays, where, shape)
+    form = sp.csr_array if layout == "csr" else sp.csc_array
+    indices, indptr = np.asarray(arrays["indices"][...]), np.asarray(arrays["indptr"][...])
+    data = arrays["data"]
+    single = len(data.shape) == 1
+    if data.shape[-1:] != indices.shape or len(data.shape) > 2 or not data.shape[0]:
+        raise ShapeError(
+            f"the sparse matrix in {path} has data of shape {tuple(data.shape)} for "
+            f"{len(indices)} indices"
+        )
+    if indptr.shape != (shape[0] + 1,):
+        raise ShapeError(f"the sparse matrix in {path} has {len(indptr)} pointers to its rows")
+    # Every index, before compiled code trusts it.
+    pattern = form((np.zeros(len(indices)), indices, indptr), shape=shape)
+    pattern.check_format(full_check=True)
 
     def read(start: int, stop: int) -> list[Any]:
         with _damaged(path):
