@@ -109,12 +109,6 @@ def contraction_steps(
         for use in uses:
             for label, name in zip(use.labels, names[use.term], strict=True):
                 labelled.setdefault(label, name)
-        if i not in names:  # not in the tree as it stands: frozen factors go first (see `pair`)
-            names[i] = (
-                graph.nodes[term.name].inds
-                if leaf
-                else tuple(labelled[label] for label in term.out)
-            )
         gone = tuple(name for label, name in labelled.items() if label not in term.out)
         steps[i] = Step(
             name=term.name,

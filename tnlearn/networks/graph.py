@@ -257,18 +257,6 @@ class Graph:
         """Shape of the result: (None,) or (None, classes), None being the batch."""
         return self._nodes[self.output].shape
 
-    @property
-    def live(self) -> frozenset[str]:
-        """The names of the nodes that depend on a parameter."""
-        if "live" not in self.memo:
-            names: set[str] = set()
-            for name, node in self._nodes.items():
-                if isinstance(node, Parameter) or any(p.node in names for p in node.operands):
-                    names.add(name)
-            self.memo["live"] = frozenset(names)
-        known: frozenset[str] = self.memo["live"]
-        return known
-
     def parameter_count(self) -> int:
         """Number of trainable numbers."""
         return sum(count(node.shape) for node in self.parameters.values())
@@ -306,16 +294,19 @@ def _in_order(nodes: Mapping[str, Node], output: str) -> dict[str, Node]:
 
 
 def opened(node: Contraction, graph: Graph) -> tuple[tuple[Operand, ...], float]:
-    """The operands of a contraction and its factor, frozen products among them taken apart.
+    """The operands of a contraction and its factor, the products among them taken apart.
 
-    So a tree may pass by a product: ``Tr(A P B P)`` with ``P = psi psi†`` of few states needs the
-    small ``psi† A psi`` and never P itself.  What is trained stays whole.
+    So a tree may pass by a product.  ``Tr(A P B P)`` with ``P = psi psi†`` of few states needs the
+    small ``psi† A psi`` and never P itself.  And a node that is a combination of fixed functions
+    with trained weights, ``D = sum_k w_k f_k``, need not be formed at every step of training:
+    with the functions first a sample folds to one number for each of them,
+    ``B_k = sum_xy f_k(x, y) |q_xy|^2``, as many for a chain of any length.
     """
     parts: list[Operand] = []
     scale = node.scale
     for number, part in enumerate(node.parts):
         inner = graph.nodes[part.node]
-        if not isinstance(inner, Contraction) or inner.lowering or part.node in graph.live:
+        if not isinstance(inner, Contraction) or inner.lowering:
             parts.append(part)
             continue
         more, factor = opened(inner, graph)

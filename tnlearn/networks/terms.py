@@ -8,17 +8,10 @@ winding number, is computed once.  A term may be *symmetric*: the same array wit
 another order and conjugated.  Whoever says so declares it (a hermitian operator), or it shows
 (``psi psi†``, where two spellings of the step coincide); then ``A B`` and ``B A = (A B)†`` of
 hermitian A and B are one term.
-
-A contraction takes frozen factors before trained ones: ``data (weights functions) = (data
-functions) weights``.  A node that is a combination of fixed functions with trained weights,
-``D = sum_k w_k f_k``, would have to be formed at every step of training, and all that D is
-contracted with would be kept of a sample.  With the functions first, a sample folds to one
-number for each of them, ``B_k = sum_xy f_k(x, y) |q_xy|^2``: as many for a chain of any length.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -220,12 +213,9 @@ class TermTable:
         return self._of_one("sum", f"{a.term.name}_sum", a, kept)
 
     def pair(self, a: Value, b: Value, keep: set[str]) -> Value:
-        """Contract two values, frozen factors first; names that are not kept are summed."""
+        """Contract two values; names that are not kept are summed."""
         a = self.reduce(a, keep | set(b.names))
         b = self.reduce(b, keep | set(a.names))
-        together = _fused(self, a, b, keep)
-        if together is not None:
-            return together
         real = a.term.real and b.term.real
         same = a.term.id == b.term.id
         if same and set(a.names) <= keep:
@@ -328,54 +318,3 @@ def _numbered(value: Any, number: Mapping[str, int]) -> Any:
     if isinstance(value, (tuple, list)):
         return tuple(_numbered(item, number) for item in value)
     return value
-
-
-def _fused(table: TermTable, a: Value, b: Value, keep: set[str]) -> Value | None:
-    """The contraction of two values with the frozen factors first, or None where that is no gain.
-
-    One of the two must hold data and be frozen, the other be a sum over functions that are
-    constant, weighted by parameters, all real.  Names that are not kept are summed.
-    """
-    if b.term.data:
-        a, b = b, a
-    if not a.term.data or a.term.live or b.term.data or not b.term.live:
-        return None
-    factors = _factors(table, b)
-    constants = [f for f in factors if not f.term.live]
-    weights = [f for f in factors if f.term.live]
-    summed = any(set(c.names) - set(b.names) for c in constants)
-    if not summed or not all(f.term.real for f in factors):
-        return None
-    open_names = set().union(*(w.names for w in weights))
-    while constants:
-        # The smallest result first; of equal ones, the one that was made first.
-        trials = []
-        for c in constants:
-            rest = set().union(*(x.names for x in constants if x is not c))
-            wanted = keep | open_names | rest
-            sizes = dict(zip(a.names, a.term.shape, strict=True))
-            sizes |= dict(zip(c.names, c.term.shape, strict=True))
-            size = math.prod(s or 1 for name, s in sizes.items() if name in wanted)
-            trials.append((size, c.term.id, c, wanted))
-        _, _, chosen, wanted = min(trials, key=lambda t: t[:2])
-        constants.remove(chosen)
-        a = table.pair(a, chosen, wanted)
-    product = weights[0]
-    for number, w in enumerate(weights[1:], 2):
-        rest = set().union(*(x.names for x in weights[number:]))
-        product = table.pair(product, w, keep | set(a.names) | rest)
-    return table.pair(a, product, keep)
-
-
-def _factors(table: TermTable, value: Value) -> list[Value]:
-    """The factors of a product of products, with names of their own for what is summed within."""
-    term = value.term
-    if term.kind != "pair":
-        return [value]
-    names = dict(zip(term.out, value.names, strict=True))
-    factors = []
-    for use in term.uses:
-        inner = tuple(names.get(label, f"{term.id}/{label}") for label in use.labels)
-        part = Value(table.terms[use.term], use.conj, inner)
-        factors += _factors(table, part)
-    return factors
