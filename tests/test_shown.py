@@ -28,6 +28,22 @@ def fitted():
     )
 
 
+PLACE = tnl.lattice("square", (4, 4))
+
+
+@cache
+def audit():
+    return tnl.audit(fitted(), samples=20, progress=False)
+
+
+@cache
+def diagram():
+    axes = {"t": np.linspace(0.5, 2.0, 4), "W": np.linspace(0.0, 1.0, 3)}
+    return tnl.phase_diagram(
+        axes, hoppings={0: 1.0, 1: "t"}, disorder={0: "W"}, cells=6, samples=2, kind="lyapunov"
+    )
+
+
 OBJECTS = {
     "chains": (lambda: CHAINS, "Chains(samples=20, cells=12, boundary=open, t0=1, t1=0.1 … 2)"),
     "ring": (
@@ -54,6 +70,23 @@ OBJECTS = {
         lambda: NET,
         r"Network\(what=.*, takes=u \(batch, 6, 6\), v .*, parameters=72\)",
     ),
+    "audit": (audit, r"Audit\(ensemble of 2: score .* \[.*\]\)"),
+    "diagram": (
+        diagram,
+        r"PhaseDiagram\(points=4 × 3, t=0.5 … 2, W=0 … 1, kind=lyapunov, cells=6, samples=2, .*\)",
+    ),
+    "lattice": (
+        lambda: PLACE,
+        "Lattice(kind=square, cells=16 of 4 × 4, orbitals=1, boundary=open)",
+    ),
+    "chern": (
+        lambda: tnl.chern(tnl.qwz(PLACE, [1.0, 3.0]), "marker"),
+        r"Chern\(samples=2, method=marker, integers=\{0: 1, 1: 1\}, .*\)",
+    ),
+    "marker": (
+        lambda: tnl.marker("extended"),
+        r"Marker\(name=extended, windings=-1, 0, 1, 2, cells=12 to \d+, members=\d+\)",
+    ),
     "fitted": (fitted, r"Fitted\(members=2, parameters=84, epochs=2, failed=0, .*\)"),
 }
 
@@ -66,7 +99,7 @@ def test_text_and_html(name):
     assert text == expected or re.fullmatch(expected, text)
     html = shown._repr_html_()
     assert html.count("<tr>") == html.count("</tr>") == len(shown._facts())
-    assert ("data:image/png" in html or "<svg" in html) == (name != "winding")
+    assert ("data:image/png" in html or "<svg" in html) == (name not in ("winding", "marker"))
 
 
 PLOTS = {
@@ -79,6 +112,12 @@ PLOTS = {
     "loss": lambda ax: fitted().plot(ax=ax),
     "accuracy": lambda ax: fitted().plot("accuracy", ax=ax),
     "confusion": lambda ax: fitted().plot_confusion(DATA, ax=ax),
+    "network": lambda ax: NET.draw(ax=ax),
+    "tree": lambda ax: NET.draw_tree(ax=ax),
+    "audit": lambda ax: audit().draw(ax=ax),
+    "diagram": lambda ax: diagram().plot(ax=ax),
+    "lattice": lambda ax: PLACE.plot(ax=ax),
+    "local marker": lambda ax: tnl.local_chern(tnl.qwz(PLACE)).plot(ax=ax),
     "node": lambda ax: fitted().plot_node("D", member=1, ax=ax),
 }
 
@@ -87,8 +126,8 @@ PLOTS = {
 def test_plots_draw_on_the_axes_of_the_user_or_on_their_own(name):
     ax = Figure().add_subplot()
     assert PLOTS[name](ax) is ax
-    assert ax.has_data()
-    assert ax.get_ylabel() or name == "node"
+    assert ax.has_data() or ax.texts
+    assert ax.get_ylabel() or name in ("node", "network", "tree", "audit")
     own = PLOTS[name](None)
     assert isinstance(own, ShownAxes)
     bundle = own._repr_mimebundle_()

@@ -68,12 +68,14 @@ class ShownAxes(Axes):
 
 
 def panels(
-    count: int, across: int, height: float, *, width: float = WIDTH, **grid: Any
+    count: int, across: int, height: float, *, width: float = WIDTH, ax: Any = None, **grid: Any
 ) -> tuple[Figure, list[Any]]:
     """A figure of `count` axes, `across` in a row, each `height` inches high; `grid` of `subplots`.
 
-    They are listed row by row.
+    They are listed row by row; or they are the one that is given.
     """
+    if ax is not None:
+        return ax.figure, [ax]
     rows, kind = -(-count // across), {"axes_class": ShownAxes}
     with matplotlib.rc_context(fname=_STYLE):
         figure = Figure((width, height * rows))
@@ -104,7 +106,8 @@ def tidy(
 
     Titles are broken so that `letters` stand in the width of the figure.
     """
-    across = ax.get_subplotspec().get_gridspec().ncols
+    place = ax.get_subplotspec()
+    across = place.get_gridspec().ncols if place else 1
     with matplotlib.rc_context(fname=_STYLE):  # where a title stands, and its size
         ax.set(title=textwrap.fill(title, letters // across), xlabel=x, ylabel=y)
     ax.grid(False)

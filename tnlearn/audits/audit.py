@@ -32,9 +32,10 @@ from tnlearn.files import parsing, read_json, replace_file
 from tnlearn.lab.results import columns_of, table_of
 from tnlearn.physics.chains import Chains
 from tnlearn.progress import tqdm
+from tnlearn.shown import Shown
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    pass
 
 __all__ = ["Audit", "audit"]
 
@@ -52,7 +53,7 @@ the changing rows, each family counting half; 0.5 for a constant answer. *: not 
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Audit:
+class Audit(Shown):
     """What a classifier relies on: made by `tnlearn.audit`, or read by `Audit.load`.
 
     Attributes
@@ -158,12 +159,13 @@ class Audit:
             str(one)  # what cannot be said of it is not in it
             return one
 
-    def draw(self, path: str | os.PathLike[str] | None = None) -> Figure:
+    def draw(self, path: str | os.PathLike[str] | None = None, *, ax: Any = None) -> Any:
         """The picture: for each intervention the share of pairs that follow the invariant.
 
         Filled: of all certified pairs, hollow: of those that were answered rightly before; with
         95 % intervals.  Written to `path` (.png, .svg or .pdf) if one is given; raises
-        `FileError` or `UnknownNameError` if it cannot be.
+        `FileError` or `UnknownNameError` if it cannot be.  Returns the axes it was drawn on, `ax`
+        or those of a figure of its own.
         """
         from tnlearn.look import BLACK, COLOURS, GREY, write_figure
         from tnlearn.report.figures import dots
@@ -184,16 +186,14 @@ class Audit:
             label="share of the certified pairs (how many, in brackets) that follow; *: not scored",
             styles=styles,
             limits=(-0.02, 1.02),
+            ax=ax,
         )
         members = "" if self.members == 1 else f", {self.members} members"
-        figure.suptitle(
-            f"{self.title}{members}: score {_text(self.estimate())}; a constant answer has 0.5",
-            fontsize=10.5,
-            color=BLACK,
-        )
+        words = f"{self.title}{members}: score {_text(self.estimate())}; a constant answer has 0.5"
+        figure.axes[0].set_title(words) if ax is None else ax.set_title(words)
         if path is not None:
             write_figure(figure, Path(path))
-        return figure
+        return figure.axes[0] if ax is None else ax
 
     def _shown(self) -> pd.DataFrame:
         """What is printed: a row an intervention below the heading of its family."""
@@ -235,8 +235,13 @@ class Audit:
     def __repr__(self) -> str:
         return f"Audit({self.title}: score {_text(self.estimate())})"
 
-    def _repr_html_(self) -> str:
-        return f"{self._shown().to_html()}<pre>{self._scores()}</pre>"
+    def _facts(self) -> dict[str, str]:
+        scores = dict(line.split(": ", 1) for line in self._scores().splitlines())
+        members = {"members": str(self.members)} if self.members > 1 else {}
+        return {"of": self.title, **members, **scores, "interventions": str(len(self.rows))}
+
+    def _sketch(self) -> Any:
+        return self.draw()
 
 
 def audit(

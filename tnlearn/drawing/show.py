@@ -27,7 +27,6 @@ from tnlearn.networks.plan import cost, find_plan
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 
 __all__ = ["draw", "draw_tree", "picture", "svg", "to_html"]
@@ -40,7 +39,7 @@ LISTED = 40_000  # the values of larger arrays are summarised only
 
 def draw(
     graph: Graph, path: str | Path | None = None, *, title: str = "", ax: Axes | None = None
-) -> Figure:
+) -> Axes:
     """A picture of the graph of a network.
 
     Inputs are blue, constants grey, parameters orange, functions green with round
@@ -62,7 +61,8 @@ def draw(
 
     Returns
     -------
-    The figure, in which one inch of the drawing is one inch; that of `ax` if given.
+    The axes it was drawn on, `ax` or those of a figure of its own, in which one inch of the
+    drawing is one inch; a notebook shows them.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def draw_tree(
     contraction: str | None = None,
     title: str = "",
     ax: Axes | None = None,
-) -> Figure:
+) -> Axes:
     """A picture of the tree of a contraction, from the tensors at the bottom to the result.
 
     Every step is drawn once, with its indices, its flops and its entries for a batch
@@ -110,25 +110,26 @@ def picture(graph: Graph) -> str:
     return svg(graph_scene(graph, ""), "Graph of the network")
 
 
-def _finished(scene: Scene, path: str | Path | None, ax: Axes | None) -> Figure:
-    """The figure of a scene, written to a file, and drawn on the axes, if they are given."""
+def _finished(scene: Scene, path: str | Path | None, ax: Axes | None) -> Axes:
+    """A scene on axes of its own or of the user; written to a file if one is given."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from tnlearn.look import write_figure
+    from tnlearn.look import ShownAxes, write_figure
 
     figure = Figure(figsize=(scene.width, scene.height), dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
-    _draw_on(figure.add_axes((0.0, 0.0, 1.0, 1.0)), scene)
+    whole = figure.add_axes((0.0, 0.0, 1.0, 1.0), axes_class=ShownAxes)
+    _draw_on(whole, scene)
     if path is not None and Path(path).suffix.lower() == ".svg":
         text = f'<?xml version="1.0" encoding="utf-8"?>\n{svg(scene)}\n'
         write_bytes(Path(path), text.encode())
     elif path is not None:
         write_figure(figure, Path(path))
     if ax is None:
-        return figure
+        return whole
     _draw_on(ax, scene)
-    return ax.figure  # type: ignore[return-value]
+    return ax
 
 
 # ------------------------------------------------------------------ one scene, two media

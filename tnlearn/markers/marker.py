@@ -32,6 +32,7 @@ from tnlearn.physics.chains import Chains
 from tnlearn.physics.hamiltonians import states
 from tnlearn.physics.rawblocks import Blocks
 from tnlearn.physics.states import States
+from tnlearn.shown import Shown, some
 
 __all__ = ["Marker", "Marking", "marker", "read_marker", "write_marker"]
 
@@ -79,7 +80,7 @@ class Marking:
         return len(self.value)
 
 
-class Marker:
+class Marker(Shown):
     """A learned finite-size marker of open chiral chains with one orbital a cell and sublattice.
 
     It sees |q_xy|², q = Σ_n u_n v_n†, in sums over regions that scale with the chain
@@ -127,11 +128,13 @@ class Marker:
         if width != len(self.classes):
             raise ValueError(f"{width} outputs for {len(self.classes)} classes")
 
-    def __repr__(self) -> str:
-        return (
-            f"Marker({self.name!r}: windings {', '.join(map(str, self.classes))}; "
-            f"{self.cells[0]} to {self.cells[1]} cells; {self.members} members)"
-        )
+    def _facts(self) -> dict[str, str]:
+        return {
+            "name": self.name,
+            "windings": some(self.classes),
+            "cells": f"{self.cells[0]} to {self.cells[1]}",
+            "members": str(self.members),
+        }
 
     def __call__(
         self,

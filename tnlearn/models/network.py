@@ -26,7 +26,6 @@ from tnlearn.shown import Shown, some
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from tnlearn.networks.compiled import Compiled, NetworkModule
 
@@ -485,10 +484,10 @@ class Network(Graph, Shown):
         shown += f", {' and '.join(freed)} trainable" if freed else ""
         return shown + (", with a head" if any(step["call"] == "head" for step in steps) else "")
 
-    def draw(self, path: str | Path | None = None, *, ax: Axes | None = None) -> Figure:
+    def draw(self, path: str | Path | None = None, *, ax: Axes | None = None) -> Axes:
         """A picture of the graph; written to `path` (.png, .svg, .pdf) if one is given.
 
-        On the axes `ax`, scaled to fit, or as a figure of its own.
+        On the axes `ax`, scaled to fit, or on axes of its own, which a notebook shows.
         """
         from tnlearn.drawing.show import draw  # networkx, only where it is needed
 
@@ -500,7 +499,7 @@ class Network(Graph, Shown):
         *,
         contraction: str | None = None,
         ax: Axes | None = None,
-    ) -> Figure:
+    ) -> Axes:
         """A picture of a contraction tree, with the cost of each step and what is shared."""
         from tnlearn.drawing.show import draw_tree
 

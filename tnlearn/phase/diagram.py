@@ -6,7 +6,7 @@ import contextlib
 import os
 import time
 from collections.abc import Generator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from tnlearn.physics.boundary import mean_log
 from tnlearn.physics.memory import check_memory
 from tnlearn.physics.winding import METHODS
 from tnlearn.progress import tqdm
+from tnlearn.shown import Shown, span
 
 __all__ = ["KINDS", "PhaseDiagram", "phase_diagram"]
 
@@ -40,8 +41,8 @@ _COUNTS["majority"] = np.int64
 _PAUSE = 5.0
 
 
-@dataclass(frozen=True, eq=False)
-class PhaseDiagram:
+@dataclass(frozen=True, eq=False, repr=False)
+class PhaseDiagram(Shown):
     """Disorder averages of a winding number over a grid of one or two parameters.
 
     Arrays over the grid are (k, n), or (n,) with one parameter.
@@ -73,14 +74,14 @@ class PhaseDiagram:
     """
 
     names: tuple[str, ...]
-    columns: Array = field(repr=False)
-    rows: Array | None = field(repr=False)
-    mean: Array = field(repr=False)
-    error: Array = field(repr=False)
-    majority: Array = field(repr=False)
-    agreement: Array = field(repr=False)
-    settled: Array = field(repr=False)
-    exponent: Array | None = field(repr=False)
+    columns: Array
+    rows: Array | None
+    mean: Array
+    error: Array
+    majority: Array
+    agreement: Array
+    settled: Array
+    exponent: Array | None
     recipe: dict[str, Any]
 
     def infinite(self) -> Array:
@@ -95,15 +96,32 @@ class PhaseDiagram:
             )
         return np.asarray(min(self.recipe["offsets"]) + (self.exponent > 0).astype(np.int64))
 
-    def plot(self, path: str | os.PathLike[str], *, title: str = "") -> Path:
-        """Draw the mean, and the analytic boundary over it, to a .png, .svg or .pdf file.
+    def plot(
+        self, path: str | os.PathLike[str] | None = None, *, title: str = "", ax: Any = None
+    ) -> Any:
+        """The mean winding number, and the analytic boundary over it.
 
-        Raises `FileError` if it cannot be written, `UnknownNameError` for another
-        kind of picture.
+        Written to `path` (.png, .svg, .pdf) if one is given; raises `FileError` if it cannot be
+        written, `UnknownNameError` for another kind of picture.  Returns the axes it was drawn on,
+        `ax` or those of a figure of its own; a notebook shows them.
         """
-        from tnlearn.phase.picture import draw_phases
+        from tnlearn.look import write_figure
+        from tnlearn.phase.picture import phase_figure
 
-        return draw_phases([self], Path(path), titles=[title])
+        figure = phase_figure([self], titles=[title], ax=ax)
+        if path is not None:
+            write_figure(figure, Path(path))
+        return figure.axes[0] if ax is None else ax
+
+    def _facts(self) -> dict[str, str]:
+        grid = " × ".join(map(str, self.mean.shape[::-1]))
+        spans = {n: span(v) for n, v in zip(self.names, (self.columns, self.rows), strict=False)}
+        keys = ("kind", "cells", "samples", "boundary")
+        said = {key: str(self.recipe[key]) for key in keys if key in self.recipe}
+        return {"points": grid, **spans, **said, "mean": span(self.mean)}
+
+    def _sketch(self) -> Any:
+        return self.plot()
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to an .npz file, whole or not at all; `load` reads it back.

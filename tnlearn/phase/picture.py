@@ -38,7 +38,7 @@ def draw_phases(diagrams: Sequence[Any], path: Path, *, titles: Sequence[str] = 
     return path
 
 
-def phase_figure(diagrams: Sequence[Any], *, titles: Sequence[str] = ()) -> Figure:
+def phase_figure(diagrams: Sequence[Any], *, titles: Sequence[str] = (), ax: Any = None) -> Figure:
     """The figure: a panel for each diagram, one scale of colour for all.
 
     Parameters
@@ -47,9 +47,11 @@ def phase_figure(diagrams: Sequence[Any], *, titles: Sequence[str] = ()) -> Figu
         Objects with the attributes of `tnlearn.phase.diagram.PhaseDiagram`.
     titles
         One for each; without it, or where it is empty, hoppings and disorder in words.
+    ax
+        Axes to draw a single one on.
     """
     count = len(diagrams)
-    figure, axes = panels(count, count, 5.0, width=1.6 + 4.7 * count)
+    figure, axes = panels(count, count, 5.0, width=1.6 + 4.7 * count, ax=ax)
     low, high = _range(diagrams)
     shown: Any = None
     for number, (ax, diagram) in enumerate(zip(axes, diagrams, strict=True)):
@@ -75,7 +77,8 @@ def phase_figure(diagrams: Sequence[Any], *, titles: Sequence[str] = ()) -> Figu
                 rasterized=True,
             )
         _boundary(ax, diagram)
-    figure.supxlabel(_method(diagrams), fontsize=8.5, color=BLACK)
+    if ax is None:
+        figure.supxlabel(_method(diagrams), fontsize=8.5, color=BLACK)
     if shown is None:
         return figure
     bar = figure.colorbar(shown, ax=axes, shrink=0.9, pad=0.02)

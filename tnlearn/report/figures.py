@@ -199,6 +199,7 @@ def dots(
     marks: Mapping[str, float] | None = None,
     limits: Limits = (None, None),
     across: int = 4,
+    ax: Any = None,
 ) -> Figure:
     """Value with its interval as a dot on a row of its own: a panel a `panel`, colours by `dot`.
 
@@ -207,7 +208,7 @@ def dots(
     shown, order, kinds = _values(rows, panel), _values(rows, row), _values(rows, dot)
     words = [textwrap.fill(_name(v, names), 30) for v in order]
     height = 0.9 + (0.36 if any("\n" in text for text in words) else 0.28) * len(order)
-    figure, axes = panels(len(shown), min(across, len(shown)), height, sharey=True)
+    figure, axes = panels(len(shown), min(across, len(shown)), height, sharey=True, ax=ax)
     for ax, key in zip(axes, shown, strict=True):
         for n, kind in enumerate(kinds):
             shift = 0.5 * ((n + 0.5) / len(kinds) - 0.5)
