@@ -234,7 +234,7 @@ class NetworkModule(nn.Module):
         self._complex = complex
         self._network = graph
         self._inputs = graph.inputs
-        self._shapes = tuple(list(node.shape[1:]) for node in graph.inputs.values())
+        self._shapes = tuple(node.shape[1:] for node in graph.inputs.values())
         # An empty tensor that follows the module: inputs are taken in its dtype.
         self.register_buffer("_like", torch.empty(0, dtype=real), persistent=False)
         for name, node in graph.parameters.items():
@@ -283,15 +283,14 @@ class NetworkModule(nn.Module):
         dtype = self._buffers["_like"].dtype  # type: ignore[union-attr]
         if self._complex:
             dtype = complex_dtype(dtype)
-        fit = not named and len(arrays) == len(self._shapes)
-        batch = None
-        for x, shape in zip(arrays, self._shapes, strict=False) if fit else ():
-            if not isinstance(x, Tensor) or x.dtype != dtype:
+        fit, batch = not named and len(arrays) == len(self._shapes), None
+        for x, shape in zip(arrays, self._shapes) if fit else ():  # noqa: B905
+            if not isinstance(x, Tensor) or x.dtype is not dtype or not x.ndim:
                 fit = False
                 break
-            first, *rest = x.shape
-            fit = fit and rest == shape and (batch is None or first == batch)
-            batch = first
+            size = x.shape
+            batch = size[0] if batch is None else batch
+            fit = fit and size == (batch, *shape)
         if not fit:
             by_name = bind(self._inputs, arrays, named)
             arrays = tuple(_check_tensors(self._inputs, by_name, dtype))

@@ -126,8 +126,10 @@ def _carry_out(term: Term, args: list[Labelled], sizes: Sizes, terms: list[Term]
         return Labelled(do("sum", x.array, axis=gone), kept)
     if term.kind == "scale":
         return Labelled(x.array * term.detail, x.labels)
-    if term.kind in ("square", "abs2"):
-        return Labelled(do(term.kind, x.array), x.labels)
+    if term.kind == "square":  # as a product: torch takes longer for a power, also backwards
+        return Labelled(do("multiply", x.array, x.array), x.labels)
+    if term.kind == "abs2":
+        return Labelled(do("abs2", x.array), x.labels)
     raise AssertionError(f"a leaf is missing: {term.name}")
 
 
