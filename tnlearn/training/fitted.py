@@ -19,7 +19,7 @@ from tnlearn.errors import CheckpointError, ConfigError, MemoryLimitError, Shape
 from tnlearn.files import parsing
 from tnlearn.models.catalogue import rebuild
 from tnlearn.networks.evaluate import bind, check_inputs
-from tnlearn.physics.winding import ROUNDING_LIMIT
+from tnlearn.physics.rswn import ROUNDING_LIMIT
 from tnlearn.shown import Shown, some, span
 from tnlearn.training import metrics
 from tnlearn.training.ensemble import outputs_of
