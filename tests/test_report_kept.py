@@ -65,6 +65,7 @@ def test_verdicts_of_several_studies_are_joined(tmp_path: Path) -> None:
         (results(figures=["../../x.png"]), FileError, "is damaged"),
         (results(findings=[{}]), FileError, "findings"),
         (results(seconds="five"), FileError, "seconds"),
+        (results(config={}), FileError, "profile"),
     ],
 )
 def test_a_damaged_file_is_named(

@@ -59,6 +59,12 @@ class Decided(Struct):
     condition: str
 
 
+class Config(Struct):
+    """What the page says of the profile of a study."""
+
+    profile: str
+
+
 class Results(Struct):
     """What the page of claims reads of a ``results.json``."""
 
@@ -66,7 +72,7 @@ class Results(Struct):
     title: str
     command: str
     seconds: float
-    config: dict[str, Any]
+    config: Config
     findings: list[Finding]
     verdicts: list[Decided]
     figures: list[Picture]
