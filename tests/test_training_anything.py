@@ -111,6 +111,12 @@ def test_any_optimiser_of_torch(name: str) -> None:
 
         steps.step(closure)
     assert np.allclose(fitted.parameters["D"][0], module.D.detach(), rtol=1e-7, atol=1e-10)
+    assert fitted.history["lr"][0, 0] == 0.02
+
+
+def test_the_rate_of_the_optimiser_is_the_rate_recorded() -> None:
+    fitted = fit(CLASSES, optimizer=lambda p: torch.optim.SGD(p, lr=0.5), epochs=1)
+    assert (fitted.history["lr"] == 0.5).all()
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "lbfgs", torch.optim.RMSprop])

@@ -80,6 +80,10 @@ class Learner(Protocol):
     def flat(self) -> Array:
         """The parameters, (members, P)."""
 
+    @property
+    def rates(self) -> Array:
+        """Learning rates before the schedule, (members,), or one for all."""
+
     def state(self) -> dict[str, Array]:
         """Everything that training goes on from."""
 
@@ -91,7 +95,7 @@ class TapeLearner:
     """One member, whose steps of an epoch are one call of a compiled loop."""
 
     def __init__(self, tape: Tape, flat: Array, lr: float, options: Options, loss: Loss) -> None:
-        self.tape, self.lr, self.options = tape, lr, options
+        self.tape, self.rates, self.options = tape, np.array([lr]), options
         self.flat = np.ascontiguousarray(flat)
         self.mean, self.square = np.zeros_like(flat), np.zeros_like(flat)
         self._loss = machine.LOSSES[loss.name]
@@ -122,7 +126,7 @@ class TapeLearner:
             self.mean[0],
             self.square[0],
             self._settings,
-            adam_rates(self.options, self.lr, batches.factors, batches.first),
+            adam_rates(self.options, float(self.rates[0]), batches.factors, batches.first),
             losses,
             norms,
         )
@@ -187,6 +191,12 @@ class TorchLearner:
         self._rates = [float(group["lr"]) for group in self._optimizer.param_groups]
         closure = inspect.signature(self._optimizer.step).parameters.get("closure")
         self._searches = closure is not None and closure.default is inspect.Parameter.empty
+
+    @property
+    def rates(self) -> Array:
+        """See `Learner`; of an optimiser that has several, the first."""
+        several = len(self._rates) == len(self._flat)
+        return np.array(self._rates if several else self._rates[:1])
 
     @property
     def flat(self) -> Array:

@@ -192,6 +192,8 @@ def fit(
         bar = Progress(options.members, options.epochs, show=bool(progress))
         stack_of.callback(bar.close)
         trainer = Trainer(run, callbacks=(bar, *callbacks), parts=parts, every=every)
+        if trainer.pool is not None:
+            stack_of.callback(trainer.pool.shutdown)
         results = [trainer.train(number, rows) for number, rows in enumerate(trainer.blocks())]
     return _gather(run, results)
 

@@ -316,7 +316,7 @@ class Trainer:
             losses, norms, over = learner.epoch(batches, running[rows])
             history["loss"][rows, epoch] = losses.mean(0)
             history["gradient"][rows, epoch] = norms.mean(0)
-            history["lr"][rows, epoch] = [options.rate(k) * batches.factors[0] for k in group]
+            history["lr"][rows, epoch] = learner.rates * batches.factors[0]
             block.failed[rows] = np.where(over, epoch, block.failed[rows])
             if options.validates(epoch):
                 self._validate(learner, rows, epoch, history)
