@@ -1,8 +1,9 @@
-# The whole project by seven words:
+# The whole project by eight words:
 #   make benchmark   set up, run the quick comparison, say where the report is
 #   make test        the same set-up, then all tests
 #   make lint        formatting, lint and types
 #   make docs        the documentation, its notebooks executed, warnings as errors
+#   make figures     the pictures of the README, from the comparison
 #   make package     sdist and wheel, and the wheel tried in an environment of its own
 #   make results     all studies in an hour and a quarter on two cores, and the claims from them
 #   make clean       remove the environment and everything that was built (not the results)
@@ -31,7 +32,7 @@ PYTHON = $(shell $(find_python))
 pip_install := $(BIN)/python -m pip install --disable-pip-version-check \
 	$(if $(CONSTRAINTS),-c $(CONSTRAINTS))
 
-.PHONY: benchmark test lint docs package results clean
+.PHONY: benchmark test lint docs figures package results clean
 # A recipe that fails or is interrupted leaves no stamp behind.
 .DELETE_ON_ERROR:
 
@@ -49,6 +50,9 @@ lint: $(VENV)/quality.stamp
 docs: $(VENV)/docs.stamp
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
+
+figures: benchmark
+	$(BIN)/python docs/figures.py "$(OUT)"
 
 # The wheel is built from the sdist, so both are tried.
 package: $(VENV)/quality.stamp
