@@ -157,8 +157,9 @@ def _permuted(matrix: Any, rng: Rng) -> Any:
 
 
 def _exchanged(matrix: Any, rng: Rng) -> Any:
+    # (The first orbital stays: it says which sublattice is A.)
     order = np.arange(len(matrix))
-    pair = rng.choice(len(matrix), 2, replace=False)
+    pair = 1 + rng.choice(len(matrix) - 1, 2, replace=False)
     order[pair] = order[pair[::-1]]
     return matrix[np.ix_(order, order)]
 
