@@ -77,7 +77,9 @@ def bind(
     return {name: by_name[name] for name in names}
 
 
-def by_name(inputs: Mapping[str, Input], states: Sequence[Any], named: Mapping[str, Any]) -> Any:
+def by_name(
+    inputs: Mapping[str, Input], states: Sequence[Any], named: Mapping[str, Any]
+) -> dict[str, Any]:
     """The array of every input, of whatever holds it: `bind` for states, chains and data sets too.
 
     Raises

@@ -5,8 +5,8 @@ convolution.  Terms are hash-consed: two steps that do the same to the same
 operands, up to the names of their indices and an overall complex conjugation,
 are one term.  That is how ``q = Σ_n u_n v_n†``, which stands twice in the
 winding number, is computed once.  A term may be *symmetric*: the same array with its axes in
-another order and conjugated.  Whoever says so declares it (a hermitian operator), or it shows
-(``psi psi†``, where two spellings of the step coincide); then ``A B`` and ``B A = (A B)†`` of
+another order, and conjugated.  A hermitian operator is declared to be; a step such as
+``psi psi†``, of which two spellings coincide, shows it.  Then ``A B`` and ``B A = (A B)†`` of
 hermitian A and B are one term.
 """
 
