@@ -1,6 +1,6 @@
 """The two pictures of the README: the network, and the comparison of a finished `make benchmark`.
 
-    python docs/figures.py benchmark-quick
+python docs/figures.py benchmark-quick
 """
 
 import sys

@@ -213,7 +213,7 @@ def test_a_made_marker_is_measured_and_can_be_read(tiny):
     assert 0 < mark.threshold <= 1
     again = tnl.marker(path)
     assert again.name == "tiny"
-    assert "12 to 20 cells" in repr(again)
+    assert "cells=12 to 20" in repr(again)
     assert np.array_equal(again(some()).value, mark(some()).value)
     assert tnl.marker(str(path)).record == again.record
 

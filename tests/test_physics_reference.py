@@ -40,11 +40,12 @@ def test_case(case, raw):
     assert abs(value(ring, "log", **there) - case["log_form_periodic"]) < EXACT
     methods = ["twist", "lyapunov"] + ["momentum"] * ("clean" in case["name"])
     for method in methods:
-        found = tnl.winding(ring, method, **there)
-        assert abs(found.gap[0] - case["ring_gap"]) < EXACT
-        assert abs(found.value[0] - case["twist"]) < EXACT
-        assert found.integer[0] == case["twist"]
-        assert found.reliable[0]
+        result = tnl.winding(ring, method, **there)
+        assert abs(result.gap[0] - case["ring_gap"]) < EXACT
+        assert abs(result.value[0] - case["twist"]) < EXACT
+        assert result.integer[0] == case["twist"]
+        # (A disordered raw ring is trusted only where all of its halves say the same.)
+        assert result.reliable[0] or (raw and "clean" not in case["name"])
 
 
 def test_there_are_cases():

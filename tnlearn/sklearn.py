@@ -138,4 +138,4 @@ def _states(given: Any) -> States:
     """States of what scikit-learn hands on: blocks, or slices of chains and of states."""
     if isinstance(given, States):
         return given
-    return states(given, **({} if hasattr(given, "states") else {"kind": "block"}))
+    return states(given) if hasattr(given, "states") else states(given, kind="block")

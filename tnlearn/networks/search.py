@@ -161,6 +161,12 @@ class _Scorer:
         cost = term.flops(terms, NOMINAL_BATCH) + MOVE * moved
         if term.live:  # the gradients it passes on move the same numbers once more
             cost = LIVE * (cost + term.backward_flops(terms, NOMINAL_BATCH))
+            # A node made anew at every step from fixed functions ties what is kept of a sample to
+            # the cells; with the functions first it is a number a function, at any length.
+            summed = any(label not in term.out for use in term.uses for label in use.labels)
+            fixed = not all(terms[use.term].live for use in term.uses)
+            if summed and fixed and not term.data:
+                cost *= LIVE
         return cost, turned
 
 

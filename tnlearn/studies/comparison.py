@@ -427,7 +427,7 @@ def graph(form: str) -> Callable[[pd.DataFrame, Comparison], Figure]:
     """A figure of the RSWN in a form; it needs no table."""
 
     def draw(table: pd.DataFrame, profile: Comparison) -> Figure:
-        figure: Figure = rswn(profile.cells, form=form).draw().figure
+        figure = rswn(profile.cells, form=form).draw().get_figure(root=True)
         return figure
 
     draw.__name__ = f"graph_{form}"
