@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -427,8 +427,7 @@ def graph(form: str) -> Callable[[pd.DataFrame, Comparison], Figure]:
     """A figure of the RSWN in a form; it needs no table."""
 
     def draw(table: pd.DataFrame, profile: Comparison) -> Figure:
-        figure = rswn(profile.cells, form=form).draw().get_figure(root=True)
-        return figure
+        return cast(Figure, rswn(profile.cells, form=form).draw().figure)
 
     draw.__name__ = f"graph_{form}"
     draw.__doc__ = f"The contraction graph of the RSWN in its {form} form."
