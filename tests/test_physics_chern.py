@@ -217,7 +217,41 @@ def test_where_the_gap_closes_nothing_is_reliable(method):
     assert not tnl.chern(critical, method).reliable.any()
 
 
+def test_positions_in_any_unit_around_any_point():
+    samples = tnl.qwz(SQUARE, [1.0, -1.0])
+    h, places = samples.hamiltonian(), samples.lattice.positions
+    for given in (places * 1e-10, places * 1e6, places + 1e6):
+        for method in ("localizer", "marker", "kitaev"):
+            result = tnl.chern(h, method, positions=given)
+            assert np.array_equal(result.integer, [1, -1])
+            assert result.reliable.all()
+
+
+@pytest.mark.parametrize("cells", [(1, 1), (2, 2), (1, 20), (3, 9)])
+def test_without_a_bulk_nothing_is_reliable(cells):
+    for method in ("localizer", "marker", "kitaev"):
+        assert not tnl.chern(tnl.qwz(tnl.lattice("square", cells)), method).reliable.any()
+    zero = np.zeros((81, 81))
+    assert not tnl.chern(zero, positions=np.argwhere(np.ones((9, 9))), energy=0.0).reliable.any()
+
+
 MISTAKES = {
+    "kappa": (lambda: tnl.chern(tnl.qwz(SQUARE), kappa=0), ConfigError, "positive"),
+    "energy": (lambda: tnl.chern(tnl.qwz(SQUARE), energy=np.nan), ConfigError, "energy"),
+    "occupied": (lambda: tnl.chern(tnl.qwz(SQUARE), occupied=2.5), ConfigError, "whole"),
+    "radius": (lambda: tnl.chern(tnl.qwz(SQUARE), "kitaev", radius=2), ConfigError, "share"),
+    "grid": (lambda: tnl.chern(tnl.qwz(SQUARE), "fhs", grid=0), ConfigError, "grid"),
+    "no matrix": (lambda: tnl.chern(np.zeros((0, 0))), ShapeError, "square matrices"),
+    "no lattice": (lambda: tnl.qwz((8, 8)), ConfigError, "one place"),
+    "a word": (lambda: tnl.qwz(SQUARE, "a"), ShapeError, "one number"),
+    "NaN": (lambda: tnl.qwz(SQUARE, np.nan), TnlearnError, "NaN"),
+    "no pair": (lambda: tnl.qwz(SQUARE, 1.0, 1.0), ShapeError, "pair"),
+    "negative disorder": (lambda: tnl.qwz(SQUARE, disorder=-1.0), ConfigError, "0 or more"),
+    "a hopping to itself": (
+        lambda: tnl.tight_binding(SQUARE, [[0]], {(0, 0): [[1]]}),
+        ConfigError,
+        "not \\(0, 0\\)",
+    ),
     "method": (lambda: tnl.chern(tnl.qwz(SQUARE), "markers"), UnknownNameError, "marker"),
     "no positions": (lambda: tnl.chern(np.eye(4)), ShapeError, r"positions=\(4, 2\)"),
     "a line": (

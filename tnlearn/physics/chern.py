@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator, eigsh, splu
 
-from tnlearn.errors import ConfigError, ShapeError, check_choice, check_finite
+from tnlearn.errors import ConfigError, ShapeError, check_choice, check_finite, check_whole
 from tnlearn.physics.inertia import elimination
 from tnlearn.physics.kernels import LANES
 from tnlearn.physics.lattices import sectors
@@ -35,6 +35,8 @@ KAPPAS = (0.13, 0.08, 0.20)
 _ROW_SUM = 5.0
 # Cells further than this from a point do not tell its label (roots of a cell's area).
 REACH = 6.0
+# A sample without a place this deep below its surface has no bulk to speak of.
+BULK = 2.0
 # Larger Hamiltonians are not diagonalised to find their Fermi level.
 DENSE = 2000
 _GAP = 1e-8
@@ -58,8 +60,8 @@ class Chern(Winding):
         `kitaev` and `bott` the first empty less the last occupied energy; for `fhs` the smallest
         direct gap on its grid of momenta.
     reliable : (samples,) bool array
-        False if the gap is zero to rounding, if |value − integer| > 0.3, or if the localizer
-        gives another integer at another κ.
+        False if the gap is zero to rounding, if |value − integer| > 0.3, if the localizer gives
+        another integer at another κ, or if no place is two cells below the surface.
     method : str
     error : (samples,) float array
         0 for a count; infinite for a sum over a window, whose error is that of the finite size.
@@ -140,6 +142,16 @@ def chern(
     of momenta, Fukui, Hatsugai and Suzuki, arXiv:cond-mat/0503172.
     """
     check_choice("method", method, METHODS)
+    for name, number in (("kappa", kappa), ("area", area), ("radius", radius)):
+        if number is not None and not (np.isfinite(number) and number > 0):
+            raise ConfigError(f"{name} must be a positive number, not {number!r}")
+    if radius > 1:
+        raise ConfigError(f"radius is a share of the largest depth, up to 1, not {radius!r}")
+    if energy is not None and not np.isfinite(energy):
+        raise ConfigError(f"energy must be a number, not {energy!r}")
+    if occupied is not None:
+        check_whole("occupied", occupied, 1)
+    check_whole("grid", grid, 4)
     if method in ("bott", "fhs"):
         if not isinstance(given, LatticeSamples):
             raise ConfigError(f"{method!r} closes the sample, so it needs one of tnl.tight_binding")
@@ -157,7 +169,8 @@ def chern(
         x, y = (place.positions - place.centre).T
         inside = bulk[place.place_of_site].astype(float)
         value = -4 * np.pi * _triple(states.psi, inside, x, y) / place.areas[bulk].sum()
-    return _rounded(value, states.gap, method)
+    deep = bool(place.depth.max() >= BULK * np.sqrt(np.median(place.areas)))
+    return _rounded(value, states.gap, method, deep)
 
 
 def local_chern(
@@ -239,9 +252,9 @@ def _triple(psi: Array, f: Array, g: Array, h: Array) -> Array:
     return np.asarray(trace.imag)
 
 
-def _rounded(value: Array, gap: Array, method: str) -> Chern:
+def _rounded(value: Array, gap: Array, method: str, bulk: bool = True) -> Chern:
     integer = np.rint(value).astype(np.int64)
-    reliable = (gap > _GAP) & (np.abs(value - integer) <= ROUNDING_LIMIT)
+    reliable = (gap > _GAP) & (np.abs(value - integer) <= ROUNDING_LIMIT) & bulk
     return Chern(value, integer, gap, reliable, method, np.full(len(value), np.inf))
 
 
@@ -280,7 +293,11 @@ class _Place:
                 f"{'none' if positions is None else sites.shape}"
             )
         check_finite("positions", sites)
-        places, place_of_site = np.unique(np.round(sites, 9), axis=0, return_inverse=True)
+        spread = float(np.ptp(sites, axis=0).max(initial=0.0)) or 1.0
+        # Points are one place if they are as near as rounding, in whatever unit they are.
+        near = np.round((sites - sites.min(axis=0)) / spread, 9)
+        _, first, place_of_site = np.unique(near, axis=0, return_index=True, return_inverse=True)
+        places = sites[first]
         areas, depth = _surroundings(places, area)
         return cls(matrices, sites, place_of_site.ravel(), places, areas, depth)
 
@@ -322,6 +339,8 @@ class _Place:
         parts = [matrix[sites][:, sites] for matrix in self.matrices]
         pattern = sp.coo_array(sum((abs(part) for part in parts[1:]), abs(parts[0])))
         rows, columns = pattern.coords
+        if not len(rows):
+            return rows, columns, np.zeros((len(parts), 0), dtype=complex)
         return rows, columns, np.stack([np.asarray(part[rows, columns]).ravel() for part in parts])
 
 
@@ -336,7 +355,7 @@ def _matrices(given: Any) -> list[Any]:
         held = [dense] if dense.ndim == 2 else list(dense) if dense.ndim == 3 else []
     rows = [sp.csr_array(matrix).astype(complex) for matrix in held]
     sizes = {matrix.shape for matrix in rows}
-    if len(sizes) != 1 or len(set(*sizes)) != 1 or min(*sizes) == (0, 0):
+    if len(sizes) != 1 or len(set(*sizes)) != 1 or (0, 0) in sizes:
         raise ShapeError(
             f"expected tnl.qwz(…) and the like, or square matrices of one size, (sites, sites) or "
             f"(samples, sites, sites), got {sorted(sizes) or np.shape(given)}"
@@ -358,6 +377,8 @@ def _surroundings(places: Array, area: float | None) -> tuple[Array, Array]:
     """
     from scipy.spatial import QhullError, Voronoi, cKDTree
 
+    spread = float(np.ptp(places, axis=0).max(initial=0.0)) or 1.0
+    places = (places - places.mean(axis=0)) / spread  # in any unit, around any point
     try:
         cells = Voronoi(places)
     except (QhullError, ValueError):
@@ -376,7 +397,8 @@ def _surroundings(places: Array, area: float | None) -> tuple[Array, Array]:
     middle = float(np.median(bounded))
     surface = sizes > 1.5 * middle
     depth = cKDTree(places[surface]).query(places)[0] + 0.5 * np.sqrt(middle)
-    return np.full(len(places), area) if area else np.where(surface, middle, sizes), depth
+    areas = np.where(surface, middle, sizes) * spread**2
+    return np.full(len(places), area) if area else areas, depth * spread
 
 
 # ------------------------------------------------------------------ the localizer
@@ -403,7 +425,8 @@ def _localizer(
     levels = _fermi_levels(place, occupied) if energy is None else float(energy)
     sites = np.flatnonzero(near[place.place_of_site])
     rows, columns, values = place.elements(sites)
-    scale = np.abs(values).sum(axis=1) / len(sites) / _ROW_SUM / unit
+    size = np.abs(values).sum(axis=1) / len(sites) / _ROW_SUM  # an energy
+    scale = size / unit
     kappas = [k * scale for k in KAPPAS] if kappa is None else [np.full(len(values), float(kappa))]
     z = (place.positions[sites] - point) @ [1, -1j]
     localizer = _Localizer(
@@ -411,8 +434,9 @@ def _localizer(
     )
     votes = np.stack([localizer.half_signatures(k) for k in kappas], axis=1)
     gaps = localizer.gaps(kappas[0]) if gap else np.full(len(votes), np.nan)
-    reliable = ~(gaps <= _GAP * scale) & np.isfinite(votes).all(axis=1)
+    reliable = ~(gaps <= _GAP * size) & np.isfinite(votes).all(axis=1)
     reliable &= (votes == votes[:, :1]).all(axis=1)
+    reliable &= bool(place.depth.max() >= BULK * unit)
     value = votes[:, 0]
     integer = np.nan_to_num(value).astype(np.int64)
     return Chern(

@@ -14,7 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tnlearn.errors import ConfigError, ShapeError, check_choice, check_whole
+from tnlearn.errors import (
+    ConfigError,
+    ShapeError,
+    check_choice,
+    check_finite,
+    check_memory,
+    check_whole,
+)
 from tnlearn.shown import Shown
 
 __all__ = ["PERIODIC", "Lattice", "Vector", "lattice", "sectors"]
@@ -233,6 +240,8 @@ def lattice(
     a, tau = KINDS.get(kind, (vectors, [[0.0, 0.0]]))
     a = np.asarray(a if vectors is None else vectors, dtype=float)
     tau = np.asarray(tau if orbitals is None else orbitals, dtype=float)
+    check_finite("vectors", a)
+    check_finite("orbitals", tau)
     if a.shape != (2, 2) or abs(np.linalg.det(a)) < 1e-12:
         raise ShapeError(
             f"vectors are a1 and a2 as rows, (2, 2) and not parallel, got {a.tolist()}"
@@ -246,6 +255,7 @@ def lattice(
         if np.shape(cells) != (2,):
             raise ShapeError(f"cells are two numbers (nx, ny), not {cells!r}")
         box = tuple(check_whole("cells", n, 1) for n in cells)
+        check_memory(f"a box of {box[0]} × {box[1]} cells", 64 * box[0] * box[1])
         x = np.stack(np.meshgrid(*((2 * np.arange(n) + 1) / n - 1 for n in box), indexing="ij"))
         there = SHAPES[check_choice("shape", shape, SHAPES)](x, a * np.array(box)[:, None])
     else:

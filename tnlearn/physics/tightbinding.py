@@ -249,6 +249,14 @@ def tight_binding(
     ShapeError, ConfigError, NotFiniteError
         If matrices do not fit the orbitals of a cell or each other, or `onsite` is not Hermitian.
     """
+    if not isinstance(lattice, Lattice):
+        raise ConfigError(f"expected a lattice, as of tnl.lattice(…), not {type(lattice).__name__}")
+    for d in hoppings:
+        whole = isinstance(d, tuple) and all(isinstance(n, (int, np.integer)) for n in d)
+        if not whole or len(d) != 2 or d == (0, 0):
+            raise ConfigError(
+                f"a hopping leads over (dx, dy) cells, whole and not (0, 0): not {d!r}"
+            )
     matrices = {(0, 0): onsite, **dict(hoppings)}
     size = len(lattice.orbitals)
     held: dict[Vector, Array] = {}
@@ -279,6 +287,9 @@ def tight_binding(
         raise ConfigError(
             f"disorder is of 'cell', 'orbital' or a hopping that is there, not {what!r}"
         )
+    for strength in strengths.values():
+        if not (np.isfinite(strength) and strength >= 0):
+            raise ConfigError(f"a strength of disorder is a number of 0 or more, not {strength!r}")
     full = {d: np.repeat(t, count, axis=0) if len(t) == 1 else t for d, t in held.items()}
     full = {d: t[:, None] for d, t in full.items()}
     root = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
@@ -322,6 +333,13 @@ def qwz(
 
     Source: Qi, Wu, Zhang, arXiv:cond-mat/0505308.
     """
+    if not isinstance(lattice, Lattice) or np.ptp(lattice.orbitals, axis=0).any():
+        raise ConfigError(
+            "this model has its orbitals at one place of a cell: tnl.lattice('square', …)"
+        )
+    for name, pair in (("v", v), ("t", t)):
+        if np.ndim(pair) == 0 or len(pair) != 2:
+            raise ShapeError(f"{name} is a pair, along x and along y, not {pair!r}")
     place = Lattice(lattice.mask, lattice.vectors, np.zeros((2, 2)), lattice.boundary, lattice.kind)
     (vx, vy), (tx, ty) = (_several(x) for x in v), (_several(x) for x in t)
     sx, sy, sz = _SIGMA
@@ -352,7 +370,7 @@ def haldane(
 
     Source: Haldane, doi:10.1103/PhysRevLett.61.2015.
     """
-    if len(lattice.orbitals) != 2:
+    if not isinstance(lattice, Lattice) or len(lattice.orbitals) != 2:
         raise ConfigError('Haldane\'s model has two orbitals a cell: tnl.lattice("honeycomb", …)')
     sx, sy, sz = _SIGMA
     up, down, raising = (1 + sz) / 2 * np.eye(2), (1 - sz) / 2 * np.eye(2), (sx + 1j * sy) / 2
@@ -365,9 +383,13 @@ def haldane(
 
 def _several(value: Any) -> Array:
     """A number, or one a sample, ready to be multiplied with a matrix."""
-    x = np.asarray(value, dtype=float)
+    try:
+        x = np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        raise ShapeError(f"a parameter is one number or one a sample, not {value!r}") from None
     if x.ndim > 1:
         raise ShapeError(f"a parameter is one number or one a sample, got shape {x.shape}")
+    check_finite("a parameter", x)
     return x.reshape(-1, 1, 1)
 
 
