@@ -12,7 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import tnlearn as tnl
-from tnlearn.errors import ShapeError, UnknownNameError
+from tnlearn.errors import ConfigError, ShapeError, UnknownNameError
 from tnlearn.look import ShownAxes
 
 T1 = np.linspace(0.1, 2.0, 20)
@@ -159,6 +159,13 @@ def test_wrong_words_are_refused():
         fitted().plot("losses")
     with pytest.raises(UnknownNameError, match="'E'"):
         fitted().plot_node("E")
+    with pytest.raises(ConfigError, match="no member 7"):
+        fitted().plot_node("D", member=7)
+    with pytest.raises(ShapeError, match="data set with labels"):
+        fitted().plot_confusion(3)
+    for wrong in ({"sample": 40}, {"states": (12,)}):
+        with pytest.raises(ShapeError, match="there is no"):
+            CHAINS.states().plot("density", **wrong)
     with pytest.raises(ShapeError, match=r"\(20,\), got \(3,\)"):
         CHAINS.plot(against=[1, 2, 3])
 

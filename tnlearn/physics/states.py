@@ -145,6 +145,12 @@ class States(Shown):
         from tnlearn.physics import plots
 
         if check_choice("what", what, ("spectrum", "density")) == "density":
+            for name, number, most in (
+                ("sample", sample, len(self)),
+                *(("state", n, self.u.shape[1]) for n in states),
+            ):
+                if not 0 <= number < most:
+                    raise ShapeError(f"there is no {name} {number}: they are 0 … {most - 1}")
             one = self[sample]
             return plots.density(one.u[0], one.v[0], one.energies[0], states, ax)
         edge = plots.edge_weight(self.u, self.v)

@@ -175,6 +175,9 @@ def fit(
             f"module, not {type(net).__name__}"
         )
     settings["complex"] = chains.complex or (held is not None and held.complex)
+    for name, function in (("augment", augment), *(("a callback", one) for one in callbacks)):
+        if function is not None and not callable(function):
+            raise ConfigError(f"{name} is a function, not {function!r}")
     settings |= {"loss": aim.name, "optimizer": _name(optimizer), "augment": _name(augment)}
     settings["device"] = check_device(device)
     if stack is None:  # one by one, to the last bit; on a device as many as there are

@@ -232,6 +232,7 @@ class Fitted(Shown):
 
         Samples whose winding is none of ``data.classes`` (label -1) are left out.
         """
+        self._targets(data)  # a data set with labels
         labels = np.asarray(data.labels)
         logits = self._logits(self.predict(data))[:, labels >= 0]
         return metrics.confusion(logits, labels[labels >= 0], len(data.classes))
@@ -265,6 +266,10 @@ class Fitted(Shown):
             stopped=self.stopped,
         )
 
+    def _check_member(self, k: Any) -> None:
+        if not (isinstance(k, (int, np.integer)) and -self.members <= k < self.members):
+            raise ConfigError(f"there is no member {k!r}: rows are 0 .. {self.members - 1}")
+
     def member(self, k: int) -> torch.nn.Module:
         """Row `k` as a torch module, ``module(u, v) -> (batch, classes)``.
 
@@ -273,8 +278,7 @@ class Fitted(Shown):
         ConfigError
             If there is no such member.
         """
-        if not -self.members <= k < self.members:
-            raise ConfigError(f"there is no member {k}: rows are 0 .. {self.members - 1}")
+        self._check_member(k)
         training = self.config["training"]
         module: torch.nn.Module
         if isinstance(self.net, ModuleNetwork):
@@ -309,6 +313,8 @@ class Fitted(Shown):
         """Which winding number is taken for which, by one member or by all together."""
         from tnlearn.training import plots
 
+        if member is not None:
+            self._check_member(member)
         counts = self.confusion(data)
         counts = counts.sum(axis=0) if member is None else counts[member]
         return plots.confusion(counts, data.classes, self.classes, ax)
@@ -324,6 +330,7 @@ class Fitted(Shown):
         from tnlearn.training import plots
 
         check_choice("node", name, self.parameters)
+        self._check_member(member)
         exact = getattr(self.net.parameters.get(name), "exact", None)
         return plots.node(self.parameters[name][member], exact, name, ax)
 
